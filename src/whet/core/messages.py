@@ -1,0 +1,72 @@
+"""What a prompt is made of: messages of typed parts. Text can never turn into another kind of part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+__all__ = ["Content", "MediaPart", "Message", "Part", "RawPart", "Role", "TextPart", "ToolCallPart"]
+
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A run of plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaPart:
+    """An image, a sound, a video or a document.
+
+    `source` is the user's value (`Image`, `Audio`, `File`, ...). It is asked for its bytes or URL only when a provider encodes the
+    request, so media are encoded once and never copied into prompts, logs or journals. `digest` names the content.
+    """
+
+    kind: Literal["image", "audio", "video", "file", "document"]
+    source: Any
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawPart:
+    """A content block in OpenAI's form that a user's own type made; it is passed on as it is."""
+
+    block: dict[str, Any]
+
+
+Part: TypeAlias = TextPart | MediaPart | RawPart
+Content: TypeAlias = str | tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallPart:
+    """One call of a tool that the model asked for; `arguments` is the JSON text it wrote."""
+
+    id: str | None
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. `content` is a string, or a tuple of parts when there is more than text in it.
+
+    >>> Message("user", "Hello").content
+    'Hello'
+    """
+
+    role: Role
+    content: Content
+    tool_calls: tuple[ToolCallPart, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of the message, media left out."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text for part in self.content if isinstance(part, TextPart))
