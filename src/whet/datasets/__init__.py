@@ -1,0 +1,1 @@
+"""Loaders that give lists of `Example`."""

@@ -1,0 +1,1 @@
+"""Run a program over examples and score it: metrics, rows, statistics, progress, reports."""

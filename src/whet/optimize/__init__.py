@@ -1,0 +1,1 @@
+"""One search loop (propose, evaluate, keep), its plans, budget and journal, and the named recipes over it."""

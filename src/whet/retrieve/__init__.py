@@ -1,0 +1,1 @@
+"""Finding passages: keyword and dense search, in memory."""

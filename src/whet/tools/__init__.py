@@ -1,0 +1,1 @@
+"""Functions that a model may call, with schemas read from their types."""

@@ -1,0 +1,1 @@
+"""Fine-tuning jobs and trainers, hosted and local."""
