@@ -1,0 +1,68 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check -q --no-input install
+JOBS ?= 2
+TESTS ?=
+export PYTHONUTF8 := 1
+
+# Installing is skipped until pyproject.toml changes; the package itself is installed by reference, so edits count at once.
+$(VENV)/.whet-demo: pyproject.toml .ci/venv.sh
+	@bash .ci/venv.sh $(VENV)
+	@echo "Installing whet into $(VENV) (once) ..."
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.whet-dev: pyproject.toml .ci/venv.sh
+	@bash .ci/venv.sh $(VENV)
+	@echo "Installing whet and its development tools into $(VENV) (once) ..."
+	@$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.whet-demo
+
+.PHONY: help demo test test-slow check format install docs bench bench-full bench-adapters bench-optimizers clean
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.whet-demo ## a program that improves itself, no key needed (SHORT=1: the short form)
+	@$(PY) examples/quickstart.py $(if $(SHORT),--short)
+
+test: $(VENV)/.whet-dev ## the tests (TESTS=path: only those; JOBS=n: so many processes)
+	@$(PY) -m pytest -q -n $(JOBS) -m 'not slow' $(TESTS)
+
+test-slow: $(VENV)/.whet-dev ## the tests that take longer
+	@$(PY) -m pytest -q -n $(JOBS) -m slow $(TESTS)
+
+check: $(VENV)/.whet-dev ## every gate but the tests: lint, format, layers, types, house rules
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check -q . || { echo "Run 'make format'."; $(VENV)/bin/ruff format --check .; exit 1; }
+	@PYTHONPATH=src $(VENV)/bin/lint-imports --no-cache | tail -n 4; exit $${PIPESTATUS[0]}
+	@$(PY) -m mypy --strict src
+	@$(PY) tests/golden_types/check.py
+	@$(PY) -m pytest -q -p no:xdist tests/test_house_rules.py
+
+format: $(VENV)/.whet-dev ## rewrite the code in the house's layout
+	@$(VENV)/bin/ruff check -q --fix . ; $(VENV)/bin/ruff format .
+
+install: $(VENV)/.whet-dev ## whet with its development tools in .venv
+
+docs: $(VENV)/.whet-dev ## run every snippet of the README and of docs/
+	@$(PY) -m pytest -q tests/test_docs.py
+
+bench: $(VENV)/.whet-demo ## speed beside DSPy and the targets, one table, under 4 minutes
+	@bash bench/run_all.sh quick
+
+bench-full: $(VENV)/.whet-demo ## the same with every case and more rounds (an hour)
+	@bash bench/run_all.sh full
+
+bench-adapters: $(VENV)/.whet-demo ## how often each adapter's answers can be read
+	@$(PY) bench/bench_adapters.py
+
+bench-optimizers: $(VENV)/.whet-demo ## what each optimizer gains, and for how many calls
+	@$(PY) bench/bench_optimizers.py
+
+clean: ## delete caches and build outputs, but not .venv
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
