@@ -214,9 +214,7 @@ def test_everything_public_says_what_it_is() -> None:
     for p in sources():
         if ast.get_docstring(tree(p)) is None:
             found.append(f"{p}: the file")
-        found += [
-            f"{p}:{node.lineno} {name}" for name, node in public_definitions(p) if ast.get_docstring(node) is None and not is_overload(node)
-        ]
+        found += [f"{p}:{node.lineno} {name}" for name, node in public_definitions(p) if not is_documented(name, node)]
     report(found, "Every file and every public class and function has a docstring.")
 
 
