@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check -q --no-input install
+PIP := $(PY) -m pip --disable-pip-version-check -qq --no-input install
 JOBS ?= 2
 TESTS ?=
 export PYTHONUTF8 := 1
