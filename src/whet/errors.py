@@ -79,7 +79,7 @@ class WhetError(Exception):
 
     code: str = "error"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each detail is keyword-only and may be unknown
         self,
         message: str = "",
         *,
@@ -151,7 +151,7 @@ class AdapterParseError(WhetError):
 
     code = "parse"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the positional ones are those that programs written for DSPy pass
         self,
         adapter_name: str,
         signature: Any,
@@ -237,9 +237,10 @@ class CodeInterpreterError(WhetError, RuntimeError):
 
 
 class CodeExecutionError(CodeInterpreterError):
-    """The code inside the sandbox raised."""
+    """The code inside the sandbox raised; `printed` is what it had printed until then."""
 
     code = "execution"
+    printed: str = ""
 
 
 class ToolError(WhetError, RuntimeError):

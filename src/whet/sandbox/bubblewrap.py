@@ -1,0 +1,282 @@
+"""The backend with all of Python: CPython in namespaces of its own, made by bubblewrap (Linux), under a system call filter and rlimits."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import platform
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from whet.errors import CodeInterpreterError
+from whet.sandbox import jail, seccomp
+from whet.sandbox.protocol import BackendStatus, Bridge, Failure, Limits, Offer, Outcome, StopRun
+from whet.sandbox.wire import decode, encode
+
+__all__ = ["INSTRUCTIONS", "NAME", "BubblewrapBackend", "status"]
+
+NAME = "bubblewrap"
+INSTALL = "apt install bubblewrap, or dnf install bubblewrap"
+GRACE = 1.0
+START_SECONDS = 20.0
+CHUNK = 1024 * 1024
+MAX_MESSAGE = 8 * CHUNK
+MAX_FILES_MESSAGE = 256 * CHUNK
+
+INSTRUCTIONS = """\
+The code runs in a sandbox with full CPython and its standard library (numpy too where `import numpy` works): no network, no processes and no \
+files unless named here, beside a small scratch directory; state is kept between runs. Nothing can be installed.
+Print what you want to see; the value of a last bare expression is shown too."""
+_GIVES = "CPython with its standard library and numpy, started in 0.1 s, Linux only"
+
+
+def status() -> BackendStatus:
+    """Whether a sandbox starts here: answered by starting one, once in a process."""
+    found = shutil.which("bwrap")
+    if not sys.platform.startswith("linux"):
+        return BackendStatus(name=NAME, ready=False, missing="Linux", install="run it in a Linux container or machine", gives=_GIVES)
+    if platform.machine() not in seccomp.MACHINES:
+        return BackendStatus(name=NAME, ready=False, missing=f"a filter for {platform.machine()}", install="use x86_64 or aarch64", gives=_GIVES)
+    if found is None:
+        return BackendStatus(name=NAME, ready=False, missing="the program `bwrap`", install=INSTALL, gives=_GIVES)
+    problem, release = _trial(found)
+    return BackendStatus(
+        name=NAME, ready=not problem, version=release, missing=problem, install="allow user namespaces" if problem else "", gives=_GIVES
+    )
+
+
+@lru_cache(maxsize=1)
+def _trial(program: str) -> tuple[str, str]:
+    """Why no sandbox starts here (empty when it does), and the release of bubblewrap."""
+    release = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip().rpartition(" ")[2]
+    backend = BubblewrapBackend(Limits(timeout=10.0), Offer())
+    try:
+        backend.start()
+    except CodeInterpreterError as error:
+        return str(error), release
+    finally:
+        backend.close()
+    return "", release
+
+
+class _Lost(Exception):
+    """The process went away, or said something that makes no sense."""
+
+
+class BubblewrapBackend:
+    """One CPython process behind two pipes; stopped by the kernel while no run is on, killed when it does not keep to its time."""
+
+    name = NAME
+
+    def __init__(self, limits: Limits, offer: Offer) -> None:
+        self._limits = limits
+        self._offer = offer
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pidfd: int | None = None
+        self._buffer = bytearray()
+        self._run = 0
+
+    def start(self) -> None:
+        """Start the process and hand it its limits and files."""
+        if self._process is not None:
+            return
+        machine = platform.machine()
+        if shutil.which("bwrap") is None or machine not in seccomp.MACHINES:
+            raise CodeInterpreterError(f"The `bubblewrap` sandbox cannot run here: {status().missing} is missing ({status().install}).")
+        self._spawn(seccomp.program(machine, network=self._offer.network))
+        try:
+            self._send(self._setup())
+            self._receive(time.monotonic() + START_SECONDS, "ready")
+        except _Lost as error:
+            said = self._last_words()
+            self.close()
+            raise CodeInterpreterError(f"The `bubblewrap` sandbox did not start: {said or error}") from None
+        self._signal(signal.SIGSTOP)
+
+    def _setup(self) -> dict[str, Any]:
+        limits, offer = self._limits, self._offer
+        return {
+            "timeout": limits.timeout, "memory_mb": limits.memory_mb, "max_output_chars": limits.max_output_chars,
+            "max_recursion": limits.max_recursion, "paths": [jail.PACKAGES], "names": [], "environment": dict(offer.environment),
+            "files": {name: base64.b64encode(content).decode("ascii") for name, content in offer.files.items()},
+        }  # fmt: skip
+
+    def _spawn(self, program: bytes) -> None:
+        filter_read, filter_write = os.pipe()
+        info_read, info_write = os.pipe()
+        words = jail.command(network=self._offer.network, packages=self._offer.packages, filter_fd=filter_read, info_fd=info_write)
+        try:
+            os.write(filter_write, program)
+            os.close(filter_write)
+            self._process = subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, cwd="/", bufsize=0,
+                pass_fds=(filter_read, info_write), start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            os.close(info_read)
+            raise CodeInterpreterError(f"The `bubblewrap` sandbox did not start: {error}") from error
+        finally:
+            os.close(filter_read)
+            os.close(info_write)
+        with open(info_read, "rb") as file:
+            told = file.read(65536)
+        with contextlib.suppress(ValueError, KeyError, OSError):
+            self._pidfd = os.pidfd_open(json.loads(told)["child-pid"])
+        assert self._process.stdin is not None and self._process.stdout is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
+        os.set_blocking(self._process.stdout.fileno(), False)
+
+    def run(self, code: str, variables: Mapping[str, Any], bridge: Bridge) -> Outcome:
+        """Run code in the process."""
+        self._run += 1
+        self._signal(signal.SIGCONT)
+        try:
+            self._send({"op": "run", "run": self._run, "code": code, "variables": dict(variables), "names": list(bridge.names)})
+            return self._outcome(self._answers(bridge))
+        except _Lost as error:
+            self.close()
+            raise CodeInterpreterError(f"{error}. Its variables are gone.") from None
+        finally:
+            self._signal(signal.SIGSTOP)
+
+    def _answers(self, bridge: Bridge) -> dict[str, Any]:
+        """Answer calls until the run is done."""
+        deadline = time.monotonic() + self._limits.timeout + GRACE
+        stopped = False
+        while True:
+            message = self._receive(deadline, "call", "done")
+            if message["kind"] == "done":
+                if message.get("run") != self._run:
+                    raise _Lost("The sandbox answered out of turn")
+                return message
+            if stopped:
+                raise _Lost("The code went on after its end and was stopped")
+            began = time.monotonic()
+            reply, stopped = _answer(bridge, message)
+            deadline += time.monotonic() - began
+            self._send(reply)
+
+    def _outcome(self, message: dict[str, Any]) -> Outcome:
+        printed, failed = str(message.get("printed", "")), message.get("failure")
+        if not isinstance(failed, dict):
+            return Outcome(printed=printed, value=message.get("value"), text=str(message.get("text", "")))
+        args = failed.get("args")
+        return Outcome(
+            printed=printed,
+            failure=Failure(
+                type=str(failed.get("type")), args=tuple(args) if isinstance(args, list) else (), message=str(failed.get("message", "")),
+                syntax=failed.get("syntax") is True,
+            ),
+        )  # fmt: skip
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        sink, left = self._process.stdin.fileno(), memoryview(encode(message))
+        deadline = time.monotonic() + START_SECONDS
+        try:
+            while left:
+                _, ready, _ = select.select([], [sink], [], max(0.0, deadline - time.monotonic()))
+                if not ready:
+                    raise _Lost("The sandbox does not read what it is sent")
+                left = left[os.write(sink, left[:CHUNK]) :]
+        except OSError:
+            raise _Lost("The sandbox's process has ended") from None
+
+    def _receive(self, deadline: float, *kinds: str) -> dict[str, Any]:
+        limit = MAX_FILES_MESSAGE if "files" in kinds else MAX_MESSAGE
+        size = int.from_bytes(self._read(4, deadline), "big")
+        if size > limit:
+            raise _Lost(f"The sandbox sent a message of {size} bytes")
+        body = self._read(size, deadline)
+        try:
+            message = decode(body)
+        except (ValueError, RecursionError, TypeError):
+            raise _Lost("The sandbox sent something unreadable") from None
+        if message.get("kind") not in kinds:
+            raise _Lost("The sandbox sent something unexpected")
+        return message
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        assert self._process is not None and self._process.stdout is not None
+        source = self._process.stdout.fileno()
+        while len(self._buffer) < size:
+            ready, _, _ = select.select([source], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise _Lost(f"TimeoutError: the code ran longer than {self._limits.timeout:g} s and its process was killed")
+            piece = os.read(source, CHUNK)
+            if not piece:
+                raise _Lost("The sandbox's process has ended")
+            self._buffer += piece
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    def _last_words(self) -> str:
+        assert self._process is not None and self._process.stderr is not None
+        self._process.kill()
+        return self._process.stderr.read(2000).decode("utf-8", "replace").strip()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._pidfd is not None:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def snapshot(self) -> bytes:
+        """Not possible: a process cannot be written down."""
+        raise CodeInterpreterError("The `bubblewrap` backend has no snapshots; take `PythonInterpreter(backend='monty')` for them.")
+
+    def restore(self, state: bytes) -> None:
+        """Not possible either."""
+        self.snapshot()
+
+    def read_files(self) -> dict[str, bytes]:
+        """The offered and new files of the scratch directory that the host knows by name."""
+        names = list(self._offer.outgoing)
+        if self._process is None or not names:
+            return {}
+        self._signal(signal.SIGCONT)
+        try:
+            self._send({"op": "files", "names": names})
+            found = self._receive(time.monotonic() + START_SECONDS, "files")["files"]
+            return {name: base64.b64decode(text) for name, text in found.items() if name in names}
+        except (_Lost, ValueError, AttributeError, TypeError) as error:
+            self.close()
+            raise CodeInterpreterError(f"The files could not be read back from the sandbox: {error}") from None
+        finally:
+            self._signal(signal.SIGSTOP)
+
+    def close(self) -> None:
+        """Kill the process."""
+        process, self._process = self._process, None
+        self._signal(signal.SIGKILL)
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+
+def _answer(bridge: Bridge, message: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The reply to a call, and whether the run is over."""
+    name, args, kwargs = message.get("name"), message.get("args"), message.get("kwargs")
+    if not isinstance(name, str) or not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise _Lost("The sandbox made a call that makes no sense")
+    try:
+        return {"value": bridge.call(name, args, kwargs)}, False
+    except StopRun:
+        return {"stop": True}, True
+    except Exception as error:  # noqa: BLE001 - shown to the code, which may handle it
+        return {"error": type(error).__name__, "message": str(error)}, False

@@ -1,0 +1,166 @@
+"""The values that cross the border of a sandbox: plain data only, copied, never an object of the host."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import keyword
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence, Set
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+from whet.errors import CodeInterpreterError
+
+__all__ = ["check_name", "received", "sent", "tool_result"]
+
+MAX_NODES = 1_000_000
+MAX_CHARS = 32_000_000
+MAX_DEPTH = 100
+_AS_TEXT = (decimal.Decimal, uuid.UUID, PurePath)
+_DATES = (datetime.date, datetime.time)
+
+
+class _Unfit(Exception):
+    """A value that cannot be written as plain data; the message says why."""
+
+
+class _Copier:
+    """Copies a value into plain data, with a bound on how much and how deep (a small cyclic or shared value can unfold without end)."""
+
+    def __init__(self, *, strict: bool) -> None:
+        self.strict = strict
+        self.left = MAX_NODES
+        self.chars = MAX_CHARS
+
+    def copy(self, value: Any, depth: int = 0) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise _Unfit(f"it has more than {MAX_NODES} parts")
+        if type(value) is str:
+            return self._text(value)
+        if value is None or type(value) in (bool, int, float):
+            return value
+        if depth > MAX_DEPTH:
+            raise _Unfit(f"it is nested more than {MAX_DEPTH} deep or contains itself")
+        known = self._record(value)
+        if known is not None:
+            return self._mapping(known, depth)
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        if isinstance(value, Set):
+            return self._list(_in_order(value), depth)
+        if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview, range)):
+            return self._list(value, depth)
+        return self._scalar(value, depth)
+
+    def _text(self, text: str) -> str:
+        # A short list that holds one long text many times is small here and endless wherever it is written out.
+        self.chars -= len(text)
+        if self.chars < 0:
+            raise _Unfit(f"its texts are longer than {MAX_CHARS} characters")
+        return text
+
+    def _list(self, values: Iterable[Any], depth: int) -> list[Any]:
+        return [self.copy(v, depth + 1) for v in values]
+
+    def _mapping(self, values: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
+        return {self._key(k): self.copy(v, depth + 1) for k, v in values.items()}
+
+    def _key(self, key: Any) -> Any:
+        if type(key) is str:
+            return self._text(key)
+        if key is None or type(key) in (bool, int, float):
+            return key
+        if isinstance(key, Enum):
+            return self._key(key.value)
+        if self.strict and not isinstance(key, (*_AS_TEXT, *_DATES, str)):
+            raise _Unfit(f"a key is of type `{type(key).__name__}`")
+        return str(key)
+
+    def _record(self, value: Any) -> Mapping[str, Any] | None:
+        """The fields of a pydantic model, a dataclass, a named tuple, or one of our own records."""
+        if isinstance(value, type):
+            return None
+        if callable(dump := getattr(value, "model_dump", None)):
+            fields = dump(mode="json")
+            return fields if isinstance(fields, Mapping) else None
+        if dataclasses.is_dataclass(value):
+            return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        if isinstance(value, tuple) and hasattr(value, "_asdict"):
+            return value._asdict()  # type: ignore[no-any-return]
+        if callable(to_dict := getattr(value, "toDict", None)):
+            fields = to_dict()
+            return fields if isinstance(fields, Mapping) else None
+        # What stands here for an object of a class that the code made.
+        if not self.strict and isinstance(inner := getattr(value, "attributes", None), dict):
+            return inner
+        return None
+
+    def _scalar(self, value: Any, depth: int) -> Any:
+        if isinstance(value, Enum):
+            return self.copy(value.value, depth + 1)
+        if isinstance(value, (bool, int, float, str)):
+            base = next(t for t in (int, float, str) if isinstance(value, t))
+            return self.copy(base(value), depth + 1)
+        if isinstance(value, range):
+            return self._list(value, depth)
+        if isinstance(value, _AS_TEXT):
+            return str(value)
+        if isinstance(value, _DATES):
+            return value.isoformat()
+        if self.strict:
+            raise _Unfit(f"a value of type `{type(value).__name__}` has no plain form")
+        return str(value)
+
+
+def _in_order(values: Iterable[Any]) -> list[Any]:
+    try:
+        return sorted(values)
+    except TypeError:
+        return list(values)
+
+
+def check_name(name: str, what: str = "variable") -> None:
+    """Refuse a name that code could not use. Raises `CodeInterpreterError`."""
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+        raise CodeInterpreterError(f"{name!r} cannot be the name of a {what}: take a Python identifier that is no keyword.")
+
+
+def sent(name: str, value: Any) -> Any:
+    """A variable as the plain data that goes in. Raises `CodeInterpreterError` for what has no plain form.
+
+    >>> sent("x", {"a": (1, 2), "b": {3, 1}})
+    {'a': [1, 2], 'b': [1, 3]}
+    """
+    try:
+        return _Copier(strict=True).copy(value)
+    except (_Unfit, RecursionError) as error:
+        raise CodeInterpreterError(
+            f"The variable `{name}` cannot go into the sandbox: {error}. Only plain data crosses the border: None, bool, numbers, str, "
+            "lists, tuples, sets, dicts, dataclasses and pydantic models; make the rest a tool, or a `SandboxSerializable`."
+        ) from None
+
+
+def received(value: Any) -> Any:
+    """What came out as plain data; what has no plain form becomes its text. Raises `ValueError` for what is too large or too deep."""
+    try:
+        return _Copier(strict=False).copy(value)
+    except (_Unfit, RecursionError) as error:
+        raise ValueError(f"The value cannot leave the sandbox: {error}.") from None
+
+
+def tool_result(value: Any) -> Any:
+    """A tool's result as the plain data that goes in: `None` is the empty text, not-a-number and foreign objects are their text.
+
+    >>> tool_result(None), tool_result(float("nan")), tool_result([1, None])
+    ('', 'nan', [1, None])
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return received(value)
