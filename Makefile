@@ -22,7 +22,7 @@ $(VENV)/.whet-dev: pyproject.toml .ci/venv.sh
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.whet-demo
 
-.PHONY: help demo test test-slow check format install docs bench bench-full bench-adapters bench-optimizers clean
+.PHONY: help demo test test-slow check lint layout layers types user-types house-rules format install docs bench bench-full bench-adapters bench-optimizers clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -36,13 +36,26 @@ test: $(VENV)/.whet-dev ## the tests (TESTS=path: only those; JOBS=n: so many pr
 test-slow: $(VENV)/.whet-dev ## the tests that take longer
 	@$(PY) -m pytest -q -n $(JOBS) -m slow $(TESTS)
 
-check: $(VENV)/.whet-dev ## every gate but the tests: lint, format, layers, types, house rules
-	@$(VENV)/bin/ruff check .
-	@$(VENV)/bin/ruff format --check -q . || { echo "Run 'make format'."; $(VENV)/bin/ruff format --check .; exit 1; }
-	@PYTHONPATH=src $(VENV)/bin/lint-imports --no-cache | tail -n 4; exit $${PIPESTATUS[0]}
+check: lint layout layers types user-types house-rules ## every gate but the tests (make -k check: all of them, whatever fails)
+
+lint: $(VENV)/.whet-dev
+	@$(VENV)/bin/ruff check --quiet .
+
+layout: $(VENV)/.whet-dev
+	@$(VENV)/bin/ruff format --check --quiet . || { $(VENV)/bin/ruff format --check .; echo "Run 'make format'."; exit 1; }
+
+layers: $(VENV)/.whet-dev
+	@PYTHONPATH=src $(VENV)/bin/lint-imports --no-cache >.layers.txt || { cat .layers.txt; rm .layers.txt; exit 1; }
+	@tail -n 1 .layers.txt; rm .layers.txt
+
+types: $(VENV)/.whet-dev
 	@$(PY) -m mypy --strict src
+
+user-types: $(VENV)/.whet-dev
 	@$(PY) tests/golden_types/check.py
-	@$(PY) -m pytest -q -p no:xdist tests/test_house_rules.py
+
+house-rules: $(VENV)/.whet-dev
+	@$(PY) -m pytest -q -p no:xdist -p no:cacheprovider tests/test_house_rules.py
 
 format: $(VENV)/.whet-dev ## rewrite the code in the house's layout
 	@$(VENV)/bin/ruff check -q --fix . ; $(VENV)/bin/ruff format .

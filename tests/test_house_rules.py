@@ -24,11 +24,13 @@ LONG_FUNCTIONS: dict[str, str] = {}
 # Where threads and event loops may be started, and why there.
 STARTS_WORK = {
     "core/flow.py": "the two drivers",
-    "core/http.py": "the connections of each event loop",
+    "core/http/": "the connections of each event loop",
 }
 # Where a ContextVar may be made: whoever reads one reads hidden state, so there are few.
 CONTEXT_VARS = {
     "core/context.py": "the settings in force",
+    "core/events.py": "which call is the parent of this one",
+    "core/http/guard.py": "the tests' fence around a block",
 }
 # Who talks to a person.
 PRINTS = {
