@@ -1,0 +1,213 @@
+"""Settings: one process-wide default below, one override per context above.
+
+>>> with context(num_threads=2):
+...     current().num_threads
+2
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from whet.core.trace import History
+from whet.errors import ConfigurationError
+
+__all__ = ["Meter", "Settings", "SettingsView", "active_modules", "configure", "context", "current", "meter", "settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything ambient. A value: changing it means making another one.
+
+    `extra` holds settings of the user's own, under names that whet does not know.
+    """
+
+    lm: Any = None
+    adapter: Any = None
+    rm: Any = None
+    trace: Any = None
+    callbacks: tuple[Any, ...] = ()
+    num_threads: int = 8
+    async_max_workers: int = 8
+    max_errors: int = 10
+    provide_traceback: bool = False
+    disable_history: bool = False
+    max_history_size: int = 10_000
+    max_trace_size: int = 10_000
+    history: History = field(default_factory=History)
+    track_usage: bool = False
+    usage_tracker: Any = None
+    warn_on_type_mismatch: bool = True
+    allow_tool_async_sync_conversion: bool = False
+    send_stream: Any = None
+    stream_listeners: tuple[Any, ...] = ()
+    listener: Any = None
+    training: bool = False
+    rendering: Any = None
+    cache: Any = None
+    cache_mode: str | None = None
+    budget: Any = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+_KNOWN = frozenset(f.name for f in fields(Settings)) - {"extra"}
+_TUPLES = frozenset({"callbacks", "stream_listeners"})
+_override: ContextVar[Settings | None] = ContextVar("whet_settings", default=None)
+
+# The modules whose calls are under way here, outermost first.
+active_modules: ContextVar[tuple[Any, ...]] = ContextVar("whet_active_modules", default=())
+
+
+
+
+class Meter:
+    """Counts what is spent on the model calls made while it is in force. Appending is all that threads do to it."""
+
+    __slots__ = ("spent",)
+
+    def __init__(self) -> None:
+        self.spent: list[tuple[int, float | None, bool]] = []
+
+    def add(self, tokens: int, cost: float | None, cache_hit: bool) -> None:
+        """Note one call."""
+        self.spent.append((tokens, cost, cache_hit))
+
+    @property
+    def calls(self) -> int:
+        """Calls that were not answered from the cache."""
+        return sum(not hit for _, _, hit in self.spent)
+
+    @property
+    def cache_hits(self) -> int:
+        """Calls answered from the cache."""
+        return sum(hit for _, _, hit in self.spent)
+
+    @property
+    def tokens(self) -> int:
+        """Input and output tokens together."""
+        return sum(tokens for tokens, _, _ in self.spent)
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars; `None` when the price of any call is unknown."""
+        costs = [cost for _, cost, hit in self.spent if not hit]
+        return None if any(cost is None for cost in costs) else float(sum(cost for cost in costs if cost is not None))
+
+
+# Counts the calls made for one row of an evaluation, in whatever thread or task they are made.
+meter: ContextVar[Meter | None] = ContextVar("whet_meter", default=None)
+
+
+class _Default:
+    """The process default; replaced as a whole, so that a reader never sees half a change."""
+
+    settings = Settings()
+
+
+def current() -> Settings:
+    """The settings in force here."""
+    return _override.get() or _Default.settings
+
+
+def _changed(base: Settings, changes: Mapping[str, Any]) -> Settings:
+    known = {name: tuple(value or ()) if name in _TUPLES else value for name, value in changes.items() if name in _KNOWN}
+    unknown = {name: value for name, value in changes.items() if name not in _KNOWN}
+    for name in unknown:
+        if near := difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.8):
+            raise ConfigurationError(f"There is no setting `{name}`. Did you mean `{near[0]}`?")
+    if unknown:
+        known["extra"] = {**base.extra, **unknown}
+    return replace(base, **known)
+
+
+def configure(**changes: Any) -> None:
+    """Change the process-wide default settings, from any thread or task.
+
+    Raises `ConfigurationError` for a name that looks like a misspelt setting, and inside a `context` block, where the change would not be
+    seen. Other unknown names are kept as settings of your own.
+
+    >>> configure(num_threads=8)
+    """
+    if _override.get() is not None:
+        raise ConfigurationError(
+            "`configure` was called inside a `context` block, where its change would stay hidden. "
+            "Pass the settings to `context(...)` itself, or call `configure` outside of it."
+        )
+    _Default.settings = _changed(_Default.settings, changes)
+
+
+@contextmanager
+def context(**changes: Any) -> Iterator[None]:
+    """Override settings for a `with` block, in this thread or task and in the work started from it.
+
+    >>> with context(max_errors=1):
+    ...     current().max_errors
+    1
+    """
+    token = _override.set(_changed(current(), changes))
+    try:
+        yield
+    finally:
+        _override.reset(token)
+
+
+class SettingsView:
+    """`whet.settings`: reads the settings in force; assigning to an attribute is `configure`."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        settings_now = current()
+        if name in _KNOWN:
+            return getattr(settings_now, name)
+        if name in settings_now.extra:
+            return settings_now.extra[name]
+        raise AttributeError(f"There is no setting `{name}`. Known settings: {', '.join(sorted(_KNOWN))}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        configure(**{name: value})
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return getattr(self, name)
+        except AttributeError as error:
+            raise KeyError(str(error)) from None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        configure(**{name: value})
+
+    def __contains__(self, name: object) -> bool:
+        return name in _KNOWN or name in current().extra
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The setting, or `default` where there is none of that name."""
+        return self[name] if name in self else default
+
+    def copy(self) -> dict[str, Any]:
+        """All settings in force, as a dict."""
+        now = current()
+        return {**{name: getattr(now, name) for name in sorted(_KNOWN)}, **now.extra}
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The same as `copy()`."""
+        return self.copy()
+
+    def configure(self, **changes: Any) -> None:
+        """The same as `whet.configure`."""
+        configure(**changes)
+
+    def context(self, **changes: Any) -> Any:
+        """The same as `whet.context`."""
+        return context(**changes)
+
+    def __repr__(self) -> str:
+        return f"settings({', '.join(f'{k}={v!r}' for k, v in self.copy().items())})"
+
+
+settings = SettingsView()

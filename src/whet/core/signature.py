@@ -1,0 +1,369 @@
+"""Signatures: what a step takes and gives, as a value. Four front doors make the same kind of object.
+
+>>> Signature("question, context: list[str] -> answer: float").signature
+'question, context -> answer'
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+from whet.core.field import Field
+from whet.core.field import InputField as _input_field
+from whet.core.field import OutputField as _output_field
+from whet.core.signature_text import parse_signature
+from whet.errors import SignatureError
+
+__all__ = ["Signature", "SignatureMeta", "ensure_signature", "make_signature", "signature_of_function"]
+
+
+class SignatureMeta(type):
+    """Reads a class statement and returns the signature it describes, which is a value."""
+
+    def __new__(mcs, name: str, bases: tuple[Any, ...], body: dict[str, Any], **options: Any) -> Any:
+        if not bases:
+            return super().__new__(mcs, name, bases, body)
+        return _from_class_body(name, body, parents=[base for base in body.pop("__whet_parents__", ())])
+
+    @classmethod
+    def __prepare__(mcs, name: str, bases: tuple[Any, ...], **options: Any) -> dict[str, Any]:
+        parents = [base.parent for base in bases if isinstance(base, _ParentMeta)]
+        return {"__whet_parents__": parents} if parents else {}
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return _build(*args, **kwargs)
+
+    def __subclasscheck__(cls, subclass: Any) -> bool:
+        return isinstance(subclass, cls) if not isinstance(subclass, type) else type.__subclasscheck__(cls, subclass)
+
+
+class _ParentMeta(SignatureMeta):
+    """The stand-in base class of a signature that is subclassed; only its metaclass is looked at."""
+
+    parent: Any
+
+
+class Signature(metaclass=SignatureMeta):
+    """What a step takes and gives: instructions and ordered, typed fields. Frozen and hashable; edits return a new one.
+
+    Made from a string, a dict, a class statement or (with `signature_of_function`) a typed function:
+
+    >>> class Sentiment(Signature):
+    ...     '''Say how the sentence feels.'''
+    ...     sentence: str = _input_field()
+    ...     positive: bool = _output_field()
+    >>> Sentiment == Signature({"sentence": _input_field(), "positive": (bool, _output_field())}, "Say how the sentence feels.")
+    True
+    """
+
+    __slots__ = ("_hash", "fields", "input_fields", "instructions", "name", "output_fields", "plans")
+
+    name: str
+    instructions: str
+    fields: Mapping[str, Field]
+    input_fields: Mapping[str, Field]
+    output_fields: Mapping[str, Field]
+    plans: dict[Any, Any]
+
+    @classmethod
+    def _make(cls, fields: Iterable[Field], instructions: str | None, name: str = "StringSignature") -> Signature:
+        fields = list(fields)
+        inputs = {f.name: f for f in fields if f.kind == "input"}
+        outputs = {f.name: f for f in fields if f.kind == "output"}
+        if both := [n for n in inputs if n in outputs]:
+            raise SignatureError(f"Inputs and outputs must have distinct names, but `{both[0]}` is used for both.")
+        self = object.__new__(cls)
+        put = object.__setattr__
+        put(self, "name", name)
+        put(self, "input_fields", MappingProxyType(inputs))
+        put(self, "output_fields", MappingProxyType(outputs))
+        put(self, "fields", MappingProxyType({**inputs, **outputs}))
+        put(self, "instructions", _default_instructions(inputs, outputs) if instructions is None else instructions)
+        put(self, "plans", {})
+        put(self, "_hash", None)
+        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise SignatureError(
+            f"A signature cannot be changed in place (`{name}`). Make a new one: `with_instructions(...)`, `with_updated_fields(...)`, `append(...)`."
+        )
+
+    @property
+    def signature(self) -> str:
+        """Names only: `question, context -> answer`."""
+        return f"{', '.join(self.input_fields)} -> {', '.join(self.output_fields)}"
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def _identity(self) -> tuple[Any, ...]:
+        return (self.instructions, *(f.identity() for f in self.fields.values()))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Signature):
+            return NotImplemented
+        return self is other or self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            object.__setattr__(self, "_hash", hash(self._identity()))
+        return self._hash  # type: ignore[no-any-return,has-type]
+
+    def equals(self, other: object) -> bool:
+        """Whether the other signature has the same instructions and the same fields."""
+        return isinstance(other, Signature) and self == other
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        # `class B(A)` where A is a value: stand in with a class that remembers A.
+        stand_in = type.__new__(_ParentMeta, self.name, (), {})
+        stand_in.parent = self
+        return (stand_in,)
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return getattr(instance, "_signature", None) is self
+
+    def __call__(self, **values: Any) -> Any:
+        """A filled-in form: an `Example` with these field values."""
+        return _filled(self, values)
+
+    def __copy__(self) -> Signature:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Signature:
+        return self
+
+    def __repr__(self) -> str:
+        lines = [f"    {f.name} = Field({f.kind}, {f.schema.name}{f', desc={f.desc!r}' if f.desc else ''})" for f in self.fields.values()]
+        return f"{self.name}({self.signature}\n    instructions={self.instructions!r}\n" + "\n".join(lines) + "\n)"
+
+    def _with_fields(self, fields: Iterable[Field], instructions: str | None = None) -> Signature:
+        return Signature._make(fields, self.instructions if instructions is None else instructions, self.name)
+
+    def with_instructions(self, instructions: str) -> Signature:
+        """The same fields with other instructions."""
+        return self._with_fields(self.fields.values(), instructions)
+
+    def append_instructions(self, text: str) -> Signature:
+        """The same with a further paragraph of instructions."""
+        return self.with_instructions(f"{self.instructions}\n\n{text}")
+
+    def with_updated_fields(self, name: str, type_: Any = None, **changes: Any) -> Signature:
+        """The same with one field changed: its type, `desc`, or anything else a field can have."""
+        if name not in self.fields:
+            raise SignatureError(f"There is no field `{name}` in `{self.signature}`.")
+        return self._with_fields(_changed(f, type_, changes) if f.name == name else f for f in self.fields.values())
+
+    def prepend(self, name: str, field: Any, type_: Any = None) -> Signature:
+        """The same with a new field first among the inputs or outputs, whichever kind it is."""
+        return self.insert(0, name, field, type_)
+
+    def append(self, name: str, field: Any, type_: Any = None) -> Signature:
+        """The same with a new field last among the inputs or outputs, whichever kind it is."""
+        return self.insert(-1, name, field, type_)
+
+    def insert(self, index: int, name: str, field: Any, type_: Any = None) -> Signature:
+        """The same with a new field at a place among the inputs or outputs; negative indices count from the end.
+
+        Raises `SignatureError` (a `ValueError`) for a place outside of the group.
+        """
+        new = _named(name, type_, field)
+        inputs = [f for f in self.input_fields.values() if f.name != name]
+        outputs = [f for f in self.output_fields.values() if f.name != name]
+        group = inputs if new.kind == "input" else outputs
+        place = index + len(group) + 1 if index < 0 else index
+        if not 0 <= place <= len(group):
+            raise SignatureError(f"A field cannot be put at place {index} among {len(group)} {new.kind} fields.")
+        group.insert(place, new)
+        return self._with_fields([*inputs, *outputs])
+
+    def delete(self, name: str) -> Signature:
+        """The same without this field; nothing changes if there is none of that name."""
+        return self._with_fields(f for f in self.fields.values() if f.name != name)
+
+    remove = delete
+
+    def dump_state(self) -> dict[str, Any]:
+        """What an optimizer may have changed: instructions, prefixes and descriptions."""
+        fields = [{"prefix": f.prefix, "description": f.description} for f in self.fields.values()]
+        return {"instructions": self.instructions, "fields": fields}
+
+    def load_state(self, state: Mapping[str, Any]) -> Signature:
+        """A signature like this one with the instructions and descriptions of `dump_state()`."""
+        loaded = []
+        for f, saved in zip(self.fields.values(), state["fields"], strict=True):
+            desc = saved.get("description", "")
+            loaded.append(f.evolve(desc="" if desc == f"${{{f.name}}}" else desc, extra={**f.extra, "prefix": saved.get("prefix", f.prefix)}))
+        return self._with_fields(loaded, state["instructions"])
+
+
+class _Filled:
+    """Field values of one signature, by name."""
+
+    def __init__(self, signature: Signature, values: dict[str, Any]) -> None:
+        self._signature = signature
+        self.__dict__.update(values)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.__dict__.items() if k != "_signature")
+        return f"{self._signature.name}({shown})"
+
+
+def _filled(signature: Signature, values: dict[str, Any]) -> _Filled:
+    if unknown := [name for name in values if name not in signature.fields]:
+        raise SignatureError(f"`{signature.signature}` has no field `{unknown[0]}`.")
+    checked = {name: signature.fields[name].schema.coerce(value) for name, value in values.items()}
+    return _Filled(signature, checked)
+
+
+def _changed(field: Field, type_: Any, changes: dict[str, Any]) -> Field:
+    own = {name: changes.pop(name) for name in list(changes) if name in Field.__dataclass_fields__ and name != "extra"}
+    if type_ is not None:
+        own["annotation"], own["typed"] = type_, True
+    return field.evolve(**own, extra={**field.extra, **changes})
+
+
+def _default_instructions(inputs: Iterable[str], outputs: Iterable[str]) -> str:
+    takes, gives = (", ".join(f"`{name}`" for name in names) for names in (inputs, outputs))
+    return f"Given the fields {takes}, produce the fields {gives}."
+
+
+def _named(name: Any, annotation: Any, field: Any) -> Field:
+    if not isinstance(name, str):
+        raise SignatureError(f"Field names must be strings, not {name!r}.")
+    if not name.isidentifier() or name.startswith("__"):
+        raise SignatureError(f"{name!r} is no field name: it must be a Python identifier without two leading underscores.")
+    if not isinstance(field, Field):
+        raise SignatureError(f"The field `{name}` must be made with `InputField(...)` or `OutputField(...)`, not {field!r}.")
+    if annotation is None:
+        annotation = field.annotation
+    desc = "" if field.desc == f"${{{name}}}" else field.desc
+    named = field.evolve(name=name, annotation=str if annotation is None else annotation, desc=desc)
+    _ = named.schema
+    return named
+
+
+def _build(signature: Any = None, instructions: str | None = None, signature_name: str = "StringSignature", custom_types: Any = None, **kw: Any) -> Any:
+    signature = kw.pop("signature", signature)
+    if isinstance(signature, str):
+        caller = sys._getframe(2)
+        names = custom_types if custom_types is not None else {**caller.f_globals, **caller.f_locals}
+        return Signature._make(parse_signature(signature, names), instructions, signature_name)
+    if isinstance(signature, Mapping):
+        return Signature._make([_named(n, *_type_and_field(n, v)) for n, v in signature.items()], instructions, signature_name)
+    if isinstance(signature, Signature):
+        return signature if instructions is None else signature.with_instructions(instructions)
+    raise SignatureError(f"A signature is made from a string such as 'question -> answer' or a dict of fields, not from {signature!r}.")
+
+
+def _type_and_field(name: Any, value: Any) -> tuple[Any, Any]:
+    if not isinstance(value, tuple):
+        return None, value
+    if len(value) != 2:
+        raise SignatureError(f"The field `{name}` must be a field or a pair (type, field), not {value!r}.")
+    if isinstance(value[0], str) or value[0] is None or isinstance(value[0], int | float):
+        raise SignatureError(f"The type of the field `{name}` is {value[0]!r}, which is no type.")
+    return value
+
+
+def make_signature(
+    signature: str | Mapping[str, Any], instructions: str | None = None, signature_name: str = "StringSignature", custom_types: Any = None
+) -> Signature:
+    """A signature from a string or a dict. Types named in the string come from `custom_types`, else from the caller's names.
+
+    >>> make_signature("text -> label: bool").output_fields["label"].annotation
+    <class 'bool'>
+    """
+    if isinstance(signature, str) and custom_types is None:
+        caller = sys._getframe(1)
+        custom_types = {**caller.f_globals, **caller.f_locals}
+    return _build(signature, instructions, signature_name, custom_types)  # type: ignore[no-any-return]
+
+
+def ensure_signature(signature: Any, instructions: str | None = None) -> Any:
+    """A signature from a string; signatures pass through, `None` stays `None`.
+
+    Raises `SignatureError` (a `ValueError`) when instructions are given together with a signature that has its own.
+    """
+    if signature is None:
+        return None
+    if isinstance(signature, str | Mapping):
+        return make_signature(signature, instructions)
+    if not isinstance(signature, Signature):
+        raise SignatureError(f"Expected a signature, a string such as 'question -> answer', or a dict of fields; got {signature!r}.")
+    if instructions is not None:
+        raise SignatureError("Instructions can be given with a string; this signature has its own: use `with_instructions(...)`.")
+    return signature
+
+
+def _from_class_body(name: str, body: dict[str, Any], parents: list[Signature]) -> Signature:
+    inherited: dict[str, Field] = {}
+    instructions: str | None = None
+    for parent in reversed(parents):
+        inherited.update(parent.fields)
+        instructions = parent.instructions or instructions
+    annotations = _annotations_of(name, body)
+    # A body's names keep their order; annotations without a value are mistakes that get their own sentence.
+    own = {n: v for n, v in body.items() if isinstance(v, Field)}
+    for field_name in annotations:
+        if field_name not in own:
+            raise _not_a_field(name, field_name, body.get(field_name))
+    fields = {**inherited, **{n: _named(n, annotations.get(n), f) for n, f in own.items()}}
+    doc = inspect.cleandoc(body["__doc__"]) if body.get("__doc__") else ""
+    return Signature._make(fields.values(), doc or instructions, name)
+
+
+def _not_a_field(signature: str, name: str, value: Any) -> Exception:
+    given = "has no value" if value is None else f"is {value!r}"
+    return TypeError(
+        f"The field `{name}` of `{signature}` {given}. Every field must be an InputField or OutputField: `{name}: str = whet.InputField()`."
+    )
+
+
+def _annotations_of(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    raw = body.get("__annotations__")
+    if raw is None and (annotate := body.get("__annotate_func__") or body.get("__annotate__")) is not None:
+        raw = annotate(1)
+    raw = raw or {}
+    if not any(isinstance(a, str) for a in raw.values()):
+        return dict(raw)
+    caller = sys._getframe(3)
+    names = {**caller.f_globals, **caller.f_locals}
+    holder = type(name, (), {"__annotations__": dict(raw), "__module__": body.get("__module__", "")})
+    return get_type_hints(holder, globalns=names, localns=names, include_extras=True)
+
+
+def signature_of_function(function: Callable[..., Any]) -> Signature:
+    """The signature of a typed function: parameters are inputs, the return type is the output, the docstring the instructions.
+
+    A dataclass, TypedDict, NamedTuple or pydantic model as return type gives one output per field; anything else one output named `result`.
+
+    >>> def capital(country: str) -> str:
+    ...     '''Name the capital.'''
+    >>> signature_of_function(capital).signature
+    'country -> result'
+    """
+    hints = get_type_hints(function, include_extras=True)
+    if "return" not in hints:
+        raise SignatureError(f"The function `{function.__name__}` needs a return type: it says what the step gives.")
+    fields = []
+    for parameter in inspect.signature(function).parameters.values():
+        default = {} if parameter.default is inspect.Parameter.empty else {"default": parameter.default}
+        fields.append(_named(parameter.name, hints.get(parameter.name, str), _input_field(**default)))
+    outputs = _result_fields(hints["return"])
+    doc = inspect.cleandoc(function.__doc__) if function.__doc__ else None
+    return Signature._make([*fields, *(_named(n, t, _output_field()) for n, t in outputs.items())], doc, function.__name__)
+
+
+def _result_fields(result: Any) -> dict[str, Any]:
+    is_record = isinstance(result, type) and (
+        hasattr(result, "__dataclass_fields__")
+        or hasattr(result, "model_fields")
+        or hasattr(result, "__required_keys__")
+        or (issubclass(result, tuple) and hasattr(result, "_fields"))
+    )
+    return get_type_hints(result, include_extras=True) if is_record else {"result": result}

@@ -1,0 +1,230 @@
+"""What happened: steps of predictors, records of model calls, and the bounded histories that keep them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from whet.core.exchange import Request, Response
+from whet.core.messages import MediaPart, Message, RawPart, TextPart
+
+__all__ = ["CallRecord", "History", "Step", "Trace", "message_dicts"]
+
+# What the newest records of one history may hold, in characters of prompts and answers.
+_HISTORY_CHARACTERS = 2_000_000
+
+
+class Step:
+    """One call of a predictor: it unpacks as `(predictor, inputs, prediction)`.
+
+    `name` is the predictor's place in the program where it is known, `seconds` how long the call took.
+    """
+
+    __slots__ = ("inputs", "name", "prediction", "predictor", "seconds")
+
+    def __init__(self, predictor: Any, inputs: dict[str, Any], prediction: Any, name: str | None = None, seconds: float = 0.0) -> None:
+        self.predictor = predictor
+        self.inputs = inputs
+        self.prediction = prediction
+        self.name = name
+        self.seconds = seconds
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.predictor, self.inputs, self.prediction))
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: Any) -> Any:
+        return (self.predictor, self.inputs, self.prediction)[index]
+
+    def __repr__(self) -> str:
+        return f"Step({self.name or type(self.predictor).__name__}, {self.inputs!r} -> {self.prediction!r})"
+
+
+class Trace(list[Any]):
+    """A list of `Step`s, and in `calls` the `CallRecord`s of every model call made meanwhile."""
+
+    def __init__(self, steps: Any = ()) -> None:
+        super().__init__(steps)
+        self.calls: list[CallRecord] = []
+
+
+def message_dicts(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """Messages in OpenAI's form; media are named, not copied.
+
+    >>> message_dicts((Message("user", "Hello"),))
+    [{'role': 'user', 'content': 'Hello'}]
+    """
+    return [_message_dict(message) for message in messages]
+
+
+def _message_dict(message: Message) -> dict[str, Any]:
+    content = message.content
+    plain: dict[str, Any] = {"role": message.role, "content": content if isinstance(content, str) else [_block(part) for part in content]}
+    if message.tool_calls:
+        plain["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}} for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        plain["tool_call_id"] = message.tool_call_id
+    if message.name is not None:
+        plain["name"] = message.name
+    return plain
+
+
+def _block(part: TextPart | MediaPart | RawPart) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text}
+    if isinstance(part, RawPart):
+        return part.block
+    blocks = part.source.format() if hasattr(part.source, "format") else None
+    if isinstance(blocks, list) and len(blocks) == 1:
+        return dict(blocks[0])
+    return {"type": part.kind, "digest": part.digest}
+
+
+class CallRecord(Mapping[str, Any]):
+    """One call of a model, readable as attributes (`request`, `response`, `error`, `seconds`) and as the dict people know."""
+
+    __slots__ = ("_uuid", "error", "model", "model_type", "request", "response", "seconds", "size", "started")
+
+    KEYS = (
+        "prompt",
+        "messages",
+        "kwargs",
+        "response",
+        "outputs",
+        "usage",
+        "cost",
+        "timestamp",
+        "uuid",
+        "model",
+        "response_model",
+        "model_type",
+    )
+
+    def __init__(self, request: Request, response: Response | None, error: BaseException | None, model: str, started: float) -> None:
+        self.request = request
+        self.response = response
+        self.error = error
+        self.model = model
+        self.model_type = "chat"
+        self.started = started
+        self.seconds = time.time() - started
+        self.size = sum(len(m.content) for m in request.messages) + (len(response.text) if response is not None else 0)
+        self._uuid: str | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self.KEYS:
+            raise KeyError(key)
+        if key in ("response", "model", "model_type"):
+            return getattr(self, key)
+        return getattr(self, f"_{key}_of")()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.KEYS)
+
+    def __len__(self) -> int:
+        return len(self.KEYS)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def _prompt_of(self) -> str | None:
+        return None
+
+    def _messages_of(self) -> list[dict[str, Any]]:
+        return message_dicts(self.request.messages)
+
+    def _kwargs_of(self) -> dict[str, Any]:
+        return {k: v for k, v in self.request.options.items() if not k.startswith("api_")}
+
+    def _outputs_of(self) -> list[Any]:
+        return plain_outputs(self.response) if self.response is not None else []
+
+    def _usage_of(self) -> dict[str, Any]:
+        return usage_dict(self.response)
+
+    def _cost_of(self) -> float | None:
+        return self.response.cost if self.response is not None else None
+
+    def _timestamp_of(self) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(self.started))
+
+    def _uuid_of(self) -> str:
+        if self._uuid is None:
+            self._uuid = str(uuid.uuid4())
+        return self._uuid
+
+    def _response_model_of(self) -> str:
+        return self.response.model if self.response is not None else self.model
+
+    def __repr__(self) -> str:
+        return f"CallRecord({self.model!r}, {self.seconds:.3f} s, {'failed' if self.error else 'ok'})"
+
+
+def usage_dict(response: Response | None) -> dict[str, Any]:
+    """Usage under the names people know; empty for a cached answer or none."""
+    if response is None or response.cache_hit:
+        return {}
+    usage = response.usage
+    plain: dict[str, Any] = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    if usage.cached_input_tokens:
+        plain["prompt_tokens_details"] = {"cached_tokens": usage.cached_input_tokens}
+    if usage.reasoning_tokens:
+        plain["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return plain
+
+
+def plain_outputs(response: Response) -> list[Any]:
+    """What `lm("...")` returns: strings, or dicts where an answer has more than text in it."""
+    rich = any(c.tool_calls or c.reasoning or c.logprobs is not None or c.citations for c in response.choices)
+    return [_rich_output(c) if rich else c.text for c in response.choices]
+
+
+def _rich_output(choice: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {"text": choice.text}
+    if choice.reasoning:
+        plain["reasoning_content"] = choice.reasoning
+    if choice.tool_calls:
+        plain["tool_calls"] = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in choice.tool_calls
+        ]
+    if choice.logprobs is not None:
+        plain["logprobs"] = choice.logprobs
+    if choice.citations:
+        plain["citations"] = list(choice.citations)
+    return plain
+
+
+class History(deque[CallRecord]):
+    """The newest call records, bounded by number and by what they hold."""
+
+    def __init__(self, records: Any = (), max_characters: int = _HISTORY_CHARACTERS) -> None:
+        super().__init__(records)
+        self.characters = 0
+        self.max_characters = max_characters
+
+    def keep(self, record: CallRecord, max_records: int) -> None:
+        """Append a record and let the oldest go while there are too many or they hold too much."""
+        self.append(record)
+        self.characters += record.size
+        while self and (len(self) > max_records or (self.characters > self.max_characters and len(self) > 1)):
+            try:
+                self.characters -= self.popleft().size
+            except IndexError:  # another thread was quicker
+                break
+
+    def __getitem__(self, index: Any) -> Any:
+        return list(self)[index] if isinstance(index, slice) else super().__getitem__(index)

@@ -1,0 +1,1 @@
+"""Field types of whet's own: history, media, code, reasoning, documents."""

@@ -1,0 +1,319 @@
+"""`Evaluate`: run a program over examples and score what it returns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whet.core.context import Meter, current, meter
+from whet.core.events import handlers_of, observed
+from whet.core.flow import Flow, Gather, Invoke, Job, JobTimeout, adrive, drive
+from whet.core.records import Example, Prediction, Score
+from whet.errors import (
+    BudgetExceeded,
+    ConfigurationError,
+    EvaluationError,
+    InputError,
+    LMAuthError,
+    LMBillingError,
+    LMConfigurationError,
+    LMError,
+    LMInvalidRequestError,
+    LMUnsupportedFeatureError,
+)
+from whet.evaluate.metric import MetricCall, metric_call
+from whet.evaluate.progress import Progress
+from whet.evaluate.row import EvaluationResult, Row, Status
+from whet.modules.module import Module
+
+__all__ = ["Evaluate", "evaluate_rows"]
+
+_HOPELESS = (LMAuthError, LMBillingError, LMConfigurationError)
+_PROGRAMS_FAULT = (LMInvalidRequestError, LMUnsupportedFeatureError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to run an evaluation: side by side, how long per example, how many errors, what a failure scores."""
+
+    num_threads: int = 8
+    timeout: float | None = None
+    max_errors: float = 10
+    failure_score: float = 0.0
+    display: bool = False
+    provide_traceback: bool = False
+
+
+class Evaluate:
+    """Runs a program over `devset` and scores each prediction with `metric`.
+
+    `num_threads` examples run side by side (in tasks under `acall`); `timeout` is in seconds per example. A program that raises scores
+    `failure_score`; failures of the network or of the metric are no wrong answers and stay out of the mean. When `max_errors` examples
+    have failed in any way, or the first call of the metric fails, `EvaluationError` is raised with what was finished in `partial`. Ctrl-C propagates, with
+    the finished rows in `evaluate.partial` (and in the files asked for).
+
+    >>> rows = [Example(text="a", label="A").with_inputs("text")]
+    >>> Evaluate(devset=rows, metric=lambda row, pred: row.label == pred, num_threads=1)(lambda text: text.upper()).score
+    100.0
+    """
+
+    def __init__(
+        self,
+        *,
+        devset: Sequence[Any],
+        metric: Any = None,
+        num_threads: int | None = None,
+        display_progress: bool = False,
+        display_table: bool | int = False,
+        max_errors: int | None = None,
+        provide_traceback: bool | None = None,
+        failure_score: float = 0.0,
+        timeout: float | None = None,
+        save_as_csv: Any = None,
+        save_as_json: Any = None,
+        callbacks: Sequence[Any] | None = None,
+        **unknown: Any,
+    ) -> None:
+        if unknown:
+            hint = " Read `rows` and `results` of the result instead." if "return_outputs" in unknown else ""
+            raise ConfigurationError(f"`Evaluate` has no argument `{next(iter(unknown))}`.{hint}")
+        self.devset = devset
+        self.metric = metric
+        self.num_threads = num_threads
+        self.display_progress = display_progress
+        self.display_table = display_table
+        self.max_errors = max_errors
+        self.provide_traceback = provide_traceback
+        self.failure_score = failure_score
+        self.timeout = timeout
+        self.save_as_csv = save_as_csv
+        self.save_as_json = save_as_json
+        self.callbacks = list(callbacks or ())
+        self.partial: EvaluationResult | None = None
+
+    def __call__(self, program: Any, metric: Any = None, devset: Sequence[Any] | None = None, **options: Any) -> EvaluationResult:
+        """Evaluate a program; keywords override what the constructor was given."""
+        return drive(self.flow(program, metric, devset, **options))
+
+    async def acall(self, program: Any, metric: Any = None, devset: Sequence[Any] | None = None, **options: Any) -> EvaluationResult:
+        """The same, from async code."""
+        return await adrive(self.flow(program, metric, devset, **options))
+
+    def flow(
+        self, program: Any, metric: Any = None, devset: Sequence[Any] | None = None, *, callback_metadata: Any = None, **options: Any
+    ) -> Flow[EvaluationResult]:
+        """An evaluation, as a flow."""
+        if wrong := [name for name in options if name not in _OPTIONS]:
+            raise ConfigurationError(f"`Evaluate` has no argument `{wrong[0]}`. Arguments that fit: {', '.join(sorted(_OPTIONS))}.")
+        rows = self.devset if devset is None else devset
+        chosen = {name: self._option(name, options) for name in _OPTIONS}
+        running = self._run(program, self.metric if metric is None else metric, rows, chosen)
+        if handlers_of(self):
+            inputs = {"program": program, "metric": metric, "devset": devset, "callback_metadata": callback_metadata, **options}
+            running = observed("evaluate", self, inputs, running)
+        return (yield from running)
+
+    def _option(self, name: str, options: dict[str, Any]) -> Any:
+        given = options.get(name)
+        return getattr(self, name) if given is None else given
+
+    def _run(self, program: Any, metric: Any, devset: Sequence[Any], options: dict[str, Any]) -> Flow[EvaluationResult]:
+        settings = current()
+        plan = Plan(
+            num_threads=options["num_threads"] or settings.num_threads,
+            timeout=options["timeout"],
+            max_errors=settings.max_errors if options["max_errors"] is None else options["max_errors"],
+            failure_score=options["failure_score"],
+            display=options["display_progress"],
+            provide_traceback=bool(options["provide_traceback"]),
+        )
+        try:
+            result: EvaluationResult = yield from evaluate_rows(program, devset, metric_call(metric), plan)
+        except (KeyboardInterrupt, EvaluationError, BudgetExceeded) as stopped:
+            self.partial = getattr(stopped, "partial", None)
+            if self.partial is not None:
+                self._deliver(self.partial, options)
+            raise
+        self._deliver(result, options)
+        return result
+
+    def _deliver(self, result: EvaluationResult, options: dict[str, Any]) -> None:
+        if options["save_as_json"]:
+            result.save_json(options["save_as_json"])
+        if options["save_as_csv"]:
+            result.save_csv(options["save_as_csv"])
+        if shown := options["display_table"]:
+            Progress.write(result.table(None if shown is True else int(shown)))
+
+
+_OPTIONS = frozenset(
+    "num_threads timeout max_errors failure_score display_progress display_table provide_traceback save_as_csv save_as_json".split()
+)
+
+
+def evaluate_rows(program: Any, devset: Sequence[Any], metric: MetricCall, plan: Plan) -> Flow[EvaluationResult]:
+    """Run and score every example; the heart of `Evaluate`, also used by the optimizers' search."""
+    check_devset(devset)
+    run = _Run(program, devset, metric, plan)
+    try:
+        yield Gather(run.jobs(), limit=plan.num_threads, timeout=plan.timeout, done=run.done)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | BudgetExceeded | EvaluationError):
+            error.partial = run.result(complete=False)  # type: ignore[union-attr]
+        raise
+    finally:
+        run.progress.close()
+    if run.fatal is not None:
+        run.raise_fatal()
+    return run.result(complete=True)
+
+
+def check_devset(devset: Sequence[Any]) -> None:
+    """Raise before anything is paid for: no examples, or examples that do not say what their inputs are."""
+    if not len(devset):
+        raise ConfigurationError("There is nothing to evaluate: `devset` is empty.")
+    for i, example in enumerate(devset):
+        if isinstance(example, Example) and example._input_keys is None:
+            raise InputError(f"Inputs have not been set for example {i} of the devset: `example.with_inputs('question')`.")
+
+
+class _Run:
+    """One evaluation under way."""
+
+    def __init__(self, program: Any, devset: Sequence[Any], metric: MetricCall, plan: Plan) -> None:
+        self.program, self.devset, self.metric, self.plan = program, devset, metric, plan
+        self.rows: dict[int, Row] = {}
+        self.failed = 0
+        self.scored = 0
+        self.total = 0.0
+        self.fatal: BaseException | None = None
+        self.progress = Progress(len(devset), shown=plan.display)
+        self._native = isinstance(program, Module) and type(program).__call__ is Module.__call__
+
+    def jobs(self) -> Iterator[Job]:
+        for index, example in enumerate(self.devset):
+            if self.fatal is not None:
+                return
+            yield _RowJob(self, index, example)
+
+    def done(self, index: int, outcome: Any) -> None:
+        row = outcome if isinstance(outcome, Row) else self._row_of_failure(index, outcome)
+        self.rows[index] = row
+        if row.score is not None:
+            self.scored += 1
+            self.total += row.score.value
+        if row.status != "ok":
+            self._count_failure(row)
+        self.progress.step(self.total / self.scored if self.scored else None, self.failed)
+
+    def _row_of_failure(self, index: int, error: Exception) -> Row:
+        timed_out = isinstance(error, JobTimeout)
+        return Row(
+            index=index,
+            example=self.devset[index],
+            prediction=Prediction(),
+            score=Score(value=self.plan.failure_score) if timed_out else None,
+            status="timeout" if timed_out else "program_error",
+            seconds=self.plan.timeout or 0.0,
+            error=error,
+        )
+
+    def _count_failure(self, row: Row) -> None:
+        self.failed += 1
+        if isinstance(row.error, BudgetExceeded | _HOPELESS[0] | _HOPELESS[1] | _HOPELESS[2]):
+            self.fatal = row.error
+        elif row.status == "metric_error" and len(self.rows) == self.failed == 1:
+            self.fatal = EvaluationError(f"The metric `{self.metric.name}` failed on the first example: {type(row.error).__name__}: {row.error}")
+            self.fatal.__cause__ = row.error
+        elif self.failed >= self.plan.max_errors and self.fatal is None:
+            self.fatal = self._too_many(row)
+
+    def _too_many(self, row: Row) -> EvaluationError:
+        error = EvaluationError(
+            f"Execution cancelled due to errors or interruption. {self.failed} examples failed (`max_errors={self.plan.max_errors:g}`); "
+            f"the last one: {type(row.error).__name__}: {row.error}"
+        )
+        error.__cause__ = row.error
+        return error
+
+    def raise_fatal(self) -> None:
+        assert self.fatal is not None
+        self.fatal.partial = self.result(complete=False)  # type: ignore[attr-defined]
+        raise self.fatal
+
+    def result(self, complete: bool) -> EvaluationResult:
+        return EvaluationResult([self.rows[i] for i in sorted(self.rows)], self.plan.failure_score, complete)
+
+    # -- one row ---------------------------------------------------------------------------------------------------------------------------
+
+    def row_flow(self, index: int, example: Any) -> Flow[Row]:
+        started = time.perf_counter()
+        spent = Meter()
+        meter.set(spent)
+        prediction, error, status = Prediction(), None, "ok"
+        score: Score | None = None
+        try:
+            prediction = yield from self._predict(example)
+        except Exception as raised:  # noqa: BLE001 - whatever a program raises becomes its row
+            error, status = raised, _status_of(raised)
+            score = Score(value=self.plan.failure_score) if status == "program_error" else None
+        else:
+            score, error = yield from self._score(example, prediction)
+            status = "ok" if error is None else _metric_status(error)
+        return _row(index, example, prediction, score, status, time.perf_counter() - started, spent, error)
+
+    def _predict(self, example: Any) -> Flow[Any]:
+        inputs = dict(example.inputs()) if isinstance(example, Example) else dict(example)
+        if self._native:
+            return (yield from self.program.run_flow((), inputs))
+        return (yield Invoke(self.program, (), inputs, twin=getattr(self.program, "acall", None)))
+
+    def _score(self, example: Any, prediction: Any) -> Flow[tuple[Score | None, Exception | None]]:
+        try:
+            return (yield from self.metric.flow(example, prediction)), None
+        except Exception as raised:  # noqa: BLE001 - whatever a metric raises becomes its row
+            return None, raised
+
+
+class _RowJob:
+    __slots__ = ("example", "index", "run")
+
+    def __init__(self, run: _Run, index: int, example: Any) -> None:
+        self.run, self.index, self.example = run, index, example
+
+    def __call__(self) -> Flow[Row]:
+        return self.run.row_flow(self.index, self.example)
+
+
+def _row(
+    index: int, example: Any, prediction: Any, score: Score | None, status: Any, seconds: float, spent: Meter, error: Any
+) -> Row:  # noqa: PLR0913 - one place builds rows
+    if not spent.spent:
+        return Row(index=index, example=example, prediction=prediction, score=score, status=status, seconds=seconds, error=error)
+    return Row(
+        index=index,
+        example=example,
+        prediction=prediction,
+        score=score,
+        status=status,
+        seconds=seconds,
+        tokens=spent.tokens,
+        cost=spent.cost,
+        calls=spent.calls,
+        cache_hits=spent.cache_hits,
+        error=error,
+    )
+
+
+def _status_of(error: Exception) -> Status:
+    if isinstance(error, BudgetExceeded) or (isinstance(error, LMError) and not isinstance(error, _PROGRAMS_FAULT)):
+        return "infra_error"
+    return "program_error"
+
+
+def _metric_status(error: Exception) -> Status:
+    return "infra_error" if isinstance(error, LMError) else "metric_error"
+
+

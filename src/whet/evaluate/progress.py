@@ -1,0 +1,52 @@
+"""A live one-line display on a terminal; silent everywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+__all__ = ["Progress"]
+
+_EVERY = 0.1
+
+
+class Progress:
+    """One line that is rewritten as rows finish: how many, the mean so far, failures, time left."""
+
+    def __init__(self, total: int, shown: bool, label: str = "Evaluating") -> None:
+        self.total, self.label = total, label
+        self.stream = sys.stderr
+        self.shown = shown and self.stream.isatty()
+        self.count = 0
+        self.started = self.drawn = time.monotonic()
+        self.width = 0
+
+    def step(self, mean: float | None, failed: int) -> None:
+        """One more row is done."""
+        self.count += 1
+        if not self.shown:
+            return
+        now = time.monotonic()
+        if now - self.drawn >= _EVERY or self.count == self.total:
+            self.drawn = now
+            self._draw(mean, failed, now - self.started)
+
+    def _draw(self, mean: float | None, failed: int, seconds: float) -> None:
+        left = seconds / self.count * (self.total - self.count)
+        score = "" if mean is None else f"  mean {100 * mean:.1f} %"
+        trouble = f"  {failed} failed" if failed else ""
+        line = f"{self.label} {self.count}/{self.total}{score}{trouble}  {seconds:.0f} s, {left:.0f} s left"
+        self.stream.write("\r" + line.ljust(self.width))
+        self.stream.flush()
+        self.width = len(line)
+
+    def close(self) -> None:
+        """End the line."""
+        if self.shown and self.width:
+            self.stream.write("\n")
+            self.stream.flush()
+
+    @staticmethod
+    def write(text: str) -> None:
+        """Print a text that somebody asked for."""
+        sys.stdout.write(text + "\n")

@@ -1,0 +1,116 @@
+"""Plain arguments (a prompt, message dicts, keywords) as a `Request`, and a model's defaults merged into one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from whet.core.exchange import Request, ToolSpec
+from whet.core.messages import Content, Message, RawPart, TextPart, ToolCallPart
+from whet.errors import ConfigurationError
+
+__all__ = ["merged_request", "messages_of", "request_of"]
+
+# Parameters that have a place of their own in a `Request`.
+_PLACED = frozenset({"n", "rollout_id", "tools", "tool_choice", "response_format", "prompt_cache"})
+
+
+def request_of(prompt: str | None, messages: Sequence[Mapping[str, Any]] | None, kwargs: Mapping[str, Any]) -> Request:
+    """The request for a prompt or for messages in OpenAI's form, with these parameters."""
+    if (prompt is None) == (messages is None):
+        raise ConfigurationError("Call a model with a prompt or with `messages=[...]`, one of the two.")
+    turns = (Message("user", prompt),) if prompt is not None else messages_of(messages or ())
+    return with_parameters(Request(messages=turns), kwargs)
+
+
+def with_parameters(request: Request, parameters: Mapping[str, Any]) -> Request:
+    """The request with more parameters; those in force already win. `None` stands for absent."""
+    given = {k: v for k, v in parameters.items() if v is not None}
+    options = {**{k: v for k, v in given.items() if k not in _PLACED}, **request.options}
+    placed: dict[str, Any] = {}
+    if given.get("n", 1) != 1 and request.n == 1:
+        placed["n"] = given["n"]
+    if "rollout_id" in given and request.rollout_id is None:
+        placed["rollout_id"] = given["rollout_id"]
+    if "tools" in given and not request.tools:
+        placed["tools"] = tuple(map(_tool_of, given["tools"]))
+    if "tool_choice" in given and request.tool_choice is None:
+        placed["tool_choice"] = given["tool_choice"]
+    if "response_format" in given and request.response_schema is None:
+        placed["response_schema"] = _schema_of(given["response_format"])
+    if given.get("prompt_cache"):
+        placed["prompt_cache"] = True
+    return replace(request, options=options, **placed)
+
+
+def merged_request(request: Request, model: str, defaults: Mapping[str, Any]) -> Request:
+    """The request as it is sent: with the model's name, and its default parameters where the call gave none."""
+    options = request.options
+    if not _PLACED.isdisjoint(options) or not _PLACED.isdisjoint(defaults):
+        placed = {k: v for k, v in options.items() if k in _PLACED}
+        plain = {k: v for k, v in options.items() if k not in _PLACED}
+        # A parameter that the call set to None is switched off, also where the model has a default.
+        off = {k for k, v in plain.items() if v is None}
+        request = with_parameters(replace(request, options={k: v for k, v in plain.items() if v is not None}), placed)
+        request = with_parameters(request, {k: v for k, v in defaults.items() if k not in off})
+        return replace(request, model=model)
+    merged = {k: v for k, v in {**defaults, **options}.items() if v is not None}
+    return Request(
+        messages=request.messages,
+        model=model,
+        options=merged,
+        tools=request.tools,
+        tool_choice=request.tool_choice,
+        response_schema=request.response_schema,
+        n=request.n,
+        rollout_id=request.rollout_id,
+        prompt_cache=request.prompt_cache,
+    )
+
+
+def messages_of(dicts: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
+    """Messages from their OpenAI form.
+
+    >>> messages_of([{"role": "user", "content": "Hello"}])[0].content
+    'Hello'
+    """
+    return tuple(d if isinstance(d, Message) else _message_of(d) for d in dicts)
+
+
+def _message_of(plain: Mapping[str, Any]) -> Message:
+    content = plain.get("content")
+    calls = tuple(
+        ToolCallPart(id=c.get("id"), name=c["function"]["name"], arguments=_arguments_text(c["function"].get("arguments")))
+        for c in plain.get("tool_calls") or ()
+    )
+    return Message(plain["role"], _content_of(content), calls, plain.get("tool_call_id"), plain.get("name"))
+
+
+def _content_of(content: Any) -> Content:
+    if content is None or isinstance(content, str):
+        return content or ""
+    blocks = [{"type": "text", "text": b} if isinstance(b, str) else b for b in content]
+    return tuple(TextPart(b["text"]) if b.get("type") == "text" and set(b) == {"type", "text"} else RawPart(dict(b)) for b in blocks)
+
+
+def _arguments_text(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments or {})
+
+
+def _tool_of(tool: Any) -> ToolSpec:
+    if isinstance(tool, ToolSpec):
+        return tool
+    function = tool.get("function", tool)
+    return ToolSpec(name=function["name"], description=function.get("description") or "", parameters=function.get("parameters") or {})
+
+
+def _schema_of(response_format: Any) -> Any:
+    if isinstance(response_format, type) and hasattr(response_format, "model_json_schema"):
+        return response_format.model_json_schema()
+    if not isinstance(response_format, Mapping):
+        raise ConfigurationError(f"`response_format` must be a dict or a pydantic model, not {response_format!r}.")
+    if response_format.get("type") == "json_schema":
+        return response_format["json_schema"]["schema"]
+    return "json" if response_format.get("type") == "json_object" else None

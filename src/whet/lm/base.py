@@ -1,0 +1,198 @@
+"""`BaseLM`: what every language model is to the rest of whet, and the base for models of your own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from whet.core.context import active_modules, current, meter
+from whet.core.events import handlers_of, observed
+from whet.core.exchange import Capabilities, Request, Response
+from whet.core.flow import Flow, adrive, drive
+from whet.core.trace import CallRecord, History, Trace, message_dicts, plain_outputs, usage_dict
+from whet.errors import LMError
+from whet.lm.asking import merged_request, request_of
+from whet.lm.own import OwnMethod
+from whet.lm.wrapping import cache_mode, wrapped
+
+__all__ = ["BaseLM"]
+
+
+class BaseLM:
+    """A language model. To write your own, define one method.
+
+    `complete(request)` takes a `Request` and returns a `Response` or a string (it may be `async`); `forward(prompt, messages, **kwargs)`
+    returning an OpenAI-style response works as well. Cache, retries, history, usage and callbacks come with the base class.
+
+    >>> class Echo(BaseLM):
+    ...     def complete(self, request):
+    ...         return request.messages[-1].text
+    >>> Echo("echo")("Hello")
+    ['Hello']
+    """
+
+    def __init__(
+        self,
+        model: str = "",
+        model_type: str = "chat",
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        cache: bool | str = True,
+        callbacks: list[Any] | None = None,
+        num_retries: int = 3,
+        capabilities: Capabilities | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.model = model
+        self.model_type = model_type
+        self.cache = cache
+        self.callbacks = list(callbacks or ())
+        self.num_retries = num_retries
+        self.kwargs: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, **kwargs}
+        self.history = History()
+        self._capabilities = capabilities
+        self._engines: dict[str, Any] = {}
+
+    # -- what it can do ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model can do; give `capabilities=` to say it yourself."""
+        return self._capabilities or Capabilities()
+
+    @property
+    def supports_function_calling(self) -> bool:
+        """Whether the model takes tools."""
+        return self.capabilities.tools
+
+    @property
+    def supports_reasoning(self) -> bool:
+        """Whether the model returns its reasoning apart from the answer."""
+        return self.capabilities.reasoning
+
+    @property
+    def supports_response_schema(self) -> bool:
+        """Whether the model can be held to a JSON schema."""
+        return self.capabilities.json_schema
+
+    @property
+    def supported_params(self) -> set[str]:
+        """The request parameters that the model is known to take, under their OpenAI names."""
+        return set(self.capabilities.params)
+
+    # -- asking --------------------------------------------------------------------------------------------------------------------------
+
+    def __call__(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> list[Any]:
+        """Ask with a prompt or with messages; one entry per sample: a string, or a dict when an answer has more than text in it."""
+        return plain_outputs(drive(self._ask(prompt, messages, kwargs)))
+
+    async def acall(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> list[Any]:
+        """The same, from async code."""
+        return plain_outputs(await adrive(self._ask(prompt, messages, kwargs)))
+
+    def _ask(self, prompt: str | None, messages: list[dict[str, Any]] | None, kwargs: dict[str, Any]) -> Flow[Response]:
+        mode = kwargs.pop("cache", None)
+        return self.flow(request_of(prompt, messages, kwargs), cache=mode)
+
+    def flow(self, request: Request, *, cache: bool | str | None = None) -> Flow[Response]:
+        """Answer a request, with everything around it: defaults, cache, retries, history, usage, callbacks."""
+        request = merged_request(request, self.model, self.kwargs)
+        handlers = handlers_of(self)
+        answering = self._answer(request, cache)
+        if handlers:
+            answering = observed("lm", self, {"messages": message_dicts(request.messages), **request.options}, answering)
+        return (yield from answering)
+
+    def _answer(self, request: Request, cache: bool | str | None) -> Flow[Response]:
+        started = time.time()
+        try:
+            response: Response = yield from self.engine(cache).flow(request)
+        except LMError as error:
+            error.model = error.model or self.model
+            self._record(CallRecord(request, None, error, self.model, started))
+            raise
+        self._record(CallRecord(request, response, None, self.model, started))
+        return response
+
+    def engine(self, cache: bool | str | None = None) -> Any:
+        """What answers: an object with `flow(request)`, made once for each cache mode and kept."""
+        mode = cache_mode(self.cache if cache is None else cache, current().cache_mode)
+        engine = self._engines.get(mode)
+        if engine is None:
+            engine = self._engines[mode] = wrapped(self.source(), mode, self.num_retries, self.identity())
+        return engine
+
+    def source(self) -> Any:
+        """The innermost engine, without cache and retries: here the model's own method."""
+        return OwnMethod(self)
+
+    def identity(self) -> str:
+        """What tells this model's answers apart from another's in the cache: its name and, for a server, its address."""
+        return self.model
+
+    def _record(self, record: CallRecord) -> None:
+        settings = current()
+        response = record.response
+        if (counter := meter.get()) is not None and response is not None:
+            counter.add(response.usage.total_tokens, response.cost, response.cache_hit)
+        if settings.usage_tracker is not None and response is not None and (used := usage_dict(response)):
+            settings.usage_tracker.add_usage(self.model, used)
+        if isinstance(settings.trace, Trace):
+            settings.trace.calls.append(record)
+        if settings.disable_history or settings.max_history_size <= 0:
+            return
+        self.history.keep(record, settings.max_history_size)
+        settings.history.keep(record, settings.max_history_size)
+        for module in active_modules.get():
+            module.history.keep(record, settings.max_history_size)
+
+    # -- what subclasses may do ------------------------------------------------------------------------------------------------------------
+
+    def copy(self, **changes: Any) -> Any:
+        """The same model with other attributes or request parameters (`None` removes one); its history is its own."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new.history, new.callbacks, new.kwargs = History(), list(self.callbacks), dict(self.kwargs)
+        new._engines = {}
+        for name, value in changes.items():
+            if name in new.__dict__ and name != "kwargs":
+                setattr(new, name, value)
+            elif value is None:
+                new.kwargs.pop(name, None)
+            else:
+                new.kwargs[name] = value
+        return new
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> BaseLM:
+        # Programs are copied structurally; the model behind them, its connections and its history stay one.
+        return self
+
+    def update_history(self, entry: Any) -> None:
+        """Append an entry to this model's history."""
+        self.history.append(entry)
+
+    def inspect_history(self, n: int = 1, file: Any = None) -> None:
+        """Print the last `n` calls of this model."""
+        from whet.lm.inspect import print_history  # noqa: PLC0415 - only people who look need it
+
+        print_history(self.history, n, file)
+
+    def launch(self, launch_kwargs: Mapping[str, Any] | None = None) -> None:
+        """Start the server of a local model; nothing to do for others."""
+
+    def kill(self, launch_kwargs: Mapping[str, Any] | None = None) -> None:
+        """Stop the server of a local model; nothing to do for others."""
+
+    def dump_state(self) -> dict[str, Any]:
+        """Name and request parameters; never a key, a header or an endpoint."""
+        kept = {k: v for k, v in self.kwargs.items() if k in SAVED_PARAMETERS and v is not None}
+        return {"model": self.model, "model_type": self.model_type, "cache": self.cache, "num_retries": self.num_retries, **kept}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r})"
+
+
+SAVED_PARAMETERS = frozenset(
+    "temperature max_tokens max_completion_tokens top_p top_k n seed stop frequency_penalty presence_penalty reasoning_effort verbosity".split()
+)

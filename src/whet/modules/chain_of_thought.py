@@ -1,0 +1,60 @@
+"""`ChainOfThought` and `ChainOfThoughtWithHint`: reason first, then answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.core.field import Field, InputField, OutputField
+from whet.core.flow import Flow
+from whet.core.signature import Signature
+from whet.modules.module import Module
+from whet.modules.predict import Predict, _signature_of
+
+__all__ = ["ChainOfThought", "ChainOfThoughtWithHint"]
+
+
+class ChainOfThought(Module):
+    """A `Predict` whose first output is the reasoning that leads to the others (Wei et al. 2022, arXiv 2201.11903).
+
+    `rationale_field` replaces the `reasoning` field, `rationale_field_type` its type. Other keywords are those of `Predict`.
+
+    >>> list(ChainOfThought("question -> answer").predict.signature.output_fields)
+    ['reasoning', 'answer']
+    """
+
+    def __init__(self, signature: Any, rationale_field: Any = None, rationale_field_type: Any = str, **config: Any) -> None:
+        super().__init__()
+        signature = signature if isinstance(signature, Signature) else _signature_of(signature)
+        self.predict = Predict(with_reasoning(signature, rationale_field, rationale_field_type), **config)
+
+    def flow(self, *args: Any, **kwargs: Any) -> Flow[Any]:
+        """One prediction with its reasoning."""
+        return self.predict.run_flow(args, kwargs)
+
+
+class ChainOfThoughtWithHint(Module):
+    """A `ChainOfThought` that may be given a `hint` while demos and training data are made, and never afterwards.
+
+    The hint is a training-only input: outside of training it is accepted and left out of the prompt.
+    """
+
+    def __init__(self, signature: Any, rationale_field: Any = None, rationale_field_type: Any = str, **config: Any) -> None:
+        super().__init__()
+        signature = signature if isinstance(signature, Signature) else _signature_of(signature)
+        if "hint" not in signature.input_fields:
+            signature = signature.append("hint", InputField(desc="what the answer should come to", train_only=True, default=None), str | None)
+        self.predict = Predict(with_reasoning(signature, rationale_field, rationale_field_type), **config)
+
+    def flow(self, *args: Any, **kwargs: Any) -> Flow[Any]:
+        """One prediction; in training, one that knows the hint."""
+        return self.predict.run_flow(args, kwargs)
+
+
+def with_reasoning(signature: Signature, field: Any = None, type_: Any = str) -> Signature:
+    """The signature with an output for the reasoning put first."""
+    if isinstance(field, Field) and field.annotation is not None:
+        type_ = field.annotation
+    name = getattr(field, "name", "") or "reasoning"
+    return signature.prepend(name, field if isinstance(field, Field) else OutputField(desc="${reasoning}"), type_)
+
+

@@ -1,0 +1,261 @@
+"""`Module`: a program, made of predictors and other modules."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from whet.core.context import active_modules, context, current
+from whet.core.events import handlers_of, observed
+from whet.core.flow import Flow, Invoke, adrive, drive
+from whet.core.param import Param
+from whet.core.records import Prediction
+from whet.core.trace import History
+from whet.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from whet.modules.predict import Predict
+
+__all__ = ["Module"]
+
+M = TypeVar("M", bound="Module")
+
+
+class Module:
+    """A program: write `forward` (and, if you like, `async def aforward`) in plain Python and call the module itself.
+
+    Modules inside of it, also in lists and dicts, are found by name, so that optimizers can improve them.
+
+    >>> class Shout(Module):
+    ...     def forward(self, text):
+    ...         return text.upper()
+    >>> Shout()(text="hello")
+    'HELLO'
+    """
+
+    callbacks: list[Any]
+    history: History
+    _compiled: bool
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        # Set here, so that a subclass whose `__init__` forgets `super().__init__()` works all the same.
+        self = super().__new__(cls)
+        self.callbacks, self.history, self._compiled = [], History(), False
+        return self
+
+    def __init__(self, callbacks: Sequence[Any] | None = None) -> None:
+        if callbacks:
+            self.callbacks = list(callbacks)
+
+    # -- calling ---------------------------------------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program."""
+        return drive(self.run_flow(args, kwargs))
+
+    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program from async code."""
+        return await adrive(self.run_flow(args, kwargs))
+
+    if TYPE_CHECKING:
+        forward: Callable[..., Any]
+        aforward: Callable[..., Awaitable[Any]]
+
+    def flow(self, *args: Any, **kwargs: Any) -> Flow[Any]:
+        """What a call does, as a flow. Users write `forward`; modules of whet's own write this instead."""
+        forward, aforward = getattr(self, "forward", None), getattr(self, "aforward", None)
+        if forward is None and aforward is None:
+            raise NotImplementedError(f"`{type(self).__name__}` must define `forward` (or `async def aforward`).")
+        return (yield Invoke(forward or aforward, args, kwargs, twin=aforward))
+
+    def run_flow(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
+        """A call with everything around it: callbacks, history, usage."""
+        settings = current()
+        if settings.track_usage and settings.usage_tracker is None:
+            return (yield from self._tracked(args, kwargs))
+        flow = self.flow(*args, **kwargs)
+        if handlers_of(self):
+            flow = observed("module", self, {**({"args": args} if args else {}), **kwargs}, flow)
+        token = active_modules.set((*active_modules.get(), self))
+        try:
+            return (yield from flow)
+        finally:
+            active_modules.reset(token)
+
+    def _tracked(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
+        from whet.lm.usage import UsageTracker  # noqa: PLC0415 - only programs that count tokens need it
+
+        tracker = UsageTracker()
+        with context(usage_tracker=tracker):
+            result = yield from self.run_flow(args, kwargs)
+        if isinstance(result, Prediction):
+            result.set_lm_usage(tracker.get_total_tokens())
+        return result
+
+    def batch(
+        self,
+        examples: Sequence[Any],
+        num_threads: int | None = None,
+        max_errors: int | None = None,
+        return_failed_examples: bool = False,
+        provide_traceback: bool | None = None,
+        disable_progress_bar: bool = False,
+        timeout: float | None = None,
+        straggler_limit: int = 3,
+    ) -> Any:
+        """Call the program on the inputs of many examples side by side; results in order.
+
+        A failed example gives `None`; with `return_failed_examples` the result is `(results, failed_examples, exceptions)`.
+        """
+        from whet.modules.parallel import Parallel  # noqa: PLC0415 - `Parallel` is a module itself
+
+        parallel = Parallel(
+            num_threads=num_threads,
+            max_errors=max_errors,
+            return_failed_examples=return_failed_examples,
+            provide_traceback=provide_traceback,
+            disable_progress_bar=disable_progress_bar,
+            timeout=timeout,
+            straggler_limit=straggler_limit,
+        )
+        return parallel([(self, example) for example in examples])
+
+    async def abatch(self, examples: Sequence[Any], **options: Any) -> Any:
+        """`batch` from async code."""
+        from whet.modules.parallel import Parallel  # noqa: PLC0415 - `Parallel` is a module itself
+
+        return await Parallel(**options).acall([(self, example) for example in examples])
+
+    # -- looking inside ------------------------------------------------------------------------------------------------------------------
+
+    def named_predictors(self) -> list[tuple[str, Predict]]:
+        """Every predictor that optimizers may change, with its path; those in compiled sub-modules are frozen and left out."""
+        from whet.modules.tree import leaves_of  # noqa: PLC0415 - the tree knows all kinds of module
+
+        return list(leaves_of(self))
+
+    def predictors(self) -> list[Predict]:
+        """The predictors of `named_predictors()`."""
+        return [predictor for _, predictor in self.named_predictors()]
+
+    named_parameters = named_predictors
+
+    def parameters(self) -> list[Predict]:
+        """The same as `predictors()`."""
+        return self.predictors()
+
+    def named_sub_modules(self, type_: type | None = None, skip_compiled: bool = False) -> Any:
+        """Every module of the tree with its path, this one as `self`, breadth first."""
+        from whet.modules.tree import sub_modules  # noqa: PLC0415 - the tree knows all kinds of module
+
+        return sub_modules(self, type_, skip_compiled)
+
+    def params(self) -> dict[str, Param]:
+        """What may be learnt, by predictor."""
+        return {name: predictor.param for name, predictor in self.named_predictors()}
+
+    def bind(self: M, params: Mapping[str, Param]) -> M:
+        """A copy of the program with these learnt parts; the program itself stays as it is.
+
+        Raises `ConfigurationError` for a name that is no predictor of the program.
+        """
+        new = self.deepcopy()
+        predictors = dict(new.named_predictors())
+        for name, param in params.items():
+            if name not in predictors:
+                raise ConfigurationError(f"There is no predictor `{name}` in this program; there are: {', '.join(predictors) or 'none'}.")
+            predictors[name].param = param
+        return new
+
+    def map_named_predictors(self: M, change: Callable[[Predict], Any]) -> M:
+        """Replace every predictor by what `change` makes of it; returns this module."""
+        for name, predictor in self.named_predictors():
+            if name != "self":
+                self.set_attribute_by_name(self, name, change(predictor))
+        return self
+
+    @staticmethod
+    def set_attribute_by_name(obj: Any, name: str, value: Any) -> None:
+        """Assign along a path such as `a.b[0]['k']`."""
+        from whet.modules.tree import set_by_path  # noqa: PLC0415 - the tree knows all kinds of module
+
+        set_by_path(obj, name, value)
+
+    def set_lm(self, lm: Any) -> None:
+        """Bind a model to every predictor; it wins over the ambient one."""
+        for predictor in self.predictors():
+            predictor.lm = lm
+
+    def get_lm(self) -> Any:
+        """The model bound to all predictors, `None` if there is none. Raises `ConfigurationError` if they differ."""
+        lms = [predictor.lm for predictor in self.predictors()]
+        if any(lm is not lms[0] for lm in lms):
+            raise ConfigurationError(f"The predictors use different models: {', '.join(repr(lm) for lm in lms)}. Ask each of them for its `lm`.")
+        return lms[0] if lms else None
+
+    def deepcopy(self: M) -> M:
+        """A copy: modules and data anew, models shared; what cannot be copied (a lock, a client) is shared too."""
+        from whet.modules.tree import copied  # noqa: PLC0415 - the tree knows all kinds of module
+
+        return copied(self)  # type: ignore[return-value]
+
+    def __deepcopy__(self: M, memo: dict[int, Any]) -> M:
+        return self.deepcopy()
+
+    def reset_copy(self: M) -> M:
+        """A copy whose predictors have no demos and no model of their own."""
+        new = self.deepcopy()
+        for predictor in new.predictors():
+            predictor.reset()
+        return new
+
+    def render(self, **inputs: Any) -> Any:
+        """Exactly what the first predictor that these inputs reach would send, as messages; no model is called.
+
+        The list has the whole `request` as an attribute, and in `predictor` who would send it.
+        """
+        from whet.modules.rendering import rendered  # noqa: PLC0415 - only people who look need it
+
+        return rendered(self, inputs)
+
+    def inspect_history(self, n: int = 1, file: Any = None) -> None:
+        """Print the last `n` model calls of this program."""
+        from whet.lm.inspect import print_history  # noqa: PLC0415 - only people who look need it
+
+        print_history(self.history, n, file)
+
+    # -- saving --------------------------------------------------------------------------------------------------------------------------------
+
+    def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
+        """The state of every predictor, by path."""
+        return {name: predictor.dump_state(json_mode) for name, predictor in self.named_predictors()}
+
+    def load_state(self, state: Mapping[str, Any], **options: Any) -> None:
+        """Restore `dump_state()`; if any part does not fit, nothing is changed."""
+        from whet.modules.state import restore  # noqa: PLC0415 - reads files, which most programs do not
+
+        restore(self, state, **options)
+
+    def save(self, path: Any, save_program: bool = False, modules_to_serialize: Any = None) -> None:
+        """Write the program's state as versioned JSON: instructions, demos, model names; never keys or endpoints."""
+        from whet.modules.state import save  # noqa: PLC0415 - reads files, which most programs do not
+
+        save(self, path, save_program)
+
+    def load(self, path: Any, *, force: bool = False, **options: Any) -> None:
+        """Read a state written by `save` (or by DSPy) into this program.
+
+        Raises `StateError` that lists every difference when the program's fields have changed since; `force=True` loads what fits.
+        """
+        from whet.modules.state import load_into  # noqa: PLC0415 - reads files, which most programs do not
+
+        load_into(self, path, force=force)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("history", "callbacks")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, history=History(), callbacks=[])
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name} = {predictor!r}" for name, predictor in self.named_predictors()) or f"{type(self).__name__}()"

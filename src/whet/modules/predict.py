@@ -1,0 +1,316 @@
+"""`Predict`: one call of a model, as a signature says."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from whet.adapters.base import Adapter, Reading
+from whet.adapters.chat import ChatAdapter
+from whet.adapters.json import JSONAdapter
+from whet.core.context import Settings, current
+from whet.core.exchange import Request, Response, Usage
+from whet.core.field import Field
+from whet.core.flow import Flow, Invoke
+from whet.core.messages import Message
+from whet.core.param import Param
+from whet.core.records import Completions, Meta, Prediction
+from whet.core.signature import Signature, ensure_signature
+from whet.core.signature import make_signature as _make_signature
+from whet.core.trace import Step
+from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError
+from whet.lm.base import BaseLM
+from whet.modules.module import Module
+
+__all__ = ["Predict"]
+
+_logger = logging.getLogger(__name__)
+_CHAT, _JSON = ChatAdapter(), JSONAdapter()
+_RESERVED = ("config", "signature", "demos", "lm", "prediction", "new_signature")
+
+
+class Predict(Module):
+    """Asks a model for the outputs of a signature, given its inputs. One call, unless more are asked for.
+
+    `adapter` is a format, or several to try in turn when an answer cannot be read; `retries` is how often the model is shown its unreadable
+    answer and the reason and asked again. Other keywords (`temperature`, `n`, ...) go to the model with each call.
+
+    >>> Predict("question -> answer").render(question="2+2?")[-1]["role"]
+    'user'
+    """
+
+    def __init__(
+        self,
+        signature: Any,
+        callbacks: Sequence[Any] | None = None,
+        *,
+        adapter: Adapter | Sequence[Adapter] | None = None,
+        retries: int = 0,
+        **config: Any,
+    ) -> None:
+        super().__init__(callbacks)
+        self.signature: Signature = signature if isinstance(signature, Signature) else _signature_of(signature)
+        self.config = config
+        self.adapter = adapter
+        self.retries = retries
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget demos and the bound model."""
+        self.lm: Any = None
+        self.demos: list[Any] = []
+        self.traces: list[Any] = []
+        self.train: list[Any] = []
+
+    def update_config(self, **changes: Any) -> None:
+        """Change the request parameters sent with each call."""
+        self.config = {**self.config, **changes}
+
+    def get_config(self) -> dict[str, Any]:
+        """The request parameters sent with each call."""
+        return self.config
+
+    # -- what can be learnt ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def param(self) -> Param:
+        """The learnable part: instructions, field descriptions, demos, model."""
+        descriptions = {f.name: f.desc for f in self.signature.fields.values() if f.desc}
+        return Param(instructions=self.signature.instructions, demos=tuple(self.demos), descriptions=descriptions, lm=self.lm)
+
+    @param.setter
+    def param(self, param: Param) -> None:
+        signature = self.signature
+        if param.instructions != signature.instructions:
+            signature = signature.with_instructions(param.instructions)
+        for name, desc in param.descriptions.items():
+            if name in signature.fields and signature.fields[name].desc != desc:
+                signature = signature.with_updated_fields(name, desc=desc)
+        self.signature, self.demos, self.lm = signature, list(param.demos), param.lm
+
+    # -- calling ---------------------------------------------------------------------------------------------------------------------------
+
+    def flow(self, *args: Any, **kwargs: Any) -> Flow[Prediction]:
+        """One prediction: check the inputs, render, ask, parse."""
+        settings = current()
+        if args:
+            fields = ", ".join(f"`{name}`" for name in self.signature.input_fields)
+            raise InputError(f"Positional arguments are not allowed when calling `{type(self).__name__}`. Name the inputs: {fields}.")
+        started = time.perf_counter()
+        special = self._take_special(kwargs)
+        signature = special.get("signature", self.signature)
+        if not settings.training:
+            signature, kwargs = _without_hints(signature, kwargs)
+        inputs = checked_inputs(signature, kwargs, settings)
+        lm = None if settings.rendering else _model(special.get("lm") or self.lm or settings.lm)
+        options = _sampling_options({**self.config, **special.get("config", {})}, lm)
+        demos = special.get("demos", self.demos)
+        prediction: Prediction = yield from self._ask(settings, lm, signature, demos, inputs, options)
+        self._trace(settings, inputs, prediction, time.perf_counter() - started)
+        return prediction
+
+    def _take_special(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        # A field of the signature wins over a reserved word: `demos` or `config` may be inputs.
+        special = {name: kwargs.pop(name) for name in _RESERVED if name in kwargs and name not in self.signature.input_fields}
+        if "new_signature" in special:
+            special["signature"] = special.pop("new_signature")
+        if "signature" in special:
+            special["signature"] = ensure_signature(special["signature"])
+        return special
+
+    def _adapters(self, settings: Settings) -> Sequence[Adapter]:
+        chosen = self.adapter or settings.adapter or _CHAT
+        if isinstance(chosen, Adapter):
+            return (chosen, _JSON) if getattr(chosen, "use_json_adapter_fallback", False) else (chosen,)
+        return chosen if isinstance(chosen, list | tuple) else (chosen,)
+
+    def _ask(
+        self, settings: Settings, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: dict[str, Any]
+    ) -> Flow[Prediction]:
+        adapters = self._adapters(settings)
+        for adapter in adapters[:-1]:
+            try:
+                return (yield from self._ask_with(adapter, lm, signature, demos, inputs, options))
+            except AdapterParseError as error:
+                _logger.info("`%s` could not read the answer (%s); trying the next format.", type(adapter).__name__, error.reason)
+        return (yield from self._ask_with(adapters[-1], lm, signature, demos, inputs, options))
+
+    def _ask_with(
+        self, adapter: Adapter, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: dict[str, Any]
+    ) -> Flow[Prediction]:
+        if _asks_itself(adapter):
+            completions = yield Invoke(adapter, (lm, options, signature, demos, inputs), twin=adapter.acall)
+            return Prediction.from_completions(completions, signature=signature)
+        capabilities = lm.capabilities if lm is not None else None
+        request = adapter.request(signature, inputs, demos, options=options, capabilities=capabilities)
+        if rendering := current().rendering:
+            rendering(self, request)
+        spent = Usage()
+        for tries_left in range(self.retries, -1, -1):
+            response = yield from lm.flow(request)
+            try:
+                return prediction_of(adapter, signature, response)
+            except AdapterParseError as error:
+                error.usage = spent = spent + response.usage
+                if not tries_left:
+                    raise
+                request = _asking_again(request, error)
+        raise AssertionError("the last try returns or raises")
+
+    def _trace(self, settings: Settings, inputs: dict[str, Any], prediction: Prediction, seconds: float) -> None:
+        trace = settings.trace
+        if trace is None or settings.max_trace_size <= 0:
+            return
+        trace.append(Step(self, inputs, prediction, seconds=seconds))
+        if len(trace) > settings.max_trace_size:
+            del trace[: len(trace) - settings.max_trace_size]
+
+    # -- saving --------------------------------------------------------------------------------------------------------------------------------
+
+    def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
+        """Demos, signature texts and the model's name, as plain data."""
+        from whet.modules.state import predictor_state  # noqa: PLC0415 - reads files, which most programs do not
+
+        return predictor_state(self)
+
+    def load_state(self, state: Mapping[str, Any], **options: Any) -> Predict:  # type: ignore[override]
+        """Restore `dump_state()`; types stay those of the signature that the predictor has."""
+        from whet.modules.state import restore_predictor  # noqa: PLC0415 - reads files, which most programs do not
+
+        restore_predictor(self, state)
+        return self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.signature!r})"
+
+
+def _signature_of(signature: Any) -> Signature:
+    if isinstance(signature, str):
+        import sys  # noqa: PLC0415 - a name that only this line needs
+
+        caller = sys._getframe(2)
+        while caller.f_code.co_name == "__init__" and caller.f_back is not None:
+            caller = caller.f_back  # a subclass's constructor passed the string on
+        return _make_signature(signature, custom_types={**caller.f_globals, **caller.f_locals})
+    return ensure_signature(signature)  # type: ignore[no-any-return]
+
+
+def _without_hints(signature: Signature, kwargs: dict[str, Any]) -> tuple[Signature, dict[str, Any]]:
+    hints = [f.name for f in signature.input_fields.values() if f.train_only]
+    if not hints:
+        return signature, kwargs
+    shown = signature.plans.get("without hints")
+    if shown is None:
+        shown = signature.plans["without hints"] = signature._with_fields(f for f in signature.fields.values() if f.name not in hints)
+    return shown, {k: v for k, v in kwargs.items() if k not in hints}
+
+
+def checked_inputs(signature: Signature, given: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """The inputs of a call, defaults filled in. Raises `InputError` for unknown and missing ones, and for broken constraints."""
+    fields = signature.input_fields
+    for name in given:
+        if name not in fields:
+            raise _unknown(signature, name)
+    inputs: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in given:
+            value = given[name]
+            inputs[name] = value
+            if type(value) is not field.annotation or field.constraints:
+                _check(field, value, settings)
+        elif not field.required:
+            inputs[name] = field.default_value()
+        elif field.train_only or field.schema.nullable:
+            continue
+        else:
+            raise _missing(signature, name, given)
+    return inputs
+
+
+def _check(field: Field, value: Any, settings: Settings) -> None:
+    if field.constraints:
+        try:
+            field.schema.coerce(value)
+        except SchemaError as error:
+            raise InputError(f"Input `{field.name}`: {error}") from error
+    if settings.warn_on_type_mismatch and field.typed and not field.schema.accepts(value):
+        _logger.warning(
+            "Type mismatch for field '%s': expected %s based on given Signature, but the value is of type %s.",
+            field.name,
+            field.schema.name,
+            type(value).__name__,
+        )
+
+
+def _unknown(signature: Signature, name: str) -> InputError:
+    near = difflib.get_close_matches(name, signature.input_fields, n=1)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    inputs = ", ".join(f"`{n}`" for n in signature.input_fields)
+    kind = "an output" if name in signature.output_fields else "not in signature"
+    return InputError(f"`{name}` is {kind} of `{signature.signature}`; it cannot be given as an input.{hint} Inputs that fit: {inputs}.")
+
+
+def _missing(signature: Signature, name: str, given: Mapping[str, Any]) -> InputError:
+    missing = [n for n, f in signature.input_fields.items() if n not in given and f.required and not f.schema.nullable]
+    field = signature.input_fields[name]
+    return InputError(
+        f"Not all input fields were provided to module. Present: {list(given)}. Missing: {missing}. "
+        f"`{name}` needs a value of type {field.schema.name}, or a default in the signature."
+    )
+
+
+def _model(lm: Any) -> Any:
+    if isinstance(lm, BaseLM) or (lm is not None and hasattr(lm, "flow") and hasattr(lm, "capabilities")):
+        return lm
+    if lm is None:
+        raise ConfigurationError(
+            'No LM is loaded. Choose one with `whet.configure(lm=whet.LM("openai/gpt-4o-mini"))`, or `whet.LM("embedded")` for one that needs nothing.'
+        )
+    advice = f' Wrap the name: `whet.LM("{lm}")`.' if isinstance(lm, str) else ""
+    raise ConfigurationError(f"LM must be an instance of `whet.BaseLM`, not {type(lm).__name__}.{advice}")
+
+
+def _sampling_options(options: dict[str, Any], lm: Any) -> dict[str, Any]:
+    defaults = getattr(lm, "kwargs", None) or {}
+    n = options.get("n") or defaults.get("n") or 1
+    temperature = options.get("temperature", defaults.get("temperature"))
+    if n > 1 and (temperature is None or temperature <= 0.15):
+        return {**options, "temperature": 0.7}
+    return options
+
+
+def _asks_itself(adapter: Any) -> bool:
+    return type(adapter).__call__ is not Adapter.__call__ or type(adapter).flow is not Adapter.flow
+
+
+def prediction_of(adapter: Adapter, signature: Signature, response: Response) -> Prediction:
+    """A response read as a prediction: the fields of the first sample, and all samples in `completions`."""
+    readings = [adapter.read(signature, choice) for choice in response.choices]
+    first: Reading = readings[0]
+    prediction = Prediction(first.values)
+    if len(readings) > 1:
+        prediction._completions = Completions([r.values for r in readings], signature=signature)
+    choice = response.choices[0]
+    prediction._meta = Meta(
+        raw=choice.text,
+        finish_reason=choice.finish_reason,
+        reasoning=choice.reasoning,
+        logprobs=choice.logprobs,
+        citations=choice.citations,
+        model=response.model,
+        cost=response.cost,
+        cache_hit=response.cache_hit,
+        repairs=first.repairs,
+    )
+    return prediction
+
+
+def _asking_again(request: Request, error: AdapterParseError) -> Request:
+    from dataclasses import replace  # noqa: PLC0415 - only after a failure
+
+    reason = f"Your answer could not be used: {error.reason or 'it does not have the required form'}. Give the whole answer again, in the form asked for."
+    again = (*request.messages, Message("assistant", error.lm_response or ""), Message("user", reason))
+    return replace(request, messages=again)

@@ -1,0 +1,241 @@
+"""Programs on disk: versioned JSON by field name. A file holds no code, no key, no header and no endpoint."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whet.core.records import Example
+from whet.core.schema import schema_of
+from whet.core.signature import Signature
+from whet.errors import ConfigurationError, SchemaError, StateError
+
+if TYPE_CHECKING:
+    from whet.modules.module import Module
+    from whet.modules.predict import Predict
+
+__all__ = ["load_into", "predictor_state", "restore", "restore_predictor", "save"]
+
+_logger = logging.getLogger(__name__)
+FORMAT, VERSION = "whet-program", 1
+_LM_PARAMETERS = frozenset(
+    "model model_type cache num_retries temperature max_tokens max_completion_tokens top_p top_k n seed stop frequency_penalty "
+    "presence_penalty reasoning_effort verbosity use_developer_role".split()
+)
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def predictor_state(predictor: Predict) -> dict[str, Any]:
+    """One predictor as plain data."""
+    signature = predictor.signature
+    return {
+        "traces": [],
+        "train": [],
+        "demos": [_demo_state(signature, demo) for demo in predictor.demos],
+        "signature": {"instructions": signature.instructions, "fields": [_field_state(f) for f in signature.fields.values()]},
+        "lm": predictor.lm.dump_state() if predictor.lm is not None else None,
+    }
+
+
+def _field_state(field: Any) -> dict[str, Any]:
+    return {"name": field.name, "kind": field.kind, "type": field.schema.name, "prefix": field.prefix, "description": field.description}
+
+
+def _demo_state(signature: Signature, demo: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {}
+    for name, value in demo.items():
+        field = signature.fields.get(name)
+        schema = field.schema if field is not None and value is not None else None
+        try:
+            plain[name] = schema.dump(value) if schema is not None else schema_of(type(value)).dump(value)
+        except (SchemaError, ConfigurationError, TypeError) as error:
+            raise StateError(f"The demo field `{name}` holds {value!r}, which cannot be written as JSON: {error}") from error
+    return plain
+
+
+def save(program: Module, path: Any, save_program: bool = False) -> None:
+    """Write a program's state to a `.json` file, all of it or nothing."""
+    target = Path(path)
+    if save_program or target.suffix != ".json":
+        raise ConfigurationError(
+            f"A program is saved as its state, in a `.json` file; got {str(path)!r}. Its code stays in your own modules: "
+            "make the program there and call `program.load(path)`. Nothing is ever pickled."
+        )
+    frozen = [name for name, module in program.named_sub_modules() if name != "self" and getattr(module, "_compiled", False)]
+    state = {
+        "format": FORMAT,
+        "version": VERSION,
+        "metadata": {"dependency_versions": _versions()},
+        "compiled": bool(program._compiled),
+        "frozen": frozen,
+        "predictors": {name: predictor.dump_state() for name, predictor in _all_predictors(program).items()},
+    }
+    try:
+        text = json.dumps(state, ensure_ascii=False, indent=2)
+    except (TypeError, ValueError) as error:
+        raise StateError(f"The program's state cannot be written as JSON: {error}") from error
+    write_atomically(target, text + "\n")
+
+
+def write_atomically(target: Path, text: str) -> None:
+    """Write a file so that a reader, or a crash, finds the old one or the new one and never a part."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _all_predictors(program: Module) -> dict[str, Predict]:
+    from whet.modules.tree import leaves_of  # noqa: PLC0415 - the tree knows all kinds of module
+
+    return dict(leaves_of(program, frozen=True))
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = version("whet")
+    except PackageNotFoundError:
+        own = "unknown"
+    return {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "whet": own}
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def load_into(program: Module, path: Any, *, force: bool = False) -> None:
+    """Read a state file into a program. Files written by DSPy load too."""
+    source = Path(path)
+    if source.suffix == ".pkl":
+        raise ConfigurationError("Pickle files are never loaded: they can run code. Save the program as `.json` where it comes from.")
+    try:
+        state = json.loads(source.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise StateError(f"{str(source)!r} is no JSON file: {error}") from error
+    if not isinstance(state, dict):
+        raise StateError(f"{str(source)!r} holds no saved program.")
+    _compare_versions(state.get("metadata", {}).get("dependency_versions", {}))
+    if state.get("format") == FORMAT and state.get("version") != VERSION:
+        raise StateError(f"{str(source)!r} has version {state.get('version')} of the format; this whet reads version {VERSION}. Update whet.")
+    predictors = state["predictors"] if state.get("format") == FORMAT else {k: v for k, v in state.items() if k != "metadata"}
+    restore(program, predictors, force=force)
+    if state.get("format") == FORMAT:
+        program._compiled = bool(state.get("compiled"))
+        frozen = set(state.get("frozen", ()))
+        for name, module in program.named_sub_modules():
+            if name in frozen:
+                module._compiled = True
+
+
+def _compare_versions(saved: Mapping[str, str]) -> None:
+    for name, here in _versions().items():
+        if name in saved and saved[name] != here:
+            _logger.warning(
+                "There is a mismatch of %s version: the program was saved with %s, this is %s. "
+                "If something looks wrong, save it again here.", name, saved[name], here,
+            )  # fmt: skip
+
+
+def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, **_: Any) -> None:
+    """Put saved states into a program's predictors: all of them, or none."""
+    predictors = _all_predictors(program)
+    drift = [f"Predictor `{name}` is in the program and not in the file." for name in predictors if name not in state]
+    drift += [f"Predictor `{name}` is in the file and not in the program." for name in state if name not in predictors]
+    for name, predictor in predictors.items():
+        if name in state:
+            drift += [f"Predictor `{name}`: {text}" for text in _drift(predictor.signature, state[name])]
+    if drift and not force:
+        raise StateError("The saved program does not fit this one:\n- " + "\n- ".join(drift) + "\nPass `force=True` to load what fits.", drift=tuple(drift))
+    loaded = {name: _restored(predictor, state[name]) for name, predictor in predictors.items() if name in state}
+    for name, values in loaded.items():
+        for attribute, value in values.items():
+            setattr(predictors[name], attribute, value)
+
+
+def restore_predictor(predictor: Predict, state: Mapping[str, Any]) -> None:
+    """Put one saved state into one predictor."""
+    for attribute, value in _restored(predictor, state).items():
+        setattr(predictor, attribute, value)
+
+
+def _drift(signature: Signature, state: Mapping[str, Any]) -> list[str]:
+    saved = (state.get("signature") or {}).get("fields", [])
+    if not all("name" in f for f in saved):  # DSPy's files know fields by place only
+        return [] if len(saved) == len(signature.fields) else [f"has {len(signature.fields)} fields, the file {len(saved)}."]
+    drift = []
+    by_name = {f["name"]: f for f in saved}
+    for f in signature.fields.values():
+        if f.name not in by_name:
+            drift.append(f"field `{f.name}` was added since.")
+        elif (old := by_name[f.name]["kind"]) != f.kind:
+            drift.append(f"field `{f.name}` was {'an' if old[0] in 'aeio' else 'a'} {old} and is {'an' if f.kind[0] in 'aeio' else 'a'} {f.kind} now.")
+        elif by_name[f.name]["type"] != f.schema.name:
+            drift.append(f"field `{f.name}` had the type {by_name[f.name]['type']} and has {f.schema.name} now.")
+    return drift + [f"field `{name}` is gone." for name in by_name if name not in signature.fields]
+
+
+def _restored(predictor: Predict, state: Mapping[str, Any]) -> dict[str, Any]:
+    signature = _restored_signature(predictor.signature, state.get("signature") or state.get("extended_signature") or {})
+    return {
+        "signature": signature,
+        "demos": [_restored_demo(signature, demo) for demo in state.get("demos", [])],
+        "lm": _restored_lm(state.get("lm")),
+    }
+
+
+def _restored_signature(signature: Signature, state: Mapping[str, Any]) -> Signature:
+    fields = []
+    saved = state.get("fields", [])
+    by_name = {f["name"]: f for f in saved if "name" in f}
+    for place, field in enumerate(signature.fields.values()):
+        old = by_name.get(field.name) or (saved[place] if not by_name and place < len(saved) else None)
+        if old is None:
+            fields.append(field)
+            continue
+        desc = old.get("description", old.get("desc", ""))
+        prefix = old.get("prefix", field.prefix)
+        extra = {**field.extra, "prefix": prefix} if prefix != field.prefix else field.extra
+        fields.append(field.evolve(desc="" if desc == f"${{{field.name}}}" else desc, extra=extra))
+    return signature._with_fields(fields, state.get("instructions", signature.instructions))
+
+
+def _restored_demo(signature: Signature, demo: Mapping[str, Any]) -> Example:
+    values = {}
+    for name, value in demo.items():
+        field = signature.fields.get(name)
+        if field is None or value is None or field.annotation is str:
+            values[name] = value
+            continue
+        try:
+            values[name] = field.schema.coerce(value)
+        except SchemaError as error:
+            raise StateError(f"A saved demo does not fit: field `{name}`: {error}") from error
+    return Example(values)
+
+
+def _restored_lm(state: Mapping[str, Any] | None) -> Any:
+    if state is None:
+        return None
+    from whet.lm.lm import LM  # noqa: PLC0415 - only programs with a model of their own
+
+    if dropped := sorted(name for name in state if name not in _LM_PARAMETERS and name != "class"):
+        _logger.warning(
+            "The saved model settings %s are left out: a file may not choose where requests go. Bind the model with `program.set_lm(...)`.",
+            ", ".join(f"`{name}`" for name in dropped),
+        )
+    return LM(**{k: v for k, v in state.items() if k in _LM_PARAMETERS})

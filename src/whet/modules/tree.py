@@ -1,0 +1,140 @@
+"""Programs as trees: finding what is inside of a module, and copying it."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from whet.core.signature import Signature
+from whet.core.trace import History
+from whet.lm.base import BaseLM
+from whet.modules.module import Module
+from whet.modules.predict import Predict
+
+__all__ = ["copied", "leaves_of", "set_by_path", "sub_modules"]
+
+_HIDDEN = frozenset({"callbacks", "history"})
+
+
+def children_of(value: Any) -> Iterator[tuple[str, Any]]:
+    """The parts of a module, list, tuple or dict, with what leads to them: `.name`, `[0]`, `['key']`."""
+    if isinstance(value, Module):
+        yield from ((f".{k}", v) for k, v in vars(value).items() if k not in _HIDDEN)
+    elif isinstance(value, list | tuple):
+        yield from ((f"[{i}]", v) for i, v in enumerate(value))
+    elif isinstance(value, dict):
+        yield from ((f"[{k!r}]", v) for k, v in value.items())
+
+
+def leaves_of(root: Module, frozen: bool = False) -> Iterator[tuple[str, Predict]]:
+    """Every predictor below a module with its path, each object once, in attribute order; those of compiled sub-modules only if `frozen`."""
+    if isinstance(root, Predict):
+        yield "self", root
+        return
+    seen: set[int] = set()
+
+    def walk(value: Any, path: str) -> Iterator[tuple[str, Predict]]:
+        for step, child in children_of(value):
+            if not isinstance(child, Module | list | tuple | dict) or id(child) in seen:
+                continue
+            seen.add(id(child))
+            name = (path + step).removeprefix(".")
+            if isinstance(child, Predict):
+                yield name, child
+            elif frozen or not getattr(child, "_compiled", False):
+                yield from walk(child, name)
+
+    yield from walk(root, "")
+
+
+def sub_modules(root: Module, type_: type | None = None, skip_compiled: bool = False) -> Iterator[tuple[str, Module]]:
+    """Every module of the tree, the root as `self`, breadth first, each once."""
+    wanted = type_ or Module
+    seen: set[int] = set()
+    queue: deque[tuple[str, Any]] = deque([("self", root)])
+    while queue:
+        name, value = queue.popleft()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, wanted):
+            yield name, value
+        if skip_compiled and value is not root and getattr(value, "_compiled", False):
+            continue
+        for step, child in children_of(value):
+            if isinstance(child, Module | list | tuple | dict):
+                queue.append((name + _plain_step(step), child))
+
+
+def _plain_step(step: str) -> str:
+    return step.replace("['", "[").replace("']", "]")
+
+
+_STEP = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]|\[(['\"])(.*?)\3\]")
+
+
+def set_by_path(root: Any, path: str, value: Any) -> None:
+    """Assign along a path such as `a.b[0]['k']`."""
+    steps = [_step_of(match) for match in _STEP.finditer(path)]
+    target = root
+    for kind, key in steps[:-1]:
+        target = getattr(target, key) if kind == "attribute" else target[key]
+    kind, key = steps[-1]
+    if kind == "attribute":
+        setattr(target, key, value)
+    else:
+        target[key] = value
+
+
+def _step_of(match: re.Match[str]) -> tuple[str, Any]:
+    if match.group(1) is not None:
+        return "attribute", match.group(1)
+    return "item", int(match.group(2)) if match.group(2) is not None else match.group(4)
+
+
+def copied(root: Module, leaf: Callable[[Predict], Predict] | None = None) -> Module:
+    """A structural copy: modules, containers and data anew, models shared, anything that cannot be copied shared as well.
+
+    `leaf` makes the copy of a predictor; without it, it is the predictor's own.
+    """
+    memo: dict[int, Any] = {}
+
+    def clone(value: Any) -> Any:
+        if id(value) not in memo:
+            memo[id(value)] = _clone(value)
+        return memo[id(value)]
+
+    def _clone(value: Any) -> Any:
+        if isinstance(value, Predict) and leaf is not None:
+            return leaf(value)
+        if isinstance(value, Module):
+            return clone_module(value)
+        if type(value) is list:
+            return [clone(v) for v in value]
+        if type(value) is tuple:
+            return tuple(clone(v) for v in value)
+        if type(value) is dict:
+            return {k: clone(v) for k, v in value.items()}
+        return value if isinstance(value, BaseLM | Signature | str | int | float | bool | type | None) else _copy_of(value)
+
+    def clone_module(module: Module) -> Module:
+        new = object.__new__(type(module))
+        memo[id(module)] = new
+        for name, value in vars(module).items():
+            object.__setattr__(new, name, clone(value) if name not in _HIDDEN else None)
+        new.callbacks, new.history = [], History()
+        return new
+
+    return clone(root)  # type: ignore[no-any-return]
+
+
+def _copy_of(value: Any) -> Any:
+    for attempt in (copy.deepcopy, copy.copy):
+        try:
+            return attempt(value)
+        except Exception:  # noqa: BLE001, S112 - a lock, a socket or a client is shared, whatever it raises when copied
+            continue
+    return value
