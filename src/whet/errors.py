@@ -252,7 +252,8 @@ class ToolError(WhetError, RuntimeError):
 class LMError(WhetError):
     """A call of a language model failed.
 
-    `usage` and `cost` tell what the failed call had already cost, `attempts` how many requests were sent.
+    `usage` and `cost` tell what the failed call had already cost, `attempts` how many requests were sent. `streamed` is true when the
+    caller had already been given the beginning of the answer; such a call is never made again.
     """
 
     code = "lm"
@@ -262,6 +263,7 @@ class LMError(WhetError):
         self.usage: Any = details.pop("usage", None)
         self.cost: float | None = details.pop("cost", None)
         self.attempts: int = details.pop("attempts", 1)
+        self.streamed: bool = details.pop("streamed", False)
         super().__init__(message, model=model, **details)
 
     def __str__(self) -> str:
