@@ -84,7 +84,7 @@ def call_tool(function: Callable[..., Any], args: list[Any], kwargs: dict[str, A
             raise TypeError(f"it takes {len(described)} arguments, but {len(args)} were given")
         kwargs = dict(zip(described, args, strict=False)) | kwargs
         args = []
-    if iscoroutinefunction(getattr(function, "func", None)) and hasattr(function, "acall"):
-        function = function.acall
+    if iscoroutinefunction(getattr(function, "func", None)):
+        function = getattr(function, "acall", function)
     result = function(*args, **kwargs)
     return run_coroutine(result) if isawaitable(result) else result

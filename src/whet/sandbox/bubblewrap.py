@@ -33,19 +33,19 @@ MAX_MESSAGE = 8 * CHUNK
 MAX_FILES_MESSAGE = 256 * CHUNK
 
 INSTRUCTIONS = """\
-The code runs in a sandbox with full CPython and its standard library (numpy too where `import numpy` works): no network, no processes and no \
-files unless named here, beside a small scratch directory; state is kept between runs. Nothing can be installed.
+The code runs in a sandbox with full CPython and its standard library (numpy too where `import numpy` works): no network, no processes \
+and no files unless named here, beside a small scratch directory; state is kept between runs. Nothing can be installed.
 Print what you want to see; the value of a last bare expression is shown too."""
 _GIVES = "CPython with its standard library and numpy, started in 0.1 s, Linux only"
 
 
 def status() -> BackendStatus:
     """Whether a sandbox starts here: answered by starting one, once in a process."""
-    found = shutil.which("bwrap")
+    found, machine = shutil.which("bwrap"), platform.machine()
     if not sys.platform.startswith("linux"):
         return BackendStatus(name=NAME, ready=False, missing="Linux", install="run it in a Linux container or machine", gives=_GIVES)
-    if platform.machine() not in seccomp.MACHINES:
-        return BackendStatus(name=NAME, ready=False, missing=f"a filter for {platform.machine()}", install="use x86_64 or aarch64", gives=_GIVES)
+    if machine not in seccomp.MACHINES:
+        return BackendStatus(name=NAME, ready=False, missing=f"a filter for {machine}", install="use x86_64 or aarch64", gives=_GIVES)
     if found is None:
         return BackendStatus(name=NAME, ready=False, missing="the program `bwrap`", install=INSTALL, gives=_GIVES)
     problem, release = _trial(found)

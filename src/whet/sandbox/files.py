@@ -24,7 +24,7 @@ class Shared:
             if not path.name:
                 raise ConfigurationError(f"{str(path)!r} names no file.")
             if places.setdefault(path.name, path.absolute()) != path.absolute():
-                raise ConfigurationError(f"Two files would both be `{path.name}` in the sandbox: {places[path.name]} and {path.absolute()}.")
+                raise ConfigurationError(f"Two files would both be `{path.name}` inside: {places[path.name]} and {path.absolute()}.")
         self._seen: dict[str, bytes] = {}
 
     @property

@@ -37,6 +37,10 @@ class _RunIsOver(BaseException):
     """The host took the final values."""
 
 
+class _Overtime(BaseException):
+    """The code ran too long; no `except Exception` of its own stops this."""
+
+
 class _Printed:
     """Stands for stdout and stderr: keeps the beginning and counts the rest."""
 
@@ -125,7 +129,7 @@ class _Session:
         for name, content in setup["files"].items():
             with open(name, "wb") as file:
                 file.write(base64.b64decode(content))
-        sys.stdout = sys.stderr = self.printed  # type: ignore[assignment]
+        sys.stdout = sys.stderr = self.printed
         sys.modules["__main__"] = self.module
         self.module.__dict__["__builtins__"] = builtins
         sys.setrecursionlimit(setup["max_recursion"])
@@ -144,7 +148,7 @@ class _Session:
 
     def on_alarm(self, *_: Any) -> None:
         if self.armed:
-            raise TimeoutError(f"the code ran longer than {self.timeout:g} s")
+            raise _Overtime(f"the code ran longer than {self.timeout:g} s")
 
     def proxy(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -231,7 +235,8 @@ def parsed(code: str) -> list[types.CodeType]:
 def failure(error: BaseException) -> dict[str, Any]:
     """What the host is told of an exception."""
     try:
-        return {"type": type(error).__name__, "args": plain(error.args), "message": str(error)}
+        name = "TimeoutError" if isinstance(error, _Overtime) else type(error).__name__
+        return {"type": name, "args": plain(error.args), "message": str(error)}
     except BaseException as second:  # noqa: BLE001 - an exception of the code may raise while it is read
         return {"type": str(type(error).__name__), "args": [], "message": f"(unreadable: {type(second).__name__})"}
 
@@ -242,29 +247,28 @@ def plain(value: Any, depth: int = 0) -> Any:
         return value
     if depth > MAX_DEPTH:
         raise ValueError(f"the value is nested more than {MAX_DEPTH} deep or contains itself: it cannot leave the sandbox")
+    value = simpler(value)
     if isinstance(value, dict):
         return {k if isinstance(k, (str, int, float, bool, type(None))) else str(k): plain(v, depth + 1) for k, v in value.items()}
-    if isinstance(value, (set, frozenset)):
-        value = in_order(value)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return plain(value._asdict(), depth + 1)
     if isinstance(value, (list, tuple)):
         return [plain(v, depth + 1) for v in value]
+    base = next((b for b in (bool, int, float, str) if isinstance(value, b)), str)
+    return base(value)
+
+
+def simpler(value: Any) -> Any:
+    """A record as a dict, a set as a list, an array as lists; anything else as it is."""
+    if isinstance(value, (set, frozenset)):
+        try:
+            return sorted(value)
+        except TypeError:
+            return list(value)
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        return {name: plain(getattr(value, name), depth + 1) for name in value.__dataclass_fields__}
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-        return plain(value.tolist(), depth + 1)
-    for base in (bool, int, float, str):
-        if isinstance(value, base):
-            return base(value)
-    return str(value)
-
-
-def in_order(values: Any) -> list[Any]:
-    try:
-        return sorted(values)
-    except TypeError:
-        return list(values)
+        return value.tolist()
+    named = getattr(value, "_asdict", None) if isinstance(value, tuple) else None
+    return value if named is None else named()
 
 
 def files(names: list[str]) -> dict[str, str]:

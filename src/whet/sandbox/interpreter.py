@@ -101,7 +101,7 @@ class PythonInterpreter:
         readable, writable = self._shared.names
         lines = [backends.instructions(self._name)]
         if readable:
-            lines.append(f"Files in the current directory: {', '.join(readable)}. Of these, changes are kept of: {', '.join(writable) or 'none'}.")
+            lines.append(f"Files in the current directory: {', '.join(readable)}; changes are kept of: {', '.join(writable) or 'none'}.")
         if self._env_names:
             lines.append(f"Environment variables: {', '.join(self._env_names)}.")
         return "\n".join(lines)
@@ -260,7 +260,9 @@ class PythonInterpreter:
         if self._name == other.name:
             return ""
         state = "can run here" if other.ready else f"needs {other.missing}: {other.install}"
-        return f"\n(The `{self._name}` sandbox runs a subset of Python. PythonInterpreter(backend={other.name!r}) has all of it and {state}.)"
+        return (
+            f"\n(The `{self._name}` sandbox runs a subset of Python; PythonInterpreter(backend={other.name!r}) has all of it and {state}.)"
+        )
 
     def _result(self, outcome: Outcome) -> Any:
         try:

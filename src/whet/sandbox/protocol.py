@@ -37,12 +37,14 @@ class CodeInterpreter(Protocol):
     @property
     def tools(self) -> dict[str, Callable[..., Any]]:
         """The functions that the code may call, by name."""
+        ...
 
     def start(self) -> None:
         """Get ready; a second call does nothing."""
 
     def execute(self, code: str, variables: dict[str, Any] | None = None) -> Any:
         """Run the code and return what it printed, its last value, or a `FinalOutput`."""
+        ...
 
     def shutdown(self) -> None:
         """End the session."""
@@ -92,9 +94,11 @@ class Bridge(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """What the code can call."""
+        ...
 
     def call(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Do it. Any `Exception` is shown to the code; `StopRun` ends the run."""
+        ...
 
 
 class Backend(Protocol):
@@ -107,15 +111,18 @@ class Backend(Protocol):
 
     def run(self, code: str, variables: Mapping[str, Any], bridge: Bridge) -> Outcome:
         """Run code with plain `variables`. Raises `CodeInterpreterError` when the session itself is lost."""
+        ...
 
     def snapshot(self) -> bytes:
         """The state of the session, for `restore` in this or another process of the same version."""
+        ...
 
     def restore(self, state: bytes) -> None:
         """Continue from a snapshot. It must come from a trusted place."""
 
     def read_files(self) -> dict[str, bytes]:
         """The files that the code may have written, by name."""
+        ...
 
     def close(self) -> None:
         """End it; a second call does nothing."""

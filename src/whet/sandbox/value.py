@@ -20,6 +20,7 @@ __all__ = ["check_name", "received", "sent", "tool_result"]
 MAX_NODES = 1_000_000
 MAX_CHARS = 32_000_000
 MAX_DEPTH = 100
+MAX_BITS = 14_000
 _AS_TEXT = (decimal.Decimal, uuid.UUID, PurePath)
 _DATES = (datetime.date, datetime.time)
 
@@ -43,19 +44,14 @@ class _Copier:
         if type(value) is str:
             return self._text(value)
         if value is None or type(value) in (bool, int, float):
-            return value
+            return value if self.strict else _writable(value)
         if depth > MAX_DEPTH:
             raise _Unfit(f"it is nested more than {MAX_DEPTH} deep or contains itself")
-        known = self._record(value)
+        known = value if isinstance(value, Mapping) else self._record(value)
         if known is not None:
-            return self._mapping(known, depth)
-        if isinstance(value, Mapping):
-            return self._mapping(value, depth)
-        if isinstance(value, Set):
-            return self._list(_in_order(value), depth)
-        if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview, range)):
-            return self._list(value, depth)
-        return self._scalar(value, depth)
+            return {self._key(k): self.copy(v, depth + 1) for k, v in known.items()}
+        several = _several(value)
+        return self._scalar(value, depth) if several is None else [self.copy(v, depth + 1) for v in several]
 
     def _text(self, text: str) -> str:
         # A short list that holds one long text many times is small here and endless wherever it is written out.
@@ -63,12 +59,6 @@ class _Copier:
         if self.chars < 0:
             raise _Unfit(f"its texts are longer than {MAX_CHARS} characters")
         return text
-
-    def _list(self, values: Iterable[Any], depth: int) -> list[Any]:
-        return [self.copy(v, depth + 1) for v in values]
-
-    def _mapping(self, values: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
-        return {self._key(k): self.copy(v, depth + 1) for k, v in values.items()}
 
     def _key(self, key: Any) -> Any:
         if type(key) is str:
@@ -83,22 +73,19 @@ class _Copier:
 
     def _record(self, value: Any) -> Mapping[str, Any] | None:
         """The fields of a pydantic model, a dataclass, a named tuple, or one of our own records."""
+        fields: Any = None
         if isinstance(value, type):
             return None
-        if callable(dump := getattr(value, "model_dump", None)):
-            fields = dump(mode="json")
-            return fields if isinstance(fields, Mapping) else None
         if dataclasses.is_dataclass(value):
             return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        if isinstance(value, tuple) and hasattr(value, "_asdict"):
-            return value._asdict()  # type: ignore[no-any-return]
-        if callable(to_dict := getattr(value, "toDict", None)):
-            fields = to_dict()
-            return fields if isinstance(fields, Mapping) else None
-        # What stands here for an object of a class that the code made.
-        if not self.strict and isinstance(inner := getattr(value, "attributes", None), dict):
-            return inner
-        return None
+        if callable(dump := getattr(value, "model_dump", None)):
+            fields = dump(mode="json")
+        elif callable(dump := getattr(value, "toDict", None)) or (isinstance(value, tuple) and (dump := getattr(value, "_asdict", None))):
+            fields = dump()
+        elif not self.strict:
+            # What stands here for an object of a class that the code made.
+            fields = getattr(value, "attributes", None)
+        return fields if isinstance(fields, Mapping) else None
 
     def _scalar(self, value: Any, depth: int) -> Any:
         if isinstance(value, Enum):
@@ -106,8 +93,6 @@ class _Copier:
         if isinstance(value, (bool, int, float, str)):
             base = next(t for t in (int, float, str) if isinstance(value, t))
             return self.copy(base(value), depth + 1)
-        if isinstance(value, range):
-            return self._list(value, depth)
         if isinstance(value, _AS_TEXT):
             return str(value)
         if isinstance(value, _DATES):
@@ -117,11 +102,21 @@ class _Copier:
         return str(value)
 
 
-def _in_order(values: Iterable[Any]) -> list[Any]:
-    try:
-        return sorted(values)
-    except TypeError:
-        return list(values)
+def _writable(value: Any) -> Any:
+    # Python itself refuses to write longer ones (CVE-2020-10735), so whoever shows the result would fail.
+    if type(value) is int and value.bit_length() > MAX_BITS:
+        raise _Unfit(f"it holds an integer of {value.bit_length()} bits, more than the {MAX_BITS} that Python writes as text")
+    return value
+
+
+def _several(value: Any) -> Iterable[Any] | None:
+    """The members of a collection, a set's in order where they have one; None for what is no collection."""
+    if isinstance(value, Set):
+        try:
+            return sorted(value)
+        except TypeError:
+            return list(value)
+    return value if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview)) else None
 
 
 def check_name(name: str, what: str = "variable") -> None:
