@@ -1,0 +1,112 @@
+"""The words of a mathematical answer: LaTeX and plain notation brought to one list of tokens, units and decoration dropped."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+__all__ = ["Token", "tokens_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the text and its kind: "number", "name", "function", "command" or "sign"."""
+
+    kind: str
+    text: str
+
+
+_REPLACED = {
+    "\\dfrac": "\\frac", "\\tfrac": "\\frac", "\\cfrac": "\\frac", "\\dbinom": "\\binom", "\\cdot": "*", "\\times": "*", "\\div": "/",
+    "\\lbrace": "\\{", "\\rbrace": "\\}", "\\lvert": "|", "\\rvert": "|",
+}  # fmt: skip
+_DROPPED = frozenset(("\\left", "\\right", "\\displaystyle", "\\quad", "\\qquad", "\\circ", "\\degree", "\\big", "\\Big", "\\approx"))
+_KNOWN = frozenset(("\\frac", "\\binom", "\\sqrt", "\\pi", "\\infty"))
+_FUNCTIONS = frozenset(("ln", "log", "exp", "sin", "cos", "tan"))
+_UNITS = frozenset(
+    "mm cm dm km in ft yd mi kg mg lb lbs oz ml cl dl km/h mph kph ms min mins sec secs hr hrs hz deg rad usd eur gbp am pm".split()
+)
+_CHARACTERS = str.maketrans({
+    "\u2212": "-", "\u2013": "-", "\u00d7": "*", "\u00b7": "*", "\u22c5": "*", "\u00f7": "/", "\u2044": "/", "\u00b2": "^2",
+    "\u00b3": "^3", "\u221e": "\\infty ", "\u03c0": "\\pi ", "\u221a": "\\sqrt ", "\u00b0": "", "\u2019": "'", "\u20ac": "", "\u00a3": "",
+    "$": "", "\u00a0": " ", "\u202f": " ",
+})  # fmt: skip
+_VULGAR = re.compile(r"(\d)?([\u00bc-\u00be\u2150-\u215e])")
+_SUBSTITUTIONS = (
+    (re.compile(r"\\(?:text|textbf|textrm|mathrm|mbox|operatorname|mathbf)\s*\{([^{}]*)\}(?:\^\{?\d\}?)?"), r" \1 "),
+    (re.compile(r"\\[$,;:! ]|~"), " "),
+    (re.compile(r"\\%|\bper ?cent\b"), "%"),
+    (re.compile(r"\{,\}"), ""),
+    (re.compile(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?"), ""),
+    (re.compile(r"\*\*"), "^"),
+    (re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)"), r"\\frac{\1}{\2}"),
+    (re.compile(r"(?<![\d.)}\w])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\d.])"), r"(\1+\2/\3)"),
+    (re.compile(rf"(?<![A-Za-z\\])(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))})(?:\s*\^\s*\{{?\d\}}?)"), " "),
+    (re.compile(r"(?<=[\d%])\s+[mgshlL]\b(?:\^\{?\d\}?)?\s*$"), ""),
+)
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_TOKEN = re.compile(
+    r"(?P<number>\d+\.?\d*(?:[eE][-+]?\d{1,2}(?![\w]))?|\.\d+(?:[eE][-+]?\d{1,2}(?![\w]))?)|(?P<command>\\[a-zA-Z]+|\\[{}])"
+    r"|(?P<word>[A-Za-z]+(?:'[a-z]+)?(?:/[a-z]+(?=\s|$))?)|(?P<sign>[-+*/^(){}\[\],=!%|])|(?P<space>\s+)|(?P<other>.)",
+    re.DOTALL,
+)
+
+
+def tokens_of(text: str) -> list[Token]:
+    r"""The tokens of `text`, without spaces, units, currency signs, `\left` and the like.
+
+    A run of up to three letters that is no unit is a product of variables; longer words are units or talk and are dropped when a number or
+    variable is left without them.
+
+    >>> [token.text for token in tokens_of(r"\$1,234.50 \text{ dollars}")]
+    ['1234.50']
+    >>> [token.text for token in tokens_of("2xy cm")]
+    ['2', 'x', 'y']
+    """
+    text = _VULGAR.sub(_vulgar, text.replace("\\$", "")).translate(_CHARACTERS)
+    for pattern, replacement in _SUBSTITUTIONS:
+        text = pattern.sub(replacement, text)
+    if "(" not in text and "[" not in text and "\\{" not in text:
+        text = _THOUSANDS.sub(lambda m: m[0].replace(",", ""), text)
+    tokens: list[Token] = []
+    for match in _TOKEN.finditer(text):
+        tokens += _tokens(match)
+    return tokens
+
+
+def _vulgar(match: re.Match[str]) -> str:
+    """A character like one half as a fraction, added to the whole number before it."""
+    fraction = unicodedata.normalize("NFKC", match[2]).replace("\u2044", "/")
+    return f"{match[1]} {fraction}" if match[1] else f"({fraction})"
+
+
+def _tokens(match: re.Match[str]) -> list[Token]:
+    kind, text = match.lastgroup or "other", match[0]
+    if kind == "number":
+        return [Token("number", text)] if not text.endswith(".") else [Token("number", text[:-1])]
+    if kind == "command":
+        return _command(text)
+    if kind == "word":
+        return _word(text)
+    return [] if kind == "space" else [Token("sign" if kind == "sign" else "other", text)]
+
+
+def _command(text: str) -> list[Token]:
+    text = _REPLACED.get(text, text)
+    if text in _DROPPED:
+        return []
+    if text[1:] in _FUNCTIONS:
+        return [Token("function", text[1:])]
+    return [Token("command" if text in _KNOWN else "sign", text)]
+
+
+def _word(text: str) -> list[Token]:
+    low = text.lower()
+    if low in _FUNCTIONS:
+        return [Token("function", low)]
+    if low in ("sqrt", "pi", "infinity", "inf"):
+        return [Token("command", "\\infty" if low.startswith("inf") else f"\\{low}")]
+    if len(text) > 3 or low in _UNITS or "'" in text or "/" in text:
+        return []
+    return [Token("name", letter) for letter in text]

@@ -1,0 +1,135 @@
+"""Structured answers and cited ones: which leaves of a JSON value are right, and do the citations hold."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+from whet.core.records import Score
+from whet.core.text import normalize_text, words
+from whet.errors import InputError
+
+__all__ = ["citation_score", "cited_ids", "json_diff_score", "supports"]
+
+_LISTED = 5
+_CITATION = re.compile(r"\[\s*(\d+(?:\s*[,;]\s*\d+)*)\s*\]")
+
+
+def json_diff_score(expected: Any, found: Any, *, rel_tol: float = 1e-9, normalize: bool = True) -> Score:
+    """How much of a JSON value is right: F1 over its leaves, each a path with a value. The feedback names the first differences.
+
+    Values may be JSON text, mappings, lists, pydantic models or dataclasses as dicts. Lists compare by place. Texts compare normalised
+    (see `normalize_text`) unless `normalize` is false, numbers with `rel_tol`. Text that is no JSON scores 0 and says so.
+
+    >>> score = json_diff_score({"name": "Ada", "born": 1815, "tags": ["math"]}, '{"name": "ada", "born": 1816, "tags": ["math"]}')
+    >>> round(score.value, 2), score.feedback
+    (0.67, 'born: expected 1815, found 1816')
+    """
+    try:
+        wanted, given = dict(_leaves(_plain(expected))), dict(_leaves(_plain(found)))
+    except json.JSONDecodeError as error:
+        return Score(value=0.0, feedback=f"This is no JSON: {error}", parts={"precision": 0.0, "recall": 0.0})
+    wrong = [p for p, v in wanted.items() if p in given and not _same(v, given[p], rel_tol, normalize)]
+    right = len(wanted.keys() & given.keys()) - len(wrong)
+    notes = [f"{p or 'the value'}: expected {wanted[p]!r}, found {given[p]!r}" for p in wrong]
+    notes += [f"{p or 'the value'}: missing, expected {v!r}" for p, v in wanted.items() if p not in given]
+    notes += [f"{p or 'the value'}: not expected, found {v!r}" for p, v in given.items() if p not in wanted]
+    rest = [f"and {len(notes) - _LISTED} more"] if len(notes) > _LISTED else []
+    precision, recall = right / len(given) if given else 1.0, right / len(wanted) if wanted else 1.0
+    total = len(given) + len(wanted)
+    return Score(
+        value=2 * right / total if total else 1.0,
+        feedback="; ".join(notes[:_LISTED] + rest),
+        parts={"precision": precision, "recall": recall},
+    )
+
+
+def cited_ids(text: str) -> list[int]:
+    """The numbers cited in `text` like [1] or [2, 3], each once, in order.
+
+    >>> cited_ids("Paris is big [2][1]. It is old [1, 4].")
+    [2, 1, 4]
+    """
+    return list(dict.fromkeys(int(number) for group in _CITATION.findall(text) for number in re.findall(r"\d+", group)))
+
+
+def supports(passage: str, statement: str, *, threshold: float = 0.5) -> bool:
+    """Whether `passage` holds at least `threshold` of the words of `statement`: a cheap stand-in for an entailment judge.
+
+    >>> supports("Paris has been the capital of France for centuries.", "Paris is the capital of France.")
+    True
+    """
+    wanted = set(normalize_text(_CITATION.sub(" ", statement)).split())
+    return bool(wanted) and len(wanted & set(normalize_text(passage).split())) >= threshold * len(wanted)
+
+
+def citation_score(
+    text: str, passages: Sequence[str] | Mapping[int, str], *, gold: Collection[Hashable] = (), threshold: float = 0.5
+) -> Score:
+    """Citation precision and recall of a text with marks like [1] (Gao et al. 2023, ALCE, with word overlap in place of a judge).
+
+    Recall is the share of sentences that cite passages which together support them; precision the share of citations whose own passage
+    supports its sentence, or, with `gold`, whose number is in `gold`. The value is their F1. `passages` is a list, whose first is cited as
+    [1], or a mapping from number to text; a number that does not exist is never right.
+
+    >>> score = citation_score("Paris is the capital of France [1]. It is very wet there [1].", ["Paris: capital of France."])
+    >>> score.parts
+    {'precision': 0.5, 'recall': 0.5}
+    """
+    known = dict(passages) if isinstance(passages, Mapping) else dict(enumerate(passages, 1))
+    covered = right = total = 0
+    claims = list(_sentences(text))
+    for sentence in claims:
+        cited = cited_ids(sentence)
+        covered += supports(" ".join(known.get(i, "") for i in cited), sentence, threshold=threshold)
+        total += len(cited)
+        right += sum(i in known and (i in gold if gold else supports(known[i], sentence, threshold=threshold)) for i in cited)
+    precision, recall = right / total if total else 0.0, covered / len(claims) if claims else 0.0
+    unknown = [i for i in cited_ids(text) if i not in known]
+    feedback = f"{covered} of {len(claims)} sentences are supported by what they cite; {right} of {total} citations fit."
+    feedback += f" There is no passage {', '.join(map(str, unknown))}." if unknown else ""
+    value = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return Score(value=value, feedback=feedback, parts={"precision": precision, "recall": recall})
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """Sentences with the citation marks that follow them; those without a word are left out."""
+    for piece in re.split(r"(?<=[.!?])\s+(?!\[)|\n+", re.sub(r"([.!?])((?:\s*\[[\d,; ]+\])+)", r"\2\1", text)):
+        if words(_CITATION.sub(" ", piece)):
+            yield piece
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return json.loads(value) if value.lstrip()[:1] in ("{", "[") else value
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    return value
+
+
+def _leaves(root: Any) -> Iterator[tuple[str, Any]]:
+    """Paths and values of all leaves; an empty container is a leaf. Not recursive, so depth is no danger."""
+    stack: list[tuple[str, Any]] = [("", root)]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, Mapping) and value:
+            stack += [(f"{path}.{key}" if path else str(key), inner) for key, inner in reversed(list(value.items()))]
+        elif isinstance(value, list | tuple) and value:
+            stack += [(f"{path}[{place}]", inner) for place, inner in reversed(list(enumerate(value)))]
+        elif isinstance(value, float | int | str | bool | None | Mapping | list | tuple):
+            yield path, value
+        else:
+            raise InputError(f"At `{path or 'the top'}` stands a {type(value).__name__}, which JSON cannot hold. Convert it first.")
+
+
+def _same(a: Any, b: Any, rel_tol: float, normalize: bool) -> bool:
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return math.isclose(a, b, rel_tol=rel_tol, abs_tol=1e-12)
+    if isinstance(a, str) and isinstance(b, str):
+        return a == b or (normalize and normalize_text(a) == normalize_text(b) != "")
+    return type(a) is type(b) and bool(a == b)

@@ -1,0 +1,159 @@
+"""How sure is a mean score: intervals that keep their promise from ten rows on, and resampling with a fixed seed."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whet.errors import ConfigurationError, InputError
+from whet.evaluate.distribution import normal_quantile, t_quantile
+
+__all__ = ["Estimate", "bootstrap_interval", "mean_interval", "wilson_interval"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A number from `n` rows with the interval that holds the true one in `level` of all cases.
+
+    >>> print(Estimate(value=0.7, low=0.61, high=0.78, n=100))
+    0.700 [0.610, 0.780] (n=100)
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    level: float = 0.95
+    method: str = ""
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] (n={self.n})"
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval's length: the number after the ±."""
+        return (self.high - self.low) / 2
+
+
+def mean_interval(scores: Iterable[Any], *, level: float = 0.95, groups: Sequence[Hashable] | None = None) -> Estimate:
+    """The mean of `scores` with its interval.
+
+    Right and wrong (0 and 1 only): Wilson's score interval (1927). Scores between 0 and 1: a mean of two intervals, Hall's
+    skewness-corrected t (1992) and Wilson's with the sample's variance instead of p(1-p), weighted by how close to right-or-wrong the
+    scores are. Anything else: Hall's alone. A simulation in the tests holds the coverage of the 95 % interval to 93-97 % from ten rows on.
+
+    `scores` may be bools, numbers or anything that `float` takes. With `groups` (one label per score, say the row of which it is a
+    repeat) the scores of a group are averaged first, because repeats of one row tell little about other rows. One score alone gives the
+    interval from minus to plus infinity, or from 0 to 1 if it lies there.
+
+    Raises `InputError` for no scores, or for one that is no number.
+
+    >>> print(mean_interval([True] * 18 + [False] * 2))
+    0.900 [0.699, 0.972] (n=20)
+    """
+    values = _numbers(scores)
+    if groups is not None:
+        values = _group_means(values, groups)
+    n, mean = len(values), math.fsum(values) / len(values)
+    if all(v == 0.0 or v == 1.0 for v in values):
+        return wilson_interval(round(math.fsum(values)), n, level=level)
+    unit = min(values) >= 0 and max(values) <= 1
+    if n == 1:
+        low, high = (0.0, 1.0) if unit else (-math.inf, math.inf)
+        return Estimate(value=mean, low=low, high=high, n=n, level=level, method="one score")
+    variance = math.fsum((v - mean) ** 2 for v in values) / (n - 1)
+    skew = math.fsum((v - mean) ** 3 for v in values) / n
+    low, high = _hall(mean, variance, skew, n, level)
+    if not unit:
+        return Estimate(value=mean, low=low, high=high, n=n, level=level, method="t, corrected for skewness")
+    share = min(1.0, variance / max(mean * (1 - mean) + variance / n, 1e-12))
+    weight, (w_low, w_high) = math.sqrt(share), _wilson(mean, n / max(share, 1e-9), t_quantile((1 + level) / 2, n - 1))
+    low, high = weight * w_low + (1 - weight) * low, weight * w_high + (1 - weight) * high
+    return Estimate(value=mean, low=max(0.0, low), high=min(1.0, high), n=n, level=level, method="t and Wilson")
+
+
+def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+    """The share of `successes` among `n` trials with Wilson's score interval.
+
+    >>> print(wilson_interval(10, 10))
+    1.000 [0.722, 1.000] (n=10)
+    """
+    if not 0 <= successes <= n or n == 0:
+        raise InputError(f"There cannot be {successes} successes in {n} trials.")
+    low, high = _wilson(successes / n, n, normal_quantile((1 + level) / 2))
+    low, high = (0.0 if successes == 0 else low), (1.0 if successes == n else high)
+    return Estimate(value=successes / n, low=low, high=high, n=n, level=level, method="Wilson")
+
+
+def bootstrap_interval(
+    rows: Sequence[Any], statistic: Callable[[list[Any]], float], *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+) -> Estimate:
+    """A statistic of whole rows with its percentile bootstrap interval (Efron 1979), for what has no formula.
+
+    `statistic` is called `resamples + 1` times with a list as long as `rows`. The same seed gives the same interval.
+
+    >>> estimate = bootstrap_interval([1, 2, 3, 4, 100], lambda rows: sorted(rows)[len(rows) // 2], resamples=200)
+    >>> estimate.value, estimate.low <= 3 <= estimate.high
+    (3.0, True)
+    """
+    if not rows:
+        raise InputError("There are no rows, hence nothing to estimate.")
+    if resamples < 20:
+        raise ConfigurationError(f"`resamples` is {resamples}; below 20 there is no interval to speak of. 1000 is usual.")
+    rng, n = random.Random(seed), len(rows)
+    draws = sorted(float(statistic(rng.choices(rows, k=n))) for _ in range(resamples))
+    cut = (1 - level) / 2 * (resamples - 1)
+    low, high = draws[math.floor(cut)], draws[math.ceil(resamples - 1 - cut)]
+    return Estimate(value=float(statistic(list(rows))), low=low, high=high, n=n, level=level, method="bootstrap")
+
+
+def _numbers(scores: Iterable[Any]) -> list[float]:
+    try:
+        values = [float(score) for score in scores]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"A score is no number: {error}. Leave failed rows out, or give them the score they deserve.") from None
+    if not values:
+        raise InputError("There are no scores, hence no mean. Was every row left out?")
+    if not all(map(math.isfinite, values)):
+        raise InputError("A score is NaN or infinite. Find the row with `math.isfinite` and give it a number.")
+    return values
+
+
+def _group_means(values: list[float], groups: Sequence[Hashable]) -> list[float]:
+    if len(groups) != len(values):
+        raise InputError(f"There are {len(values)} scores but {len(groups)} groups; give one group per score.")
+    members: dict[Hashable, list[float]] = {}
+    for group, value in zip(groups, values, strict=True):
+        members.setdefault(group, []).append(value)
+    return [math.fsum(scores) / len(scores) for scores in members.values()]
+
+
+def _wilson(mean: float, n: float, z: float) -> tuple[float, float]:
+    centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(max(0.0, mean * (1 - mean) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+    return centre - half, centre + half
+
+
+def _hall(mean: float, variance: float, third_moment: float, n: int, level: float) -> tuple[float, float]:
+    """Hall's monotone cubic transformation of t (1992, J. R. Stat. Soc. B 54): the t interval, shifted towards the long tail."""
+    spread = math.sqrt(variance)
+    if spread <= 1e-12 * max(1.0, abs(mean)):
+        return mean, mean
+    skew = float(third_moment / (variance * (n - 1) / n) ** 1.5)
+    t = t_quantile((1 + level) / 2, n - 1)
+
+    def back(w: float) -> float:
+        if abs(skew) < 1e-6:
+            return w / math.sqrt(n)
+        return 3 * (math.cbrt(1 + skew * (w / math.sqrt(n) - skew / (6 * n))) - 1) / skew
+
+    return mean - spread * back(t), mean - spread * back(-t)

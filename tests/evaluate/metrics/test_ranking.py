@@ -1,0 +1,41 @@
+"""Rankings, against values worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from whet.errors import ConfigurationError
+from whet.evaluate.metrics.ranking import ndcg, precision_at, rank_precision, recall_at, reciprocal_rank
+
+
+def test_rank_precision_can_always_reach_one() -> None:
+    assert rank_precision(["a"], ["a", "b", "c"], k=3) == 1.0
+    assert rank_precision("abcd", ["a", "x", "b"], k=3) == pytest.approx(2 / 3)
+    assert rank_precision([], ["a"], k=3) == 0.0
+
+
+def test_ndcg_discounts_by_place() -> None:
+    assert ndcg(["b"], ["a", "b"], k=2) == pytest.approx(1 / math.log2(3))
+    assert ndcg({"a": 2.0, "b": 1.0}, ["b", "x", "a"], k=3) == pytest.approx((1 + 2 / 2) / (2 + 1 / math.log2(3)))
+    assert ndcg([], ["a"]) == 0.0
+
+
+def test_a_repeated_item_gains_once() -> None:
+    assert ndcg(["a", "b"], ["a", "a", "b"], k=3) < 1.0
+    assert precision_at(["a"], ["a", "a"], k=2) == 0.5
+    assert rank_precision(["a", "b"], ["a", "a"], k=2) == 0.5
+
+
+def test_recall_and_the_first_hit() -> None:
+    assert recall_at(["a", "b"], ["c", "a"], k=1) == 0.0
+    assert recall_at(["a", "b"], ["c", "a"], k=2) == 0.5
+    assert reciprocal_rank(["a"], ["x", "y", "a"]) == pytest.approx(1 / 3)
+    assert reciprocal_rank(["a"], []) == 0.0
+
+
+@pytest.mark.parametrize("function", [rank_precision, recall_at, precision_at, ndcg])
+def test_k_must_be_positive(function: object) -> None:
+    with pytest.raises(ConfigurationError, match="`k` is 0"):
+        function(["a"], ["a"], 0)  # type: ignore[operator]

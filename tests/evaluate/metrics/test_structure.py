@@ -1,0 +1,74 @@
+"""JSON leaf by leaf, and citations."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from whet.errors import InputError
+from whet.evaluate.metrics.structure import citation_score, cited_ids, json_diff_score, supports
+
+
+class Person(BaseModel):
+    name: str
+    born: int
+
+
+def test_each_leaf_counts() -> None:
+    score = json_diff_score({"a": 1, "b": {"c": [1, 2]}}, {"a": 1, "b": {"c": [1, 3, 4]}, "d": None})
+    assert score.value == pytest.approx(2 * 2 / (3 + 5))
+    assert score.parts == {"precision": 2 / 5, "recall": 2 / 3}
+    assert score.feedback == "b.c[1]: expected 2, found 3; b.c[2]: not expected, found 4; d: not expected, found None"
+
+
+def test_what_is_equal_enough_counts_as_equal() -> None:
+    assert json_diff_score({"x": "The Cat", "y": 0.1 + 0.2, "z": 1}, {"x": "cat.", "y": 0.3, "z": 1.0}).value == 1.0
+    assert json_diff_score({"x": "Cat"}, {"x": "cat"}, normalize=False).value == 0.0
+    assert json_diff_score({"x": True}, {"x": 1}).value == 0.0
+    assert json_diff_score({"x": None}, {"x": None}).value == 1.0
+    assert json_diff_score({"x": "!"}, {"x": "?"}).value == 0.0
+    assert json_diff_score([], []).value == json_diff_score({}, {}).value == 1.0
+    assert json_diff_score([], {}).value == 0.0
+
+
+def test_text_models_and_missing_parts() -> None:
+    gold = Person(name="Ada", born=1815)
+    assert json_diff_score(gold, '{"name": "Ada", "born": 1815}').value == 1.0
+    assert json_diff_score(gold, {"name": "Ada"}).feedback == "born: missing, expected 1815"
+    broken = json_diff_score(gold, "{broken")
+    assert broken.value == 0.0
+    assert broken.feedback.startswith("This is no JSON")
+    assert json_diff_score("plain", "plain").value == 1.0
+
+
+def test_the_list_of_differences_is_short_and_depth_is_no_danger() -> None:
+    assert json_diff_score(dict.fromkeys("abcdefgh", 1), {"a": 1}).feedback.endswith("and 2 more")
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+    assert json_diff_score(deep, deep).value == 1.0
+    with pytest.raises(InputError, match=r"At `a` stands a set"):
+        json_diff_score({"a": {1}}, {})
+
+
+def test_citations_are_read() -> None:
+    assert cited_ids("One [1][2]. Two [3, 1; 5]. Not [x] or [].") == [1, 2, 3, 5]
+
+
+def test_citation_precision_and_recall() -> None:
+    passages = ["Paris is the capital of France.", "The Rhine flows through Basel."]
+    text = "Paris is the capital of France [1]. The Rhine flows through Basel [2][1]. Nobody knows why. Rome is old. [7]"
+    score = citation_score(text, passages)
+    assert score.parts == {"precision": 2 / 4, "recall": 2 / 4}
+    assert "2 of 4 sentences" in score.feedback
+    assert "There is no passage 7." in score.feedback
+
+
+def test_citations_against_known_evidence() -> None:
+    assert citation_score("A fact [1]. Another [2].", {1: "x", 2: "y"}, gold={2}).parts["precision"] == 0.5
+
+
+def test_a_text_without_citations_or_words_scores_zero() -> None:
+    assert citation_score("No source given.", ["x"]).value == 0.0
+    assert citation_score("", ["x"]).value == 0.0
+    assert not supports("anything", "the")

@@ -1,0 +1,92 @@
+"""A judge against humans: agreement, bias, and whether the corrected mean covers what humans would have said."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from whet.errors import InputError
+from whet.evaluate.calibration import calibrate_judge, prediction_powered_mean, rogan_gladen
+from whet.evaluate.statistics import mean_interval, wilson_interval
+
+
+def _world(rng: random.Random, n: int, share: float = 0.6) -> tuple[list[int], list[int]]:
+    """Humans say yes to `share` of the rows; the judge passes 90 % of those and 30 % of the others."""
+    human = [int(rng.random() < share) for _ in range(n)]
+    return [int(rng.random() < (0.9 if y else 0.3)) for y in human], human
+
+
+def test_agreement_kappa_and_bias_of_a_known_table() -> None:
+    judge = [1] * 20 + [1] * 10 + [0] * 5 + [0] * 15
+    human = [1] * 20 + [0] * 10 + [1] * 5 + [0] * 15
+    result = calibrate_judge(judge, human)
+    assert result.agreement.value == 0.7
+    assert result.kappa == pytest.approx(0.4)  # Cohen's own example: (0.7 - 0.5) / (1 - 0.5)
+    assert result.bias.value == pytest.approx(0.1)
+    assert result.sensitivity is not None
+    assert result.specificity is not None
+    assert (result.sensitivity.value, result.specificity.value) == (0.8, 0.6)
+    assert "agrees with humans on 70% of 50 rows" in str(result)
+
+
+def test_graded_scores_agree_within_a_tolerance_and_have_no_sensitivity() -> None:
+    result = calibrate_judge([0.5, 0.7, 0.2, 0.9], [0.6, 0.7, 0.1, 0.9], tolerance=0.1)
+    assert result.agreement.value == 1.0
+    assert result.sensitivity is None
+    assert result.kappa > 0.9
+
+
+def test_a_lenient_judge_is_found_out_and_corrected() -> None:
+    rng = random.Random(0)
+    judge, human = _world(rng, 600)
+    more, truth = _world(rng, 3000)
+    result = calibrate_judge(judge, human, unlabelled=more)
+    assert "too high on average" in result.verdict
+    assert abs(result.corrected_mean.value - sum(truth) / len(truth)) < 0.03 < abs(result.raw_mean - 0.6)
+    assert result.corrected_mean.half_width < mean_interval(human).half_width
+
+
+@pytest.mark.parametrize("n", [30, 100])
+def test_the_corrected_mean_covers_the_truth(n: int) -> None:
+    rng = random.Random(n)
+    hits = 0
+    for _ in range(500):
+        judge, human = _world(rng, n)
+        hits += 0.6 in prediction_powered_mean(human, judge, _world(rng, 300)[0])
+    assert 0.93 <= hits / 500 <= 0.98
+
+
+def test_a_useless_judge_does_no_harm() -> None:
+    human = [1, 0, 1, 1, 0, 1] * 10
+    result = prediction_powered_mean(human, [0, 1] * 30, [1] * 500)
+    assert result.value == pytest.approx(mean_interval(human).value, abs=0.02)
+    assert prediction_powered_mean(human, [1] * 60, [1] * 500) == mean_interval(human)
+
+
+def test_a_few_rows_without_error_are_no_perfect_judge() -> None:
+    result = prediction_powered_mean([1, 0] * 10, [1, 0] * 10, [1, 0] * 5000)
+    assert result.half_width > 0.03
+
+
+def test_rogan_gladen_covers_the_truth() -> None:
+    rng = random.Random(1)
+    hits = 0
+    for _ in range(400):
+        judged = wilson_interval(sum(_world(rng, 300, share=0.4)[0]), 300)
+        yes, no = sum(rng.random() < 0.9 for _ in range(60)), sum(rng.random() < 0.7 for _ in range(60))
+        hits += 0.4 in rogan_gladen(judged, wilson_interval(yes, 60), wilson_interval(no, 60))
+    assert 0.92 <= hits / 400 <= 0.98
+
+
+def test_a_judge_no_better_than_chance_says_nothing() -> None:
+    coin = wilson_interval(10, 20)
+    with pytest.raises(InputError, match="no better than chance"):
+        rogan_gladen(coin, coin, coin)
+
+
+def test_lists_must_match() -> None:
+    with pytest.raises(InputError, match="3 scores of the judge and 1 of humans"):
+        calibrate_judge([1, 0, 1], [1])
+    with pytest.raises(InputError, match="1 scores of the judge and 1 of humans"):
+        prediction_powered_mean([1], [1], [1, 0])

@@ -1,0 +1,145 @@
+"""The intervals keep their promise: exact coverage for right-or-wrong scores, simulated coverage for the others."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+
+from whet.errors import ConfigurationError, InputError
+from whet.evaluate.distribution import sign_test, t_cdf, t_quantile
+from whet.evaluate.statistics import Estimate, bootstrap_interval, mean_interval, wilson_interval
+
+Draw = Callable[[random.Random], float]
+
+
+def mostly_right(rng: random.Random) -> float:
+    u = rng.random()
+    return 0.0 if u < 0.3 else 1.0 if u < 0.8 else rng.random()
+
+
+CONTINUOUS: dict[str, tuple[Draw, float]] = {
+    "uniform": (lambda rng: rng.random(), 0.5),
+    "skewed": (lambda rng: rng.betavariate(5, 1), 5 / 6),
+    "rare": (lambda rng: rng.betavariate(0.5, 3), 0.5 / 3.5),
+    "F1-like": (mostly_right, 0.6),
+    "grades": (lambda rng: rng.choice((0.0, 0.25, 0.5, 0.75, 0.75, 1.0)), 3.25 / 6),
+    "unbounded": (lambda rng: rng.gauss(3, 2), 3.0),
+    "latency": (lambda rng: rng.expovariate(1), 1.0),
+}
+
+
+def coverage_of_wilson(n: int, p: float) -> float:
+    """Exact: the probability of all counts whose interval holds p."""
+    hits = [k for k in range(n + 1) if p in wilson_interval(k, n)]
+    return sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in hits)
+
+
+@pytest.mark.parametrize("n", [10, 20, 50, 200])
+def test_the_interval_of_right_or_wrong_scores_covers_the_truth_95_times_in_100(n: int) -> None:
+    shares = [i / 40 for i in range(2, 39)]
+    covered = [coverage_of_wilson(n, p) for p in shares]
+    assert 0.945 <= sum(covered) / len(covered) <= 0.96
+    assert min(covered) > (0.86 if n < 20 else 0.91 if n < 200 else 0.93)
+
+
+@pytest.mark.parametrize(("n", "rounds"), [(10, 1200), (30, 1000), (100, 600), (1000, 120)])
+def test_the_interval_of_other_scores_covers_the_truth_95_times_in_100(n: int, rounds: int) -> None:
+    rng = random.Random(n)
+    share: dict[str, float] = {}
+    for name, (draw, truth) in CONTINUOUS.items():
+        share[name] = sum(truth in mean_interval([draw(rng) for _ in range(n)]) for _ in range(rounds)) / rounds
+    assert 0.935 <= sum(share.values()) / len(share) <= 0.97, share
+    noise = 3 * math.sqrt(0.05 * 0.95 / rounds)
+    assert all(0.94 - noise <= s <= 0.968 + noise for s in share.values()), share
+
+
+def test_bools_and_numbers_give_the_same_interval() -> None:
+    assert mean_interval([True, False, True]) == mean_interval([1, 0, 1.0]) == wilson_interval(2, 3)
+
+
+def test_ten_right_answers_are_no_certainty() -> None:
+    estimate = mean_interval([1.0] * 10)
+    assert estimate.high == 1.0
+    assert estimate.low == pytest.approx(0.722, abs=1e-3)
+
+
+def test_the_interval_of_scores_in_the_unit_range_stays_there() -> None:
+    estimate = mean_interval([0.99, 1.0, 0.98, 0.2])
+    assert 0 <= estimate.low < estimate.value < estimate.high <= 1
+
+
+def test_a_wider_level_gives_a_wider_interval() -> None:
+    scores = [i / 30 for i in range(30)]
+    narrow, wide = mean_interval(scores, level=0.8), mean_interval(scores, level=0.99)
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_repeats_of_a_row_count_as_one_row() -> None:
+    scores = [1, 1, 1, 0, 0, 0] * 10
+    rows = [i // 3 for i in range(60)]
+    estimate = mean_interval(scores, groups=rows)
+    assert estimate.n == 20
+    assert estimate == mean_interval([1, 0] * 10)
+    assert estimate.half_width > 1.5 * mean_interval(scores).half_width
+
+
+def test_one_score_says_next_to_nothing() -> None:
+    assert (mean_interval([0.5]).low, mean_interval([0.5]).high) == (0.0, 1.0)
+    assert mean_interval([7.0]).low == -math.inf
+
+
+@pytest.mark.parametrize(("scores", "words"), [([], "no scores"), ([1, None], "no number"), ([float("nan")], "NaN"), (["x"], "no number")])
+def test_what_has_no_mean_is_refused(scores: list[object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        mean_interval(scores)
+
+
+def test_groups_must_match_the_scores() -> None:
+    with pytest.raises(InputError, match="3 scores but 2 groups"):
+        mean_interval([1, 0, 1], groups=["a", "b"])
+
+
+def test_the_bootstrap_repeats_itself_and_covers() -> None:
+    rng = random.Random(5)
+
+    def median(rows: list[float]) -> float:
+        return sorted(rows)[len(rows) // 2]
+
+    first = [rng.gauss(0, 1) for _ in range(101)]
+    assert bootstrap_interval(first, median, resamples=100) == bootstrap_interval(first, median, resamples=100)
+    assert bootstrap_interval(first, sum, resamples=100) != bootstrap_interval(first, sum, resamples=100, seed=1)
+    hits = sum(0.0 in bootstrap_interval([rng.gauss(0, 1) for _ in range(51)], median, resamples=200) for _ in range(150))
+    assert 0.88 <= hits / 150 <= 0.99
+    with pytest.raises(ConfigurationError, match="resamples"):
+        bootstrap_interval(first, median, resamples=3)
+    with pytest.raises(InputError, match="no rows"):
+        bootstrap_interval([], median)
+
+
+@pytest.mark.parametrize(
+    ("p", "df", "expected"),
+    [(0.975, 1, 12.7062), (0.975, 2, 4.3027), (0.975, 9, 2.2622), (0.995, 30, 2.7500), (0.9, 5, 1.4759), (0.025, 9, -2.2622)],
+)
+def test_t_quantiles_are_those_of_the_tables(p: float, df: float, expected: float) -> None:
+    assert t_quantile(p, df) == pytest.approx(expected, abs=1e-4)
+    assert t_cdf(expected, df) == pytest.approx(p, abs=1e-5)
+
+
+@pytest.mark.parametrize(("wins", "losses", "expected"), [(10, 0, 2 / 1024), (5, 5, 1.0), (8, 2, 0.109375), (0, 0, 1.0)])
+def test_the_sign_test_is_exact(wins: int, losses: int, expected: float) -> None:
+    assert sign_test(wins, losses) == sign_test(losses, wins) == pytest.approx(expected)
+
+
+def test_the_sign_test_takes_thousands_of_rows() -> None:
+    assert sign_test(2600, 2400) == pytest.approx(0.0049, abs=3e-4)
+
+
+def test_an_estimate_is_a_number_with_a_range() -> None:
+    estimate = Estimate(value=0.5, low=0.4, high=0.7, n=9)
+    assert float(estimate) == 0.5
+    assert estimate.half_width == pytest.approx(0.15)
+    assert 0.4 in estimate
+    assert 0.39 not in estimate
