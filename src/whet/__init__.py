@@ -11,6 +11,64 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # the checkers read this name as true; importing it from `typing` would cost what all of `whet` costs
 if TYPE_CHECKING:
+    from whet.adapters.base import (
+        Adapter as Adapter,
+    )
+    from whet.adapters.chat import (
+        ChatAdapter as ChatAdapter,
+    )
+    from whet.adapters.json import (
+        JSONAdapter as JSONAdapter,
+    )
+    from whet.core.context import (
+        configure as configure,
+        context as context,
+        settings as settings,
+    )
+    from whet.core.exchange import (
+        Capabilities as Capabilities,
+        Choice as Choice,
+        Request as Request,
+        Response as Response,
+        ToolSpec as ToolSpec,
+        Usage as Usage,
+    )
+    from whet.core.field import (
+        Field as Field,
+        InputField as InputField,
+        OutputField as OutputField,
+        infer_prefix as infer_prefix,
+    )
+    from whet.core.messages import (
+        Message as Message,
+    )
+    from whet.core.param import (
+        Param as Param,
+    )
+    from whet.core.recording import (
+        trace as trace,
+    )
+    from whet.core.records import (
+        Completions as Completions,
+        Example as Example,
+        Prediction as Prediction,
+        Score as Score,
+    )
+    from whet.core.signature import (
+        Signature as Signature,
+        SignatureMeta as SignatureMeta,
+        ensure_signature as ensure_signature,
+        make_signature as make_signature,
+        signature_of_function as signature_of_function,
+    )
+    from whet.core.trace import (
+        CallRecord as CallRecord,
+        Step as Step,
+        Trace as Trace,
+    )
+    from whet.core.types.history import (
+        History as History,
+    )
     from whet.errors import (
         AdapterParseError as AdapterParseError,
         AssertionFailed as AssertionFailed,
@@ -44,19 +102,64 @@ if TYPE_CHECKING:
         WhetError as WhetError,
         is_retryable_lm_error as is_retryable_lm_error,
     )
+    from whet.evaluate.evaluate import (
+        Evaluate as Evaluate,
+    )
+    from whet.evaluate.row import (
+        EvaluationResult as EvaluationResult,
+    )
+    from whet.lm.base import (
+        BaseLM as BaseLM,
+    )
+    from whet.lm.cache import (
+        explain_cache as explain_cache,
+    )
+    from whet.lm.lm import (
+        LM as LM,
+    )
+    from whet.modules.chain_of_thought import (
+        ChainOfThought as ChainOfThought,
+        ChainOfThoughtWithHint as ChainOfThoughtWithHint,
+    )
+    from whet.modules.module import (
+        Module as Module,
+    )
+    from whet.modules.parallel import (
+        Parallel as Parallel,
+    )
+    from whet.modules.predict import (
+        Predict as Predict,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
+    "Adapter": "whet.adapters.base",
     "AdapterParseError": "whet.errors",
     "AssertionFailed": "whet.errors",
+    "BaseLM": "whet.lm.base",
     "BudgetExceeded": "whet.errors",
+    "CallRecord": "whet.core.trace",
+    "Capabilities": "whet.core.exchange",
+    "ChainOfThought": "whet.modules.chain_of_thought",
+    "ChainOfThoughtWithHint": "whet.modules.chain_of_thought",
+    "ChatAdapter": "whet.adapters.chat",
+    "Choice": "whet.core.exchange",
     "CodeExecutionError": "whet.errors",
     "CodeInterpreterError": "whet.errors",
+    "Completions": "whet.core.records",
     "ConfigurationError": "whet.errors",
     "ContextWindowExceededError": "whet.errors",
+    "Evaluate": "whet.evaluate.evaluate",
     "EvaluationError": "whet.errors",
+    "EvaluationResult": "whet.evaluate.row",
+    "Example": "whet.core.records",
+    "Field": "whet.core.field",
+    "History": "whet.core.types.history",
     "InputError": "whet.errors",
+    "InputField": "whet.core.field",
+    "JSONAdapter": "whet.adapters.json",
+    "LM": "whet.lm.lm",
     "LMAuthError": "whet.errors",
     "LMBillingError": "whet.errors",
     "LMConfigurationError": "whet.errors",
@@ -71,14 +174,39 @@ _HOMES: dict[str, str] = {
     "LMUnexpectedError": "whet.errors",
     "LMUnsupportedFeatureError": "whet.errors",
     "LMUnsupportedModelError": "whet.errors",
+    "Message": "whet.core.messages",
     "MissingExtraError": "whet.errors",
+    "Module": "whet.modules.module",
+    "OutputField": "whet.core.field",
+    "Parallel": "whet.modules.parallel",
+    "Param": "whet.core.param",
+    "Predict": "whet.modules.predict",
+    "Prediction": "whet.core.records",
+    "Request": "whet.core.exchange",
+    "Response": "whet.core.exchange",
     "SchemaError": "whet.errors",
+    "Score": "whet.core.records",
+    "Signature": "whet.core.signature",
     "SignatureError": "whet.errors",
+    "SignatureMeta": "whet.core.signature",
     "StateError": "whet.errors",
+    "Step": "whet.core.trace",
     "ToolError": "whet.errors",
+    "ToolSpec": "whet.core.exchange",
+    "Trace": "whet.core.trace",
     "TruncatedError": "whet.errors",
+    "Usage": "whet.core.exchange",
     "WhetError": "whet.errors",
+    "configure": "whet.core.context",
+    "context": "whet.core.context",
+    "ensure_signature": "whet.core.signature",
+    "explain_cache": "whet.lm.cache",
+    "infer_prefix": "whet.core.field",
     "is_retryable_lm_error": "whet.errors",
+    "make_signature": "whet.core.signature",
+    "settings": "whet.core.context",
+    "signature_of_function": "whet.core.signature",
+    "trace": "whet.core.recording",
 }
 
 _PACKAGES = frozenset({"adapters", "datasets", "errors", "evaluate", "testing"})

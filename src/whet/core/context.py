@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
@@ -17,7 +18,7 @@ from typing import Any
 from whet.core.trace import History
 from whet.errors import ConfigurationError
 
-__all__ = ["Meter", "Settings", "SettingsView", "active_modules", "configure", "context", "current", "meter", "settings"]
+__all__ = ["Meter", "Settings", "SettingsView", "active_modules", "configure", "context", "current", "fill_default", "meter", "settings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,7 @@ class _Default:
     """The process default; replaced as a whole, so that a reader never sees half a change."""
 
     settings = Settings()
+    lock = threading.Lock()
 
 
 def current() -> Settings:
@@ -123,6 +125,16 @@ def _changed(base: Settings, changes: Mapping[str, Any]) -> Settings:
     if unknown:
         known["extra"] = {**base.extra, **unknown}
     return replace(base, **known)
+
+
+def fill_default(name: str, make: Callable[[], Any]) -> Any:
+    """The default of a setting that is made when it is first needed, such as the cache; made once."""
+    with _Default.lock:
+        value = getattr(_Default.settings, name)
+        if value is None:
+            value = make()
+            _Default.settings = replace(_Default.settings, **{name: value})
+        return value
 
 
 def configure(**changes: Any) -> None:
