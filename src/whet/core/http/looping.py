@@ -97,16 +97,17 @@ class Looping:
             await anext(self._watch)
         left = CONNECT_SECONDS + 1 if deadline is None else deadline - self.loop.time()
         task = self.loop.create_task(self._connect(route), context=Context())
+        wire = None
         try:
-            async with asyncio.timeout(min(left, CONNECT_SECONDS)):
-                return await task
-        except TimeoutError:
-            task.add_done_callback(_close_unused)
-            late = fault.no_time(route.where, seconds) if left <= CONNECT_SECONDS else fault.no_connection(TimeoutError(), route.where)
-            raise late from None
-        except BaseException:
-            task.add_done_callback(_close_unused)
-            raise
+            await asyncio.wait((task,), timeout=min(left, CONNECT_SECONDS))
+            wire = task.result() if task.done() else None
+        finally:
+            if wire is None:
+                task.cancel()
+                task.add_done_callback(_close_unused)
+        if wire is None:
+            raise fault.no_time(route.where, seconds) if left <= CONNECT_SECONDS else fault.no_connection(TimeoutError(), route.where)
+        return wire
 
     async def _connect(self, route: Route) -> Wire:
         wire = Wire(self.loop, route.where)
