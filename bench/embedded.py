@@ -30,15 +30,19 @@ Row = tuple[str, str]
 
 def banking(folder: Path) -> tuple[list[Row], list[Row]]:
     """Banking77: train and test rows."""
-    read = [[(row["text"], row["category"]) for row in csv.DictReader((folder / "banking77" / f"{part}.csv").open())] for part in ("train", "test")]
-    return read[0], read[1]
+    parts = []
+    for part in ("train", "test"):
+        with (folder / "banking77" / f"{part}.csv").open(encoding="utf-8") as file:
+            parts.append([(row["text"], row["category"]) for row in csv.DictReader(file)])
+    return parts[0], parts[1]
 
 
 def clinc_travel(folder: Path) -> tuple[list[Row], list[Row]]:
     """The travel domain of CLINC150."""
     rows = json.loads((folder / "clinc150" / "data_full.json").read_text())
     kept = set(json.loads((folder / "clinc150" / "domains.json").read_text())["travel"])
-    return [(text, label) for text, label in rows["train"] if label in kept], [(text, label) for text, label in rows["test"] if label in kept]
+    parts = [[(text, label) for text, label in rows[part] if label in kept] for part in ("train", "test")]
+    return parts[0], parts[1]
 
 
 def trec(folder: Path) -> tuple[list[Row], list[Row]]:
@@ -84,8 +88,8 @@ def messages(labels: list[str], instruction: str, demos: list[Row], text: str) -
     kind = f"Literal[{', '.join(repr(label) for label in labels)}]"
     system = (
         f"Your input fields are:\n1. `text` (str):\nYour output fields are:\n1. `label` ({kind}):\nEach turn is laid out like this.\n\n"
-        f"[[ ## text ## ]]\n{{text}}\n\n[[ ## label ## ]]\n{{label}}        # note: must be one of: {'; '.join(labels)}\n\n[[ ## completed ## ]]\n"
-        f"{instruction}"
+        f"[[ ## text ## ]]\n{{text}}\n\n[[ ## label ## ]]\n{{label}}        # note: must be one of: {'; '.join(labels)}\n\n"
+        f"[[ ## completed ## ]]\n{instruction}"
     )
     turns = [Message("system", system)]
     for shown, label in demos:
@@ -146,7 +150,7 @@ def _row(labels: list[str], instruction: str, row: Row) -> dict[str, Any]:
 
 
 def microseconds(rows: tuple[list[Row], list[Row]], weights: Weights | None = None) -> dict[str, float]:
-    """CPU microseconds per call with 16 demos: the same demos for all queries (warm), other demos for each (changing), everything new (cold)."""
+    """CPU microseconds per call with 16 demos: the same for all queries (warm), others for each (changing), a new model for each (cold)."""
     labels = sorted({label for _, label in rows[0]})
     chance = random.Random(0)
     fixed = chance.sample(rows[0], 16)
@@ -182,7 +186,8 @@ def main() -> None:
     for name, runs in found.items():
         lines.append(f"| {name} | {' | '.join(f'{sum(run[way] for run in runs) / len(runs):.1f}' for way in head)} |")
     times = microseconds(tasks(chosen.data, 0)["banking77/20"])
-    lines.append(f"\n{chosen.rows} rows, seeds {seeds}. CPU us per call, 16 demos: {', '.join(f'{way} {value:.0f}' for way, value in times.items())}")
+    spent = ", ".join(f"{way} {value:.0f}" for way, value in times.items())
+    lines.append(f"\n{chosen.rows} test rows, seeds {seeds}. CPU us per call, 16 demos: {spent}")
     sys.stdout.write("\n".join(lines) + "\n")
 
 

@@ -16,6 +16,7 @@ from whet.lm.embedded.values import Value
 __all__ = ["Piece", "logprobs", "write_answer"]
 
 _NEVER: Final = -9999.0
+_LOOKS_LIKE_MARKER: Final = re.compile(r"^([ \t]*\\*)(\[\[ ## \w+ ## \]\])", re.M)
 _XML_NAME: Final = re.compile(r"[A-Za-z_][\w.-]*\Z")
 
 
@@ -42,7 +43,7 @@ def _as_markers(values: Mapping[str, Value], *, ends: bool) -> list[Piece]:
     pieces: list[Piece] = []
     for name, value in values.items():
         pieces.append(Piece(f"{'' if not pieces else chr(10) * 2}[[ ## {name} ## ]]\n"))
-        pieces.append(Piece(as_text(value.value), value.chances))
+        pieces.append(Piece(_LOOKS_LIKE_MARKER.sub(r"\1\\\2", as_text(value.value)), value.chances))
     return [*pieces, Piece("\n\n[[ ## completed ## ]]\n")] if ends else pieces
 
 

@@ -23,6 +23,7 @@ _LONG_DATE: Final = re.compile(
 _NAME: Final = re.compile(r"\b[A-Z][\w'’.-]*[\w](?:\s+(?:(?:of|the|de|van|von|and)\s+)?[A-Z][\w'’.-]*[\w])*")
 _QUOTED: Final = re.compile(r"[\"“«]([^\"”»\n]{2,80})[\"”»]")
 _TOKEN: Final = re.compile(r"\w+(?:[.,'’@/:-]\w+)*")
+_PASSAGE: Final = re.compile(r"^[ \t]*(?:\[\d+\][ \t]*)?«+|»+[ \t]*$", re.M)  # how a list of passages is written in a prompt
 _LONGEST: Final = 160  # words of one input that are looked at as spans
 
 
@@ -52,7 +53,7 @@ def dates(text: str) -> list[str]:
 def names_in(text: str) -> list[str]:
     """What looks like a name: quoted phrases and runs of capitalized words, once each; a lone first word of a sentence does not count.
 
-    >>> names_in("Yesterday Ada Lovelace met Babbage in London.")
+    >>> names_in("Ada Lovelace met Babbage in London.")
     ['Ada Lovelace', 'Babbage', 'London']
     """
     found = [(match.start(), match.group(1)) for match in _QUOTED.finditer(text)]
@@ -89,17 +90,23 @@ def central_sentences(text: str, count: int) -> list[str]:
 def question_and_context(inputs: Mapping[str, str]) -> tuple[str, str]:
     """The input that asks, and the longest of the others; empty texts where there is none."""
     asks = [name for name, text in inputs.items() if name in ("question", "query", "claim") or text.rstrip().endswith("?")]
-    if not asks:
-        return "", max(inputs.values(), key=len, default="")
-    rest = [text for name, text in inputs.items() if name != asks[0]]
-    return inputs[asks[0]], max(rest, key=len, default="")
+    question = inputs[asks[0]] if asks else ""
+    rest = [text for name, text in inputs.items() if name not in asks[:1]]
+    return question, _PASSAGE.sub("", max(rest, key=len, default=""))
 
 
-def span_for(question: str, sentence: str) -> str:
-    """The part of a sentence that the question word asks for: a number, a date, a name; the whole sentence if it does not tell."""
+def span_for(question: str, sentence: str, before: str = "") -> str:
+    """The part of a sentence that the question word asks for: a number, a date, a name; the whole sentence if it does not tell.
+
+    A name that the sentence does not hold (it says "she") is taken from the text `before` it, the nearest one.
+
+    >>> span_for("Who wrote the first program?", "She wrote the first program.", "Ada Lovelace was born in 1815.")
+    'Ada Lovelace'
+    """
     asked = question.lower()
     known = {stem(word) for word in content_words(question)}
-    named = [name for name in names_in(sentence) if not {stem(word) for word in content_words(name)} <= known]
+    named = [*names_in(sentence), *names_in(before)[:1]]
+    named = [name for name in named if not {stem(word) for word in content_words(name)} <= known]
     if re.search(r"\bhow (?:many|much|old|long|far|tall|high)\b", asked):
         fresh = [number for number in numbers(sentence) if number not in question]
         return fresh[0] if fresh else sentence

@@ -32,6 +32,9 @@ _ENTRY: Final = re.compile(
     re.M,
 )
 _LABEL: Final = re.compile(r"[\w][\w .&/+-]{0,48}")
+_HINTED: Final = re.compile(r"^- `([^`\n]{1,60})`: ", re.M)
+_QUOTED: Final = re.compile(r"[`'\"](\w[\w.&/+-]{1,48})[`'\"]")
+_NOTES: Final = re.compile(r"feedback|note|comment|score")
 _SKIPPED: Final = frozenset({"example", "inputs", "input", "outputs", "examples", "generated outputs", "messages", "demos"})
 _WORST: Final = re.compile(r"\b(?:wrong|incorrect|should|expected|instead|not|right answer|gold|correct)\b", re.I)
 _MOST_LINES: Final = 120
@@ -64,7 +67,7 @@ def asks_for_instruction(name: str, text: str = "") -> bool:
 
 def read_material(inputs: Mapping[str, str]) -> Material:
     """Reads the inputs of a meta-prompt."""
-    current = next((text for name, text in inputs.items() if name and _CURRENT.search(name)), "")
+    current = next((text for name, text in inputs.items() if _CURRENT.search(name)), "")
     rest = "\n".join(f"{name}:\n{text}" for name, text in inputs.items() if text != current)
     entries = _entries(rest)
     field, labels = _labels(f"{current}\n{rest}", entries)
@@ -97,7 +100,9 @@ def _labels(text: str, entries: Sequence[tuple[str, str]]) -> tuple[str, tuple[s
         if key not in _SKIPPED:
             by_key.setdefault(key, []).append(value)
     short = {key: found for key, found in by_key.items() if len(found) > 1 and all(map(_is_short, found))}
-    if listed:
+    listed += _HINTED.findall(text)
+    listed += [name for key, value in entries if _NOTES.search(key) for name in _QUOTED.findall(value)]
+    if len(set(listed)) > 1:
         key = max(short, key=lambda name: sum(value in listed for value in short[name]), default="")
         return key, tuple(dict.fromkeys(listed))
     repeated = {key: found for key, found in short.items() if _are_labels(found)}
@@ -129,7 +134,7 @@ def _examples(entries: Sequence[tuple[str, str]], labels: tuple[str, ...], field
         if label and body and (key == field or not field or len(entries) < 4):
             texts.setdefault(label, []).append(body)
             answered = label
-        elif "feedback" in key or "note" in key or "score" in key or "comment" in key:
+        elif _NOTES.search(key):
             notes.append(value)
             named = [found for lower, found in known.items() if re.search(rf"(?<!\w){re.escape(lower)}(?!\w)", value.lower())]
             right = [found for found in named if found != answered]
@@ -143,30 +148,30 @@ def _examples(entries: Sequence[tuple[str, str]], labels: tuple[str, ...], field
 
 
 def _marks(material: Material, chance: random.Random | None) -> dict[str, list[str]]:
-    """The words that mark each label: frequent in its texts, rare in the others; those that the current instruction ties to it stay."""
-    tied = tied_words(material.labels, material.current)
-    kept = {material.labels[place]: found for place, found in tied.items()}
-    total: Counter[str] = Counter()
-    own: dict[str, Counter[str]] = {}
-    spelled: dict[str, Counter[str]] = {}
-    for label, texts in material.texts.items():
-        own[label] = Counter()
-        for text in texts:
-            found = {stem(word): word for word in words(text) if word not in STOP_WORDS and len(word) > 2 and not word.isdigit()}
-            own[label].update(found.keys())
-            for short, word in found.items():
-                spelled.setdefault(short, Counter())[word] += 1
-        total.update(own[label].keys())
+    """The words that mark each label: those of the current instruction's lines, then the frequent ones in its texts, rare in the others."""
+    tied = tied_words(material.labels, "\n".join(line for line in material.current.split("\n") if _HINTED.match(line)))
+    kept = {material.labels[place]: words_of for place, words_of in tied.items()}
+    own = {label: _counted(texts) for label, texts in material.texts.items()}
+    spread = Counter(short for counts in own.values() for short in counts)
     size = chance.randint(4, 9) if chance else 7
     marks: dict[str, list[str]] = {}
     for label in material.labels:
-        names = {stem(word) for word in name_words(label)}
-        fresh = own.get(label, Counter())
-        scored = {short: _worth(count, total[short], len(own), chance) for short, count in fresh.items() if short not in names}
+        named = {stem(word) for word in name_words(label)}
+        fresh = {short: word for short, word in own.get(label, {}).items() if short not in named}
+        scored = {short: _worth(word[1], spread[short], len(own), chance) for short, word in fresh.items()}
         best = sorted(scored, key=lambda short: (-scored[short], short))[:size]
-        found = [*kept.get(label, ())[:12], *(spelled[short].most_common(1)[0][0] for short in best)]
-        marks[label] = list(dict.fromkeys(found))[:14]
+        marks[label] = list(dict.fromkeys([*kept.get(label, ())[:12], *(fresh[short][0] for short in best)]))[:14]
     return {label: found for label, found in marks.items() if found}
+
+
+def _counted(texts: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """The content stems of some texts: a spelling, and in how many of the texts."""
+    counts: dict[str, tuple[str, int]] = {}
+    for text in texts:
+        found = {stem(word): word for word in words(text) if word not in STOP_WORDS and len(word) > 2 and not word.isdigit()}
+        for short, word in found.items():
+            counts[short] = (word, counts.get(short, ("", 0))[1] + 1)
+    return counts
 
 
 def _worth(count: int, spread: int, labels: int, chance: random.Random | None) -> float:
@@ -195,8 +200,8 @@ def write_instruction(material: Material, chance: random.Random | None = None) -
 
 
 def _is_mark_line(line: str, labels: Sequence[str]) -> bool:
-    found = re.match(r"^- `([^`]+)`: ", line)
-    return bool(found) and found is not None and found.group(1) in labels
+    found = _HINTED.match(line)
+    return found is not None and found.group(1) in labels
 
 
 def _useful_notes(material: Material, chance: random.Random | None) -> list[str]:
@@ -210,7 +215,7 @@ def _useful_notes(material: Material, chance: random.Random | None) -> list[str]
 def advice(inputs: Mapping[str, str], material: Material, chance: random.Random | None) -> dict[str, str]:
     """Advice per module, for prompts that list modules by name in an input; under `predict` where none does."""
     listed = next((text for name, text in inputs.items() if "module" in name and "name" in name), "")
-    names = re.findall(r"[\w.]+(?:\[[\w'\"]+\])?", listed)
+    names: list[str] = re.findall(r"[\w.]+(?:\[[\w'\"]+\])?", listed)
     return dict.fromkeys(names or ["predict"], write_instruction(material, chance))
 
 

@@ -31,7 +31,8 @@ class EmbeddedModel:
 
     It is **not a neural language model**. It knows nothing but what the prompt shows and what its `weights` learnt, so it gets better
     with examples, with word hints in the instruction and with training, each by a modest amount, and it says so where it cannot answer.
-    It sees only what any model sees: message texts, tool specs, the response schema. The answer is a pure function of the request and the weights.
+    It sees only what any model sees: message texts, tool specs, the response schema. The answer is a pure function of the request and the
+    weights.
 
     Options it honours: `temperature` (0 or unset: the best answer), `seed`, `max_tokens` or `max_completion_tokens`, `stop`, `logprobs`,
     `top_logprobs`. Tokens are counted as a quarter of the characters, rounded up; the cost is 0.

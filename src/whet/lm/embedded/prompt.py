@@ -19,6 +19,7 @@ __all__ = ["Demo", "Field", "Layout", "Sheet", "Task", "as_text", "read_sheet", 
 
 Layout: TypeAlias = Literal["marker", "json", "xml", "lines", "plain"]
 _MARK: Final = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\]", re.M)
+_ESCAPED: Final = re.compile(r"^([ \t]*\\*)\\(\[\[ ## \w+ ## \]\])", re.M)
 _ANY_MARK: Final = re.compile(r"\[\[ ## (\w+) ## \]\]")
 _COMPLETED: Final = "[[ ## completed ## ]]"
 _ITEM: Final = re.compile(r"^[ \t]*(\d+)\.[ \t]+`(\w+)`[ \t]*", re.M)
@@ -34,7 +35,7 @@ _MISSING: Final = re.compile(r"^\W*not supplied\b", re.I)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field as the prompt describes it; `about` is its description with constraints and note, `kind` the type text."""
+    """A field as the prompt describes it; `about` is its description with constraints, `kind` the type text."""
 
     name: str
     shape: Shape = TEXT
@@ -89,6 +90,8 @@ def sections(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, body in zip(parts[1::2], parts[2::2], strict=True):
         found.setdefault(name, body.strip())
+    if "\\[[ ## " in text:  # text that looked like a marker stands behind a backslash
+        return {name: _ESCAPED.sub(r"\1\2", body) for name, body in found.items()}
     return found
 
 
@@ -110,7 +113,7 @@ def read_sheet(system: str) -> Sheet:
     inputs, listed = (lists[0], lists[1]) if len(lists) > 1 else ([], lists[0])
     layout, notes, instruction = _structure(system, end, [name for name, _, _ in listed])
     outputs = tuple(
-        Field(name=name, kind=kind, about=f"{about} {notes.get(name, '')}".strip(), shape=of_type(kind, notes.get(name, ""), about))
+        Field(name=name, kind=kind, about=about, shape=of_type(kind, notes.get(name, ""), about))
         for name, kind, about in listed
     )
     return Sheet(

@@ -12,10 +12,10 @@ Features = Mapping[str, float]
 T = TypeVar("T")
 
 _FUNCTION_WORDS: Final = """
-a about after all also am an and any are as at be because been before being but by can could d did do does doing don for from get had has have
-having he her here him his how i if in into is it its just let ll m me my myself no not of off on or our out over please re s she should so some
-such t than that the their them then there these they this those to too up us ve was we were what when where which while who whom why will with
-would you your yours
+a about after all also am an and any are as at be because been before being but by can could d did do does doing don for from get
+had has have having he her here him his how i if in into is it its just let ll m me my myself no not of off on or our out over
+please re s she should so some such t than that the their them then there these they this those to too up us ve was we were what
+when where which while who whom why will with would you your yours
 """
 STOP_WORDS: Final = frozenset(_FUNCTION_WORDS.split())
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -33,7 +33,7 @@ _SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = {  # by last letter, so that f
     "e": ("ate", "e"),
 }
 _LONGEST: Final = 6000  # characters of one text that are turned into features
-STOP_WEIGHT: Final = 0.2
+STOP_WEIGHT: Final = 0.4
 PAIR_WEIGHT: Final = 0.6
 GRAM_WEIGHT: Final = 0.25
 GRAM: Final = 3

@@ -161,6 +161,8 @@ class Sitting:
         best = max(lines, key=lambda line: len(asked & set(content_words(line))), default="")
         if best and asked & set(content_words(best)):
             return numbers(best)
+        if wanted.name not in {output.name for output in self.task.outputs}:
+            return []  # a part of an object: only a number that its name stands by
         nearest, _ = self._nearest(wanted.name)
         return numbers(nearest) or numbers(self.task.query)
 
@@ -327,7 +329,7 @@ class Sitting:
             return ""
         chosen = found[self.draw.choose([_SENTENCE_SCALE * value for value in likeness])]
         self.because.append(f'The sentence that shares most words with the question is "{chosen[:120]}".')
-        return span_for(question, chosen)
+        return span_for(question, chosen, context[: context.find(chosen)].rstrip().rpartition("\n")[2])
 
     def _nearest(self, name: str) -> tuple[str, float]:
         shown = [demo for demo in self.task.demos if name in demo.outputs]
