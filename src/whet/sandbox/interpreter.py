@@ -197,7 +197,7 @@ class PythonInterpreter:
             bridge, outcome = self._attempt(code, variables)
         if bridge.interrupt is not None:
             raise bridge.interrupt
-        if outcome.failure is None or bridge.final is not None:
+        if outcome.failure is None or not outcome.failure.syntax:
             self._runs += 1
         self._sync()
         if bridge.final is not None:

@@ -127,7 +127,7 @@ class MontyBackend:
         try:
             value = run.drive(self._session, code, dict(variables), self._mount)
         except monty.MontySyntaxError as error:
-            return Outcome(printed=run.printed, failure=Failure(type="SyntaxError", message=str(error.exception()), syntax=True))
+            return Outcome(printed=run.printed, failure=self._syntax(error))
         except monty.MontyConversionError as error:
             raise CodeInterpreterError(f"A value could not go into the sandbox: {error}") from None
         except monty.MontyCrashedError as error:
@@ -159,6 +159,14 @@ class MontyBackend:
         if error.timed_out:
             return Failure(type="TimeoutError", args=(f"the code ran longer than {self._limits.timeout:g} s",))
         return Failure(type="MemoryError", args=("the sandbox's process died; its variables are as they were before this run",))
+
+    def _syntax(self, error: Any) -> Failure:
+        """Code that cannot be read, or that raised such an error of its own while it ran (then a frame has a name)."""
+        frames, text = error.traceback(), str(error.exception())
+        if any(frame.function_name for frame in frames):
+            self._fresh = False
+            return Failure(type="SyntaxError", args=(text,))
+        return Failure(type="SyntaxError", message=f"{text} (line {frames[-1].line})" if frames else text, syntax=True)
 
     def _failure(self, error: BaseException) -> Failure:
         kind, text = type(error).__name__, str(error.args[0]) if error.args else ""

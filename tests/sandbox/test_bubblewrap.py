@@ -1,0 +1,164 @@
+"""What is particular to the `bubblewrap` backend: all of Python, numpy, and a process that the host can rely on being rid of."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from whet.errors import CodeExecutionError, CodeInterpreterError
+from whet.sandbox import PythonInterpreter, check_backends
+from whet.sandbox.seccomp import MACHINES, program
+
+ready = {status.name: status.ready for status in check_backends()}["bubblewrap"]
+needs_bubblewrap = pytest.mark.skipif(not ready, reason="bubblewrap cannot start here: apt install bubblewrap")
+
+
+def jailed(*args: Any, **options: Any) -> PythonInterpreter:
+    return PythonInterpreter(*args, **{"backend": "bubblewrap", "timeout": 5.0} | options)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[PythonInterpreter]:
+    with jailed() as interpreter:
+        yield interpreter
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        ("def g():\n    yield from range(3)\nlist(g())", [0, 1, 2]),
+        ("import re\nre.sub('a', lambda m: m[0].upper(), 'banana')", "bAnAnA"),
+        ("import statistics\nstatistics.median([1, 5, 2])", 2),
+        ("class A:\n    def x(self):\n        return 1\nclass B(A):\n    def x(self):\n        return super().x() + 1\nB().x()", 2),
+        ("import asyncio\nasync def f(n):\n    await asyncio.sleep(0)\n    return n\nawait asyncio.gather(f(1), f(2))", [1, 2]),
+        ("import sqlite3\nc = sqlite3.connect(':memory:')\nc.execute('select 1 + 1').fetchone()", [2]),
+        ("from concurrent.futures import ThreadPoolExecutor\nlist(ThreadPoolExecutor(2).map(abs, [-1, 2]))", [1, 2]),
+        ("import tempfile, os\nwith tempfile.TemporaryDirectory() as d:\n    r = os.listdir(d)\nr", []),
+        ("try:\n    raise ExceptionGroup('g', [ValueError(1)])\nexcept* ValueError as e:\n    n = len(e.exceptions)\nn", 1),
+    ],
+    ids=lambda v: str(v).splitlines()[0][:20],
+)  # fmt: skip
+def test_the_whole_language_runs(shared: PythonInterpreter, code: str, value: Any) -> None:
+    assert shared.execute(code) == value
+
+
+@needs_bubblewrap
+@pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="numpy is not installed")
+def test_numpy_is_there_and_other_packages_are_not(shared: PythonInterpreter) -> None:
+    assert shared.execute("import numpy as np\n{'m': np.eye(2) @ [1, 2], 's': np.float64(0.5), 'i': np.arange(3).sum()}") == {
+        "m": [1.0, 2.0], "s": 0.5, "i": 3,
+    }  # fmt: skip
+    with pytest.raises(CodeExecutionError, match="ModuleNotFoundError"):
+        shared.execute("import pydantic")
+    with jailed(packages=()) as bare, pytest.raises(CodeExecutionError, match="No module named 'numpy'"):
+        bare.execute("import numpy")
+
+
+@needs_bubblewrap
+def test_a_process_that_does_not_keep_its_time_is_killed_and_the_session_lost() -> None:
+    interpreter = jailed(timeout=0.2)
+    with pytest.raises(CodeInterpreterError, match="its process was killed. Its variables are gone"):
+        interpreter.execute("while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass")
+    with pytest.raises(CodeInterpreterError, match="was lost"):
+        interpreter.execute("1")
+
+
+@needs_bubblewrap
+def test_threads_left_behind_do_not_run_between_runs() -> None:
+    with jailed() as interpreter:
+        interpreter.execute(
+            "import threading\ncount = 0\ndef spin():\n    global count\n    while True:\n        count += 1\n"
+            "threading.Thread(target=spin, daemon=True).start()"
+        )
+        descriptor = interpreter._backend._pidfd  # type: ignore[union-attr]
+        with open(f"/proc/self/fdinfo/{descriptor}", encoding="utf-8") as file:
+            pid = next(line.split()[1] for line in file if line.startswith("Pid:"))
+        time.sleep(0.1)  # until the signal has reached every thread
+        states = set()
+        for _ in range(10):
+            states.add(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0])
+            time.sleep(0.01)
+        assert states == {"T"}
+        assert interpreter.execute("count") > 0
+
+
+@needs_bubblewrap
+def test_nothing_of_it_is_left_on_the_host() -> None:
+    def mine() -> tuple[set[str], int, int]:
+        children = set()
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[1] == str(os.getpid()):
+                children.add(stat.parent.name)
+        return children, len(os.listdir("/proc/self/fd")), threading.active_count()
+
+    before = mine()
+    for _ in range(3):
+        with jailed() as interpreter:
+            interpreter.execute("import threading\nthreading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()")
+    assert mine() == before
+
+
+@needs_bubblewrap
+def test_scratch_files_have_a_limit(shared: PythonInterpreter) -> None:
+    with pytest.raises(CodeExecutionError, match="OSError"):
+        shared.execute("for i in range(100):\n    with open(f'f{i}', 'wb') as f:\n        n = f.write(b'x' * 2_000_000)")
+    shared.execute("import os\nfor name in os.listdir():\n    os.remove(name)")
+    assert shared.execute("with open('f', 'w') as f:\n    n = f.write('x')\nn") == 1
+    with pytest.raises(CodeExecutionError, match="Read-only"):
+        shared.execute("open('/new', 'w')")
+
+
+@needs_bubblewrap
+def test_the_network_opens_only_as_a_whole() -> None:
+    code = "import socket\nsocket.create_server(('127.0.0.1', 0)).getsockname()[0]"
+    with jailed(enable_network_access=True) as interpreter:
+        assert interpreter.execute(code) == "127.0.0.1"
+        with pytest.raises(CodeExecutionError, match="PermissionError"):
+            interpreter.execute("socket.socket(socket.AF_UNIX)")
+    with PythonInterpreter(enable_network_access=True) as interpreter:
+        assert interpreter.backend == "bubblewrap"
+    with jailed() as interpreter, pytest.raises(CodeExecutionError, match="PermissionError"):
+        interpreter.execute(code)
+
+
+@needs_bubblewrap
+def test_large_values_go_in_and_large_ones_stay_in(shared: PythonInterpreter) -> None:
+    text = "é" * 3_000_000
+    assert shared.execute("len(text)", {"text": text}) == 3_000_000
+    assert shared.execute("n == 10**5000", {"n": 10**5000}) is True
+    with pytest.raises(CodeExecutionError, match="larger than 8 MiB"):
+        shared.execute("text")
+    with pytest.raises(CodeExecutionError, match="integer of"):
+        shared.execute("n")
+    assert shared.execute("1") == 1
+
+
+@needs_bubblewrap
+def test_it_has_no_snapshots(shared: PythonInterpreter) -> None:
+    with pytest.raises(CodeInterpreterError, match="no snapshots"):
+        shared.snapshot()
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("network", [False, True])
+def test_the_filter_is_well_formed(machine: str, network: bool) -> None:
+    import struct
+
+    lines = list(struct.iter_unpack("=HBBI", program(machine, network=network)))
+    assert 50 < len(lines) < 4096
+    for at, (code, yes, no, _) in enumerate(lines):
+        assert code in (0x20, 0x15, 0x35, 0x45, 0x06)
+        assert at + 1 + max(yes, no) < len(lines) or code in (0x06, 0x20)
+    assert lines[-1][0] == 0x06
