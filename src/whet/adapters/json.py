@@ -8,7 +8,7 @@ from typing import Any
 
 from whet.adapters.chat import ChatAdapter
 from whet.core.exchange import Capabilities, Choice
-from whet.core.schema import loads_object, strict_schema
+from whet.core.schema import read_object, strict_schema
 from whet.core.signature import Signature
 from whet.errors import SchemaError
 
@@ -63,7 +63,7 @@ class JSONAdapter(ChatAdapter):
     def split(self, signature: Signature, choice: Choice, repairs: list[str]) -> Mapping[str, Any]:
         """The object in the answer, whatever stands around it."""
         try:
-            found = loads_object(choice.text or "", repairs, wanted=tuple(signature.output_fields))
+            found = read_object(choice.text or "", repairs)
         except SchemaError as error:
             message = f"LM response cannot be serialized to a JSON object. {error}"
             raise self.error(signature, choice, message, reason=str(error)) from error

@@ -99,12 +99,12 @@ class BaseLM:
         """Answer a request, with everything around it: defaults, cache, retries, history, usage, callbacks."""
         request = merged_request(request, self.model, self.kwargs)
         handlers = handlers_of(self)
-        answering = self._answer(request, cache)
+        answering = self._recorded_answer(request, cache)
         if handlers:
             answering = observed("lm", self, {"messages": message_dicts(request.messages), **request.options}, answering)
         return (yield from answering)
 
-    def _answer(self, request: Request, cache: bool | str | None) -> Flow[Response]:
+    def _recorded_answer(self, request: Request, cache: bool | str | None) -> Flow[Response]:
         started = time.time()
         try:
             response: Response = yield from self.engine(cache).flow(request)

@@ -27,7 +27,7 @@ class ChainOfThought(Module):
         signature = signature if isinstance(signature, Signature) else _signature_of(signature)
         self.predict = Predict(with_reasoning(signature, rationale_field, rationale_field_type), **config)
 
-    def flow(self, *args: Any, **kwargs: Any) -> Flow[Any]:
+    def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Any]:
         """One prediction with its reasoning."""
         return self.predict.run_flow(args, kwargs)
 
@@ -45,7 +45,7 @@ class ChainOfThoughtWithHint(Module):
             signature = signature.append("hint", InputField(desc="what the answer should come to", train_only=True, default=None), str | None)
         self.predict = Predict(with_reasoning(signature, rationale_field, rationale_field_type), **config)
 
-    def flow(self, *args: Any, **kwargs: Any) -> Flow[Any]:
+    def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Any]:
         """One prediction; in training, one that knows the hint."""
         return self.predict.run_flow(args, kwargs)
 

@@ -49,11 +49,11 @@ class Module:
 
     # -- calling ---------------------------------------------------------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the program."""
         return drive(self.run_flow(args, kwargs))
 
-    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+    async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the program from async code."""
         return await adrive(self.run_flow(args, kwargs))
 
@@ -61,7 +61,7 @@ class Module:
         forward: Callable[..., Any]
         aforward: Callable[..., Awaitable[Any]]
 
-    def flow(self, *args: Any, **kwargs: Any) -> Flow[Any]:
+    def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Any]:
         """What a call does, as a flow. Users write `forward`; modules of whet's own write this instead."""
         forward, aforward = getattr(self, "forward", None), getattr(self, "aforward", None)
         if forward is None and aforward is None:
@@ -209,7 +209,7 @@ class Module:
             predictor.reset()
         return new
 
-    def render(self, **inputs: Any) -> Any:
+    def render(self, /, **inputs: Any) -> Any:
         """Exactly what the first predictor that these inputs reach would send, as messages; no model is called.
 
         The list has the whole `request` as an attribute, and in `predictor` who would send it.

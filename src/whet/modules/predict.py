@@ -93,7 +93,7 @@ class Predict(Module):
 
     # -- calling ---------------------------------------------------------------------------------------------------------------------------
 
-    def flow(self, *args: Any, **kwargs: Any) -> Flow[Prediction]:
+    def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Prediction]:
         """One prediction: check the inputs, render, ask, parse."""
         settings = current()
         if args:

@@ -1,1 +1,5 @@
-"""Contract suites and scripted models, for our tests and for those who extend whet."""
+"""Scripted models and contract suites, for our tests and for yours."""
+
+from whet.testing.scripted import ScriptedLM
+
+__all__ = ["ScriptedLM"]

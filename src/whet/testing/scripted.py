@@ -43,7 +43,7 @@ class ScriptedLM(BaseLM):
         self.requests: list[Request] = []
         self.adapter = adapter
         self._lock = threading.Lock()
-        self._answer = self._reader(script)
+        self._next_answer = self._reader(script)
 
     @property
     def calls(self) -> int:
@@ -62,7 +62,7 @@ class ScriptedLM(BaseLM):
         """The script's next answer."""
         with self._lock:
             self.requests.append(request)
-            answers = [self._answer(request) for _ in range(request.n)]
+            answers = [self._next_answer(request) for _ in range(request.n)]
         choices = tuple(self._choice(answer) if not isinstance(answer, Response) else answer.choices[0] for answer in answers)
         if isinstance(answers[0], Response):
             return answers[0]

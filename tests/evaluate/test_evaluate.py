@@ -1,0 +1,194 @@
+"""`Evaluate`: rows say what became of them; failures are no wrong answers; nothing hangs and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from typing import Any
+
+import pytest
+
+import whet
+from whet.errors import ConfigurationError, EvaluationError, LMAuthError, LMServerError
+from whet.testing import ScriptedLM
+
+ROWS = [whet.Example(n=i, label=i % 2 == 0).with_inputs("n") for i in range(20)]
+
+
+def even(n: int) -> whet.Prediction:
+    return whet.Prediction(label=n % 2 == 0)
+
+
+def same(row: whet.Example, prediction: whet.Prediction, trace: Any = None) -> bool:
+    return bool(row.label == prediction.label)
+
+
+def test_score_results_and_interval() -> None:
+    result = whet.Evaluate(devset=ROWS, metric=same, num_threads=1)(lambda n: whet.Prediction(label=n < 15 and n % 2 == 0))
+    assert result.score == 90.0
+    assert [score for _, _, score in result.results].count(0.0) == 2
+    assert result.mean is not None
+    assert result.mean.low < 0.9 < result.mean.high
+    assert repr(result) == "EvaluationResult(score=90.0, results=<list of 20 results>)"
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_sync_and_async_threads_and_tasks_agree(threads: int) -> None:
+    evaluate = whet.Evaluate(devset=ROWS, metric=same, num_threads=threads)
+    assert [r.score for r in evaluate(even).rows] == [r.score for r in asyncio.run(evaluate.acall(even)).rows]
+
+
+def test_an_async_metric_and_an_async_program() -> None:
+    class Program(whet.Module):
+        async def aforward(self, n: int) -> whet.Prediction:
+            await asyncio.sleep(0)
+            return even(n)
+
+    async def metric(row: whet.Example, prediction: whet.Prediction) -> bool:
+        await asyncio.sleep(0)
+        return same(row, prediction)
+
+    evaluate = whet.Evaluate(devset=ROWS[:4], metric=metric, num_threads=2)
+    assert evaluate(Program()).score == asyncio.run(evaluate.acall(Program())).score == 100.0
+
+
+def test_a_failing_program_is_a_row_with_the_failure_score() -> None:
+    def program(n: int) -> whet.Prediction:
+        if n == 3:
+            raise ValueError("three")
+        return even(n)
+
+    result = whet.Evaluate(devset=ROWS, metric=same, num_threads=4)(program)
+    assert result.score == 95.0
+    (row,) = result.errors
+    assert (row.index, row.status, str(row.error)) == (3, "program_error", "three")
+
+
+def test_failures_of_the_network_are_no_wrong_answers() -> None:
+    def answer(request: Any) -> Any:
+        return LMServerError("down") if "[[ ## n ## ]]\n3" in request.messages[-1].text else {"label": False}
+
+    program = whet.Predict("n: int -> label: bool")
+    with whet.context(lm=ScriptedLM(answer)):
+        result = whet.Evaluate(devset=[r for r in ROWS if not r.label], metric=same, num_threads=2, max_errors=9)(program)
+    assert result.score == 100.0
+    assert result.statuses == {"ok": 9, "infra_error": 1}
+    assert result.mean is not None
+    assert result.mean.n == 9
+
+
+def test_a_hopeless_failure_ends_the_run_at_once() -> None:
+    lm = ScriptedLM(lambda _: LMAuthError("bad key"))
+    with whet.context(lm=lm), pytest.raises(LMAuthError):
+        whet.Evaluate(devset=ROWS, metric=same, num_threads=1)(whet.Predict("n: int -> label: bool"))
+    assert lm.calls == 1
+
+
+def test_too_many_failures_end_the_run_with_what_was_finished() -> None:
+    def program(n: int) -> whet.Prediction:
+        if n >= 5:
+            raise ValueError("no")
+        return even(n)
+
+    evaluate = whet.Evaluate(devset=ROWS, metric=same, num_threads=1, max_errors=3)
+    with pytest.raises(EvaluationError, match="Execution cancelled due to errors or interruption") as caught:
+        evaluate(program)
+    assert len(caught.value.partial.rows) == 8
+    assert evaluate.partial is caught.value.partial
+    assert not caught.value.partial.complete
+
+
+def test_a_metric_with_a_mistake_in_it_fails_on_the_first_example() -> None:
+    lm = ScriptedLM(lambda _: {"label": True})
+    with whet.context(lm=lm), pytest.raises(EvaluationError, match="metric `broken` failed on the first example: AttributeError"):
+
+        def broken(row: whet.Example, prediction: whet.Prediction) -> bool:
+            return bool(row.lable == prediction.label)
+
+        whet.Evaluate(devset=ROWS, metric=broken, num_threads=1)(whet.Predict("n: int -> label: bool"))
+    assert lm.calls == 1
+
+
+@pytest.mark.parametrize("bad", [None, float("nan"), "good", {}, {"a": "b"}])
+def test_a_metric_that_returns_no_score(bad: Any) -> None:
+    with pytest.raises(EvaluationError, match="metric"):
+        whet.Evaluate(devset=ROWS, metric=lambda row, pred: bad, num_threads=1)(even)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"devset": []}, "`devset` is empty"),
+        ({"devset": [whet.Example(n=1)]}, "Inputs have not been set"),
+        ({"metric": None}, "A metric is a function"),
+        ({"metric": lambda: 1}, "A metric takes"),
+        ({"treads": 3}, "no argument `treads`"),
+    ],
+)
+def test_mistakes_are_caught_before_anything_is_run(change: dict[str, Any], says: str) -> None:
+    ran = []
+    with pytest.raises(ValueError, match=says):
+        whet.Evaluate(**{"devset": ROWS, "metric": same, **change})(lambda n: ran.append(n))
+    assert ran == []
+
+
+@pytest.mark.parametrize("run", ["thread", "loop"])
+def test_one_example_that_never_ends_becomes_a_row(run: str) -> None:
+    release = threading.Event()
+
+    class Program(whet.Module):
+        def forward(self, n: int) -> whet.Prediction:
+            if n == 2:
+                release.wait(20)
+            return even(n)
+
+    evaluate = whet.Evaluate(devset=ROWS[:6], metric=same, num_threads=2, timeout=0.2)
+    started = time.monotonic()
+    result = evaluate(Program()) if run == "thread" else asyncio.run(evaluate.acall(Program()))
+    release.set()
+    assert time.monotonic() - started < 5
+    assert [r.status for r in result.rows] == ["ok", "ok", "timeout", "ok", "ok", "ok"]
+
+
+def test_ctrl_c_leaves_a_valid_partial_result(tmp_path: Any) -> None:
+    def program(n: int) -> whet.Prediction:
+        if n == 7:
+            raise KeyboardInterrupt
+        return even(n)
+
+    evaluate = whet.Evaluate(devset=ROWS, metric=same, num_threads=1, save_as_json=tmp_path / "rows.json")
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(program)
+    assert evaluate.partial is not None
+    assert len(evaluate.partial.rows) == 7
+    assert evaluate.partial.mean is not None
+    assert len(json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))) == 7
+
+
+def test_rows_carry_tokens_cost_calls_and_latency() -> None:
+    with whet.context(lm=ScriptedLM(lambda _: {"reasoning": "x", "label": True})):
+        result = whet.Evaluate(devset=ROWS, metric=same, num_threads=4)(whet.ChainOfThought("n: int -> label: bool"))
+    assert all(row.calls == 1 and row.tokens > 10 and row.cost == 0.0 and row.seconds > 0 for row in result.rows)
+    assert result.calls == 20
+
+
+def test_scores_of_every_kind() -> None:
+    def metric(row: whet.Example, prediction: whet.Prediction) -> Any:
+        return whet.Score(value=0.5, feedback="half", parts={"form": 1.0, "truth": 0.0})
+
+    result = whet.Evaluate(devset=ROWS, metric=metric, num_threads=2)(even)
+    assert result.score == 50.0
+    assert result.parts["form"].value == 1.0
+    assert "half" in result.table(rows=2)
+
+
+def test_files_have_one_row_per_example(tmp_path: Any) -> None:
+    result = whet.Evaluate(devset=ROWS[:3], metric=same, num_threads=1, save_as_csv=tmp_path / "r.csv", save_as_json=tmp_path / "r.json")(even)
+    rows = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert rows[0]["example_label"] is True
+    assert rows[0]["pred_label"] is True
+    assert rows[0]["status"] == "ok"
+    assert len((tmp_path / "r.csv").read_text(encoding="utf-8").splitlines()) == 4
+    assert result.table().splitlines()[0].startswith("n")
