@@ -21,8 +21,8 @@ def no_connection(error: OSError, where: str) -> LMTransportError | LMTimeoutErr
             f"The certificate of {where} was not accepted ({verify}): check the host name and the clock, or name your authority's file "
             "in SSL_CERT_FILE."
         )
-    elif hasattr(error, "reason") and hasattr(error, "library"):
-        text = f"TLS with {where} failed ({error.reason}): does it speak https at all? Try http:// for a local server."
+    elif hasattr(error, "library"):
+        text = f"TLS with {where} failed ({getattr(error, 'reason', '')}): does it speak https at all? Try http:// for a local server."
     else:
         text = f"No connection to {where}: {_reason(error)}."
     return LMTransportError(text)

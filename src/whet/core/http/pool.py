@@ -134,7 +134,7 @@ class Pool:
         location = response.headers.get("location") if response.status in (307, 308) else None
         if location is None:
             return None
-        from urllib.parse import urljoin  # noqa: PLC0415 - rare
+        from urllib.parse import urljoin  # noqa: PLC0415 - few answers redirect
 
         url = urljoin(request.url, location)
         try:

@@ -21,9 +21,11 @@ class Kept(Protocol):
 
     def quiet(self) -> bool:
         """Whether the other side has neither closed the connection nor said anything since."""
+        ...
 
     def close(self) -> None:
         """Close the connection; harmless the second time."""
+        ...
 
 
 K = TypeVar("K", bound=Kept)
