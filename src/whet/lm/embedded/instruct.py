@@ -77,39 +77,46 @@ def read_material(inputs: Mapping[str, str]) -> Material:
 
 def _entries(text: str) -> list[tuple[str, str]]:
     """The (key, value) pairs that a text shows, whatever it marks them with."""
-    found = list(_ENTRY.finditer(text))
+    found: list[re.Match[str]] = []
+    for match in _ENTRY.finditer(text):
+        inside_note = match["plain"] and found and not found[-1]["plain"] and _NOTES.search(_key(found[-1]))
+        if not inside_note:  # "Wrong: ..." in a note under a heading is part of the note
+            found.append(match)
     ends = [match.start() for match in found[1:]] + [len(text)]
     entries = []
     for match, end in zip(found, ends, strict=True):
-        key = (match["mark"] or match["head"] or match["key"] or match["plain"] or "").strip().lower()
         value = text[match.end() : end].strip().strip(",{}[]() \n").strip("'\"").replace("\\n", "\n").replace("\\'", "'")
-        if value and key != "completed":
-            entries.append((key, value))
+        if value and _key(match) != "completed":
+            entries.append((_key(match), value))
     return entries
 
 
+def _key(match: re.Match[str]) -> str:
+    return (match["mark"] or match["head"] or match["key"] or match["plain"] or "").strip().lower()
+
+
 def _labels(text: str, entries: Sequence[tuple[str, str]]) -> tuple[str, tuple[str, ...]]:
-    """The field that holds labels, and the labels: options of a type or list in the text, and short values that repeat under one key."""
-    listed: list[str] = []
-    for literal in _LITERAL.finditer(text):
-        listed += [str(option) for option in of_type("Literal" + literal.group(1)).options]
-    for line in _ONE_OF.finditer(text):
-        listed += [str(option) for option in of_type("str", "", line.group()).options]
+    """The field that holds labels, and the labels: the options that a type or a list in the text gives; else short values that repeat
+    under one key, with those that earlier hint lines and corrections name."""
     by_key: dict[str, list[str]] = {}
     for key, value in entries:
         if key not in _SKIPPED:
             by_key.setdefault(key, []).append(value)
     short = {key: found for key, found in by_key.items() if len(found) > 1 and all(map(_is_short, found))}
-    listed += _HINTED.findall(text)
-    listed += [name for key, value in entries if _NOTES.search(key) for name in _QUOTED.findall(value)]
-    if len(set(listed)) > 1:
-        key = max(short, key=lambda name: sum(value in listed for value in short[name]), default="")
-        return key, tuple(dict.fromkeys(listed))
-    repeated = {key: found for key, found in short.items() if _are_labels(found)}
-    if not repeated:
-        return "", ()
-    key = max(repeated, key=lambda name: len(repeated[name]))
-    return key, tuple(dict.fromkeys(repeated[key]))
+    closed = _options_in(text)
+    if len(closed) > 1:
+        return max(short, key=lambda name: sum(value in closed for value in short[name]), default=""), tuple(dict.fromkeys(closed))
+    named = _HINTED.findall(text)
+    named += [name for key, value in entries if _NOTES.search(key) for name in _QUOTED.findall(value) if name.lower() not in by_key]
+    repeated = {key: found for key, found in short.items() if _are_labels([*found, *named])}
+    key = max(repeated, key=lambda name: len(repeated[name]), default="")
+    return key, tuple(dict.fromkeys([*repeated.get(key, ()), *named]))
+
+
+def _options_in(text: str) -> list[str]:
+    found = [of_type("Literal" + literal) for literal in _LITERAL.findall(text)]
+    found += [of_type("str", "", line) for line in _ONE_OF.findall(text)]
+    return [str(option) for shape in found for option in shape.options]
 
 
 def _is_short(value: str) -> bool:

@@ -280,7 +280,7 @@ def _without_reminder(text: str, names: tuple[str, ...]) -> tuple[str, str]:
         start = text.rfind("\n\n", 0, cut)
         paragraph = text[start + 2 if start >= 0 else 0 : cut]
         opening = _MARK.match(paragraph.lstrip("\n"))
-        if not named.search(paragraph) or (opening and names and opening.group(1) not in (*names, "completed")):
+        if not named.search(paragraph) or (opening and opening.group(1) not in (*names, "completed")):
             break
         if start < 0:
             return ("", text) if opening or cut < len(text) or not names else (text, "")

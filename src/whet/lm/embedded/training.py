@@ -77,11 +77,15 @@ def train(  # noqa: PLR0913 - the settings of one training run, all by keyword
             "or short answers that repeat, after a user turn, in the last assistant turn of `messages`."
         )
     plan = _Plan(epochs=epochs, learning_rate=learning_rate, l2=l2, seed=seed)
-    fit = _fit_numpy if importlib.util.find_spec("numpy") else _fit_plain
+    fit = _fit_numpy if _has_numpy() else _fit_plain
     tables = dict(known.tables)
     for key, lesson in lessons.items():
         tables[key] = fit(lesson, plan, known.tables.get(key), progress)
     return Weights(tables)
+
+
+def _has_numpy() -> bool:
+    return importlib.util.find_spec("numpy") is not None
 
 
 def _lessons(rows: Sequence[Mapping[str, Any]]) -> dict[str, _Lesson]:

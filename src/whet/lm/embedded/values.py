@@ -161,7 +161,7 @@ class Sitting:
         best = max(lines, key=lambda line: len(asked & set(content_words(line))), default="")
         if best and asked & set(content_words(best)):
             return numbers(best)
-        if wanted.name not in {output.name for output in self.task.outputs}:
+        if wanted not in self.task.outputs:
             return []  # a part of an object: only a number that its name stands by
         nearest, _ = self._nearest(wanted.name)
         return numbers(nearest) or numbers(self.task.query)
@@ -221,7 +221,7 @@ class Sitting:
         spans = spans_of(wanted.name, self.task.demos)
         if spans:
             return spans.best(self.task.inputs.get(spans.source, ""))[0][:1]
-        return names_in(self.source)
+        return names_in(self.source) if wanted in self.task.outputs else []
 
     def _holds(self, shape: Shape) -> bool:
         return any(keyed(name, self.source) for name, _, _ in shape.parts)
@@ -278,7 +278,7 @@ class Sitting:
         found = keyed(wanted.name, self.source) or self._from_results() or self._span(wanted) or self._copied(wanted)
         if not found and wanted.shape.nullable:
             return None
-        if not found and wanted.name not in {output.name for output in self.task.outputs}:
+        if not found and wanted not in self.task.outputs:
             return ""  # a part of an object: better empty than prose
         found = found or CANNOT.format(what=f"`{wanted.name}`")
         return found[: wanted.shape.longest] if wanted.shape.longest else found
