@@ -20,6 +20,10 @@ ITEM = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "price": {"type": "number"}, "kind": {"enum": ["new", "old"]}, "tags": {"type": "array"}},
 }
+NODE = {
+    "$ref": "#/$defs/Node",
+    "$defs": {"Node": {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]}}}},
+}
 KINDS: dict[str, tuple[str, str, type | tuple[type, ...]]] = {
     "text": ("str", "", str),
     "whole": ("int", "a whole number", int),
@@ -31,6 +35,8 @@ KINDS: dict[str, tuple[str, str, type | tuple[type, ...]]] = {
     "map": ("dict[str, str]", "", dict),
     "item": ("Item", f"must fit {json.dumps(ITEM)}", dict),
     "day": ("date", "", str),
+    "pair": ("tuple[int, str]", "", list),
+    "node": ("Node", f"must fit {json.dumps(NODE)}", dict),
     "maybe": ("Union[str, NoneType]", "", (str, type(None))),
     "reasoning": ("str", "", str),
 }

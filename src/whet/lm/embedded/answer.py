@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
 from whet.lm.embedded.prompt import Task, as_text
 from whet.lm.embedded.values import Value
@@ -63,7 +62,7 @@ def _as_xml(values: Mapping[str, Value]) -> list[Piece]:
     pieces: list[Piece] = []
     for name, value in values.items():
         pieces.append(Piece(f"{'' if not pieces else chr(10) * 2}<{name}>\n"))
-        inside = _elements(value.value) if isinstance(value.value, list | dict) else escape(as_text(value.value))
+        inside = _elements(value.value) if isinstance(value.value, list | dict) else _escaped(as_text(value.value))
         pieces += [Piece(inside, value.chances), Piece(f"\n</{name}>")]
     return pieces
 
@@ -74,11 +73,15 @@ def _elements(value: Any) -> str:
         return "".join(_element(str(key), part) for key, part in value.items())
     if isinstance(value, list):
         return "".join(_element("item", part) for part in value)
-    return escape(as_text(value))
+    return _escaped(as_text(value))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _element(name: str, value: Any) -> str:
-    opening, closing = (name, name) if _XML_NAME.match(name) else (f"entry key={quoteattr(name)}", "entry")
+    opening, closing = (name, name) if _XML_NAME.match(name) else (f'entry key="{_escaped(name).replace(chr(34), "&quot;")}"', "entry")
     return f"<{opening} />" if value is None or value == [] else f"<{opening}>{_elements(value)}</{closing}>"
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
-from xml.sax.saxutils import unescape
 
 from whet.core.exchange import Request
 from whet.core.messages import Message
@@ -336,10 +335,14 @@ def _answers(text: str, names: tuple[str, ...]) -> dict[str, str]:
             return {name: as_text(shown[name]) for name in names if shown.get(name) is not None}
     found = sections(text)
     if not found:
-        found = {name: unescape(body.strip()) for name, body in _TAG.findall(text)} or _named_lines(text, set(names))
+        found = {name: _unescaped(body.strip()) for name, body in _TAG.findall(text)} or _named_lines(text, set(names))
     if not found and len(names) == 1:
         found = {names[0]: stripped}
     return {name: found[name] for name in names if name in found}
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") if "&" in text else text
 
 
 def _layout(request: Request, sheet: Sheet, answers: list[str], outputs: tuple[Field, ...], asked: str) -> Layout:

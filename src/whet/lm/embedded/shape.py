@@ -16,7 +16,8 @@ Kind: TypeAlias = Literal["text", "int", "float", "bool", "options", "list", "di
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The kind of a value; `options` of a choice, `item` of a list or dict, `parts` (name, shape, description) of an object."""
+    """The kind of a value; `options` of a choice, `item` of a list or dict, `parts` (name, shape, description) of an object or of a
+    list with fixed places."""
 
     kind: Kind = "text"
     options: tuple[Option, ...] = ()
@@ -124,13 +125,19 @@ def _generic(name: str, inside: str, note: str) -> Shape:
         return _union(split_outside(inside, ",") + ["None"] * (name == "Optional"), note)
     if name in _LISTS:
         shape = _of_schema_in(note)
-        return shape if shape and shape.kind == "list" else Shape(kind="list", item=_of_type(split_outside(inside, ",")[0], ""))
+        return shape if shape and shape.kind == "list" else _list_of(name, split_outside(inside, ","))
     if name in _DICTS:
         shape = _of_schema_in(note)
         if shape and shape.kind in ("dict", "object"):
             return shape
         return Shape(kind="dict", item=_of_type(split_outside(inside, ",")[-1], ""))
     return _named(note)
+
+
+def _list_of(name: str, members: list[str]) -> Shape:
+    fixed = name in ("tuple", "Tuple") and members[-1] != "..."
+    parts = tuple((str(place), _of_type(member, ""), "") for place, member in enumerate(members)) if fixed else ()
+    return Shape(kind="list", item=_of_type(members[0], ""), parts=parts)
 
 
 def _union(members: list[str], note: str) -> Shape:
@@ -174,14 +181,14 @@ def _bounded(shape: Shape, text: str) -> Shape:
 
 
 def of_schema(schema: Mapping[str, Any], definitions: Mapping[str, Any] | None = None, depth: int = 0) -> Shape:
-    """The shape that a JSON schema describes; `$ref` into `$defs` is followed, recursion ends in free text.
+    """The shape that a JSON schema describes; `$ref` into `$defs` is followed, recursion ends in null.
 
     >>> of_schema({"type": "object", "properties": {"a": {"type": "integer"}}}).parts[0][1].kind
     'int'
     """
     definitions = definitions or schema.get("$defs") or schema.get("definitions") or {}
     if depth > _DEEPEST:
-        return TEXT
+        return Shape(kind="null")
     if "$ref" in schema:
         return of_schema(definitions.get(str(schema["$ref"]).rsplit("/", 1)[-1], {}), definitions, depth + 1)
     if "enum" in schema:
@@ -209,7 +216,10 @@ def _of_json_type(schema: Mapping[str, Any], definitions: Mapping[str, Any], dep
         )
         return Shape(kind="object", parts=parts)
     if kind == "array":
-        return Shape(kind="list", item=of_schema(schema.get("items") or {}, definitions, depth + 1), least=int(schema.get("minItems", 0)))
+        fixed = tuple((str(place), of_schema(part, definitions, depth + 1), "") for place, part in enumerate(schema.get("prefixItems", ())))
+        item = schema.get("items") or {}
+        least = 0 if fixed else int(schema.get("minItems", 0))
+        return Shape(kind="list", item=of_schema(item if isinstance(item, Mapping) else {}, definitions, depth + 1), parts=fixed, least=least)
     if kind == "object":
         inside = schema.get("additionalProperties")
         return Shape(kind="dict", item=of_schema(inside, definitions, depth + 1) if isinstance(inside, Mapping) else TEXT)

@@ -114,7 +114,7 @@ class Sitting:
             return f"Nothing in the input speaks for one option of `{output.name}`; `{options[place]}` is a guess."
         if not nearest:
             return f"The words {spoken} speak for `{options[place]}`."
-        example = f'the nearest example with it is "{nearest[:80]}"'
+        example = f'the nearest example with it is "{" ".join(nearest[:80].split())}"'
         return f"The words {spoken} speak for `{options[place]}`; {example}." if found else f"For `{options[place]}`: {example}."
 
     # Values by kind
@@ -144,7 +144,9 @@ class Sitting:
 
     def _number(self, wanted: Field) -> Any:
         shape = wanted.shape
-        found = numbers(keyed(wanted.name, self.source)) or [number for result in self.task.results for number in numbers(result)]
+        found = numbers(keyed(wanted.name, self.source))
+        if not found and wanted in self.task.outputs:
+            found = [number for result in self.task.results for number in numbers(result)]
         share = self._overlap(wanted.name) if _JUDGED.search(wanted.name) and not found else None
         if share is not None:
             low, high = shape.low or 0.0, shape.high if shape.high is not None else (1.0 if shape.kind == "float" else 10.0)
@@ -192,6 +194,8 @@ class Sitting:
         return found[0] + ("T00:00:00" if wanted.shape.kind == "datetime" else "")
 
     def _list(self, wanted: Field) -> list[Any]:
+        if wanted.shape.parts:
+            return [self.fill(Field(name=f"{wanted.name}_{place}", shape=part)) for place, part, _ in wanted.shape.parts]
         item = wanted.shape.item or Shape()
         part = Field(name=wanted.name, shape=item, about=wanted.about)
         if item.kind == "options":
@@ -237,7 +241,9 @@ class Sitting:
             return {key.strip(): text.strip() for key, text in pairs}
         return {}
 
-    def _object(self, wanted: Field) -> dict[str, Any]:
+    def _object(self, wanted: Field) -> dict[str, Any] | None:
+        if wanted.shape.nullable and (wanted not in self.task.outputs or not self._holds(wanted.shape)):
+            return None
         parts = [Field(name=name, shape=part, about=about) for name, part, about in wanted.shape.parts]
         return {part.name: self.fill(part) for part in parts}
 
