@@ -40,7 +40,9 @@ class Secret:
             for name in names:
                 if value := os.environ.get(name):
                     return value
-            raise LMNotConfiguredError(f"No API key found. Set the environment variable {' or '.join(f'`{n}`' for n in names)}, or pass `api_key=`.")
+            raise LMNotConfiguredError(
+                f"No API key found. Set the environment variable {' or '.join(f'`{n}`' for n in names)}, or pass `api_key=`."
+            )
 
         return cls(read)
 

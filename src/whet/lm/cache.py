@@ -58,8 +58,9 @@ def _content_of(value: Any) -> Any:
         return dict(value)
     if isinstance(value, (set, frozenset)):
         return sorted(value)
-    if hasattr(value, "model_json_schema") and isinstance(value, type):
-        return value.model_json_schema()
+    describe = getattr(value, "model_json_schema", None) if isinstance(value, type) else None
+    if describe is not None:
+        return describe()
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     raise TypeError(f"{type(value).__name__} has no JSON form")
@@ -103,10 +104,9 @@ def _option(value: Any) -> str:
 
 def _message(message: Message) -> str:
     content = message.content
-    plain = isinstance(content, str)
-    if plain and not message.tool_calls and message.tool_call_id is None and message.name is None:
+    if isinstance(content, str) and not message.tool_calls and message.tool_call_id is None and message.name is None:
         return f'["{message.role}",{quoted(content)}]'
-    parts = content if isinstance(content, str) else [_part(p) for p in content]
+    parts: Any = content if isinstance(content, str) else [_part(p) for p in content]
     calls = [[c.id, c.name, c.arguments] for c in message.tool_calls]
     return _canonical([message.role, parts, calls, message.tool_call_id, message.name])
 
@@ -120,7 +120,7 @@ def _part(part: Part) -> Any:
 
 
 def sample_keys(request: Request, endpoint: str) -> list[bytes] | None:
-    """One 16-byte key per sample, `None` for a request without a JSON form: the BLAKE2b hash of `request_text`, `#` and the sample's number."""
+    """One 16-byte key per sample: the BLAKE2b hash of `request_text`, `#` and the sample's number. `None` where there is no JSON form."""
     try:
         base = blake2b(request_text(request, endpoint).encode(), digest_size=16)
     except (TypeError, ValueError, RecursionError):
@@ -145,7 +145,11 @@ def explain_cache(request: Request, endpoint: str = "") -> dict[str, Any]:
     keys = sample_keys(request, endpoint)
     if keys is None:
         return {"text": None, "keys": [], "why": "The request holds something that has no JSON form, so its answer is never cached."}
-    return {"text": request_text(request, endpoint), "keys": [key.hex() for key in keys], "hash": "BLAKE2b, 16 bytes, of text + '#' + sample"}
+    return {
+        "text": request_text(request, endpoint),
+        "keys": [key.hex() for key in keys],
+        "hash": "BLAKE2b, 16 bytes, of text + '#' + sample",
+    }
 
 
 # -- the model around a model ------------------------------------------------------------------------------------------------------------
@@ -173,7 +177,7 @@ class _Flight(Future[Any]):
 class Cached:
     """A model whose answers are kept: each sample of a request is one entry, and equal calls under way at the same time are one call.
 
-    `endpoint` is the identity of who answers (see `request_text`). `mode` is `on`, `off`, `read` (never write) or `refresh` (never
+    `endpoint` says who answers (see `request_text`). `mode` is `on`, `off`, `read` (never write) or `refresh` (never
     read), or a function that is asked at each call. A hit has `cache_hit`, an empty usage and cost 0; where only some of `n` samples are
     known, the others are asked for and the usage is theirs.
 
@@ -188,71 +192,75 @@ class Cached:
 
     def flow(self, request: Request) -> Flow[Response]:
         """Answer from the cache where it can."""
-        mode = self.mode if isinstance(self.mode, str) else self.mode()
-        keys = None if mode == "off" else sample_keys(request, self.endpoint)
+        store, mode = self.store, self.mode if isinstance(self.mode, str) else self.mode()
+        keys = None if mode == "off" or not store.enabled else sample_keys(request, self.endpoint)
         if keys is None:
             return (yield from self.inner.flow(request))
-        known = {} if mode == "refresh" else self._look_up(keys)
+        known = {} if mode == "refresh" else _look_up(store, keys)
         if len(known) == len(keys):
             return known[0] if len(keys) == 1 else _joined(known, None)
         missing = [number for number in range(len(keys)) if number not in known]
         wanted = request if len(missing) == request.n else replace(request, n=len(missing))
         missing_keys = [keys[number] for number in missing]
         if mode == "refresh":
-            fresh = yield from self._ask(wanted, missing_keys, write=True)
+            fresh = yield from self._ask(request, missing_keys, store)
         else:
-            fresh = yield from self._ask_once(wanted, missing_keys, write=mode == "on")
+            fresh = yield from self._ask_once(wanted, missing_keys, store, write=mode == "on")
         return fresh if not known else _joined(known, fresh, missing)
 
-    def _look_up(self, keys: list[bytes]) -> dict[int, Response]:
-        found, store = {}, self.store
-        for number, key in enumerate(keys):
-            text = store.get(key)
-            if text is not None:
-                response = decode_response(text, cache_hit=True)
-                if response is not None:
-                    found[number] = response
-                else:
-                    store.delete(key)
-        return found
-
-    def _ask(self, request: Request, keys: list[bytes], write: bool) -> Flow[Response]:
+    def _ask(self, request: Request, keys: list[bytes], store: CacheStore | None) -> Flow[Response]:
         response: Response = yield from self.inner.flow(request)
-        if write:
+        if store is not None:
             for key, text in zip(keys, _texts_of(response), strict=False):
-                self.store.put(key, text)
+                store.put(key, text)
         return response
 
-    def _ask_once(self, request: Request, keys: list[bytes], write: bool) -> Flow[Response]:
-        store, name = self.store, tuple(keys)
+    def _ask_once(self, request: Request, keys: list[bytes], store: CacheStore, write: bool) -> Flow[Response]:
+        name = (write, *keys)
+        asking = self._ask(request, keys, store if write else None)
         for _ in range(2):
             with store.flights_lock:
                 flight = store.flights.get(name)
                 if flight is None:
                     mine = store.flights[name] = _Flight()
             if flight is None:
-                return (yield from self._lead(mine, request, keys, write))
+                return (yield from _lead(store, name, mine, asking))
             outcome = yield _Follow(flight, flight.leader)  # type: ignore[attr-defined]
             if isinstance(outcome, Response):
                 return outcome
             if outcome is not None:
                 raise outcome
-        return (yield from self._ask(request, keys, write))
+        return (yield from asking)
 
-    def _lead(self, flight: _Flight, request: Request, keys: list[bytes], write: bool) -> Flow[Response]:
-        outcome: Any = None
-        try:
-            response: Response = yield from self._ask(request, keys, write)
-            outcome = replace(response, usage=Usage(), cost=0.0, cache_hit=True)
-            return response
-        except LMProviderError as error:
-            if not is_retryable_lm_error(error):
-                outcome = _free_copy(error)
-            raise
-        finally:
-            with self.store.flights_lock:
-                self.store.flights.pop(tuple(keys), None)
-            flight.set_result(outcome)
+
+def _look_up(store: CacheStore, keys: list[bytes]) -> dict[int, Response]:
+    found = {}
+    for number, key in enumerate(keys):
+        text = store.get(key)
+        if text is not None:
+            response = decode_response(text, cache_hit=True)
+            if response is not None:
+                found[number] = response
+            else:
+                store.delete(key)
+    return found
+
+
+def _lead(store: CacheStore, name: Any, flight: _Flight, asking: Flow[Response]) -> Flow[Response]:
+    outcome: Any = None
+    try:
+        response: Response = yield from asking
+        outcome = replace(response, usage=Usage(), cost=0.0, cache_hit=True)
+        return response
+    except LMProviderError as error:
+        if not is_retryable_lm_error(error):
+            outcome = _free_copy(error)
+        raise
+    finally:
+        with store.flights_lock:
+            if store.flights.get(name) is flight:
+                del store.flights[name]
+        flight.set_result(outcome)
 
 
 def _free_copy(error: LMProviderError) -> LMProviderError:

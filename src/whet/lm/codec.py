@@ -74,7 +74,9 @@ def decode_response(text: str, *, cache_hit: bool = False) -> Response | None:
             return None
         choices = tuple([_choice_of(c) for c in plain["choices"]])
         if cache_hit:
-            return Response(choices=choices, usage=_FREE, model=plain["model"], cost=0.0, cache_hit=True, request_id=plain.get("request_id"))
+            return Response(
+                choices=choices, usage=_FREE, model=plain["model"], cost=0.0, cache_hit=True, request_id=plain.get("request_id")
+            )
         return Response(
             choices=choices,
             usage=Usage(**plain.get("usage", {}), raw=plain.get("raw_usage")),

@@ -23,7 +23,9 @@ BUSY_MS = 250
 MAX_PENDING = 2048
 # Between two looks at the size of the file, in rows written.
 CHECK_EVERY = 256
-TABLE = "CREATE TABLE IF NOT EXISTS answers(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, checksum INTEGER NOT NULL, text TEXT NOT NULL)"
+TABLE = (
+    "CREATE TABLE IF NOT EXISTS answers(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, checksum INTEGER NOT NULL, text TEXT NOT NULL)"
+)
 SELECT = "SELECT id, checksum, text FROM answers WHERE key = ?"
 INSERT = "INSERT OR REPLACE INTO answers(key, checksum, text) VALUES (?, ?, ?)"
 DELETE = "DELETE FROM answers WHERE key = ?"

@@ -25,7 +25,8 @@ PARAMS = frozenset(
 REASONING = re.compile(r"(?:.*/)?(?:o[1345](?:-(?:mini|nano|pro))?(?:-\d{4}-\d{2}-\d{2})?|gpt-5(?!-chat).*)", re.IGNORECASE)
 DATED = re.compile(r"[-@:](?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4}|\d{3}|latest|preview|exp|beta|v\d+(?::\d+)?|\d{2}-\d{2}).*$|-v\d+:\d+$")
 FLAGS = {
-    "s": "json_schema", "j": "json_mode", "t": "tools", "r": "reasoning", "l": "logprobs", "c": "citations", "v": "vision", "a": "audio", "n": "native_n",
+    "s": "json_schema", "j": "json_mode", "t": "tools", "r": "reasoning", "l": "logprobs", "c": "citations", "v": "vision", "a": "audio",
+    "n": "native_n",
 }  # fmt: skip
 
 
@@ -123,7 +124,8 @@ def providers() -> Mapping[str, Provider]:
     for name, row in _table()["providers"].items():
         lists = {key: tuple(row[key]) for key in ("key_env", "base_env") if key in row}
         plain = {key: row[key] for key in ("base_url", "wire", "auth", "key_optional") if key in row}
-        made[name] = Provider(name=name, quirks=frozenset(row.get("quirks", ())), **{**_variables(name), **plain, **lists})
+        merged: dict[str, Any] = {**_variables(name), **plain, **lists}
+        made[name] = Provider(name=name, quirks=frozenset(row.get("quirks", ())), **merged)
     return made
 
 
@@ -139,7 +141,10 @@ def provider_of(name: str) -> Provider:
     >>> provider_of("my-lab").base_env
     ('MY_LAB_API_BASE', 'MY_LAB_BASE_URL')
     """
-    return providers().get(name) or Provider(name=name, key_optional=True, known=False, **_variables(name))
+    if known := providers().get(name):
+        return known
+    variables = _variables(name)
+    return Provider(name=name, key_optional=True, known=False, key_env=variables["key_env"], base_env=variables["base_env"])
 
 
 @lru_cache(maxsize=4096)
@@ -203,7 +208,7 @@ def _candidates(family: str, name: str) -> list[tuple[str, str]]:
 def _find(models: Mapping[str, Any], name: str) -> Any:
     row = models.get(name) or models.get(DATED.sub("", name))
     if row is None:
-        beginnings = [known for known in models if name.startswith(known) and name[len(known)] in "-:@." and DATED.match(name[len(known) :])]
+        beginnings = [known for known in models if name.startswith(known) and DATED.match(name[len(known) :])]
         row = models.get(max(beginnings, key=len)) if beginnings else None
     return models.get(row["same_as"]) if row is not None and "same_as" in row else row
 
@@ -229,6 +234,4 @@ def _capabilities(row: Mapping[str, Any], reasoning: bool) -> Capabilities:
         params -= {"tools", "tool_choice", "parallel_tool_calls"}
     if not (abilities.get("json_schema") or abilities.get("json_mode")):
         params.discard("response_format")
-    return Capabilities(
-        **abilities, context_window=row.get("context"), max_output_tokens=row.get("output"), params=frozenset(params)
-    )
+    return Capabilities(**abilities, context_window=row.get("context"), max_output_tokens=row.get("output"), params=frozenset(params))

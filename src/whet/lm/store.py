@@ -101,6 +101,7 @@ class CacheStore:
         self.memory = Memory(memory_entries, memory_bytes)
         self.directory = None if directory is None else Path(directory or default_directory())
         self.disk = None if self.directory is None else Disk(self.directory, disk_bytes)
+        self.enabled = self.disk is not None or (memory_entries > 0 and memory_bytes > 0)
         # The calls under way, by what they ask for; see `Cached`.
         self.flights: dict[Any, Future[Any]] = {}
         self.flights_lock = threading.Lock()

@@ -31,6 +31,8 @@ def auth_headers(style: str, key: Secret | None) -> dict[str, str]:
     if not value:
         return {}
     if not value.isascii() or not value.isprintable():
-        raise ConfigurationError("The API key holds a line break or a character that no header can carry. Was it read from a file? Strip it.")
+        raise ConfigurationError(
+            "The API key holds a line break or another character that no header can carry. Strip what you read it from."
+        )
     name, prefix = STYLES[style]
     return {name: prefix + value}

@@ -40,11 +40,13 @@ TOO_LONG = re.compile(
     r"|(input|prompt).{0,40}(token count|tokens?|length).{0,40}exceed|reduce the length of the (messages|prompt|input)",
     re.IGNORECASE,
 )
-TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "model_context_window_exceeded", "string_above_max_length"})
+TOO_LONG_CODES = frozenset(
+    {"context_length_exceeded", "exceed_context_size_error", "model_context_window_exceeded", "string_above_max_length"}
+)
 KEY_LIKE = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}|\b(?:sk|pk|xai|gsk|key|api|dapi|AIza)[-_]?[A-Za-z0-9_*-]{12,}")
 TRY_AGAIN = re.compile(r"(?:try again|retry) in (?:(\d+)m)?(?:(\d+(?:\.\d+)?)s|(\d+(?:\.\d+)?)ms)", re.IGNORECASE)
 REFUSED = re.compile(
-    r"unsupported|not support|does not support|unknown|unrecognized|unexpected|not permitted|not allowed|deprecated|no longer|invalid param", re.IGNORECASE
+    r"unsupported|not support|unknown|unrecognized|unexpected|not permitted|not allowed|deprecated|no longer|invalid param", re.IGNORECASE
 )
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-goog-request-id")
 TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE)

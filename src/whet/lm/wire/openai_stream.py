@@ -1,4 +1,4 @@
-"""Server-sent events, and the streamed form of chat completions."""
+"""The streamed form of chat completions."""
 
 from __future__ import annotations
 
@@ -8,37 +8,12 @@ from typing import Any
 
 from whet.core.exchange import Choice, FinishReason, Response, StreamEvent, Usage
 from whet.core.messages import ToolCallPart
+from whet.core.sse import EventStream
 from whet.errors import LMTransportError, LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.errors import error_from
 
-__all__ = ["ChatStream", "ServerEvents"]
-
-
-class ServerEvents:
-    """Cuts bytes that come in any pieces into the `data` of server-sent events.
-
-    >>> events = ServerEvents()
-    >>> events.feed(b'data: {"a"'), events.feed(b': 1}\\n\\ndata: [DONE]\\n')
-    ([], [b'{"a": 1}', b'[DONE]'])
-    """
-
-    __slots__ = ("_rest",)
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The data of the lines that are complete by now. A server that sends one JSON document over several lines is unknown."""
-        if self._rest:
-            data = self._rest + data
-        end = data.rfind(b"\n") + 1
-        self._rest = data[end:]
-        return [line[5:].strip() for line in data[:end].splitlines() if line.startswith(b"data:")] if end else []
-
-    def flush(self) -> list[bytes]:
-        """What was left when the server closed the connection after a last line without an end."""
-        return self.feed(b"\n")
+__all__ = ["ChatStream"]
 
 
 class _Growing:
@@ -76,7 +51,7 @@ class ChatStream:
         self._facts = facts
         self._usage_of = usage_of
         self._finish = finish
-        self._events = ServerEvents()
+        self._events = EventStream()
         self._choices: dict[int, _Growing] = {}
         self._usage = Usage()
         self._model = ""
@@ -85,7 +60,7 @@ class ChatStream:
     def feed(self, data: bytes) -> list[StreamEvent]:
         """The events that these bytes complete. Raises the `LMError` that an error event stands for."""
         out: list[StreamEvent] = []
-        for item in self._events.feed(data):
+        for _, item in self._events.feed(data):
             self._read(item, out)
         if out:
             self.started = True
@@ -94,7 +69,7 @@ class ChatStream:
     def tail(self) -> list[StreamEvent]:
         """The events that were still to come when the connection ended: usage and done, for servers that end without a `[DONE]`."""
         out: list[StreamEvent] = []
-        for item in self._events.flush():
+        for _, item in self._events.finish():
             self._read(item, out)
         if self._choices and all(c.finish for c in self._choices.values()):
             self._end(out)
