@@ -23,8 +23,10 @@ CASES = ["memory", "disk", "write", "size", "four", "fourapart", "shared4", "sha
 
 
 def setup(a, cache_dir, url=None):
+    os.environ["WHET_CACHE_DIR"] = cache_dir
     lib = c.load(a.lib)
-    lib.configure_cache(enable_disk_cache=True, enable_memory_cache=True, disk_cache_dir=cache_dir)
+    if hasattr(lib, "configure_cache"):
+        lib.configure_cache(enable_disk_cache=True, enable_memory_cache=True, disk_cache_dir=cache_dir)
     lm = lib.LM(f"openai/{c.MODEL}", api_base=url or a.url, api_key="x", cache=True)
     lib.configure(lm=lm, adapter=lib.ChatAdapter(), disable_history=True)
     return lib, lib.Predict("question -> answer")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import common as c
 
+DSPY_THEN = 179
 LIBS = ["whet", "dspy", "litellm", "openai", "pydantic_ai", "aiohttp", "httpx2", "httpx"]
 
 
@@ -119,6 +120,9 @@ def main():
     for lib in libs:
         head += [f"{lib} {versions.get(lib, '')}".strip(), *(["ratio"] if lib != "whet" and "whet" in libs else [])]
     print(c.table([*head, "target", ""], rows))
+    here = c.med(files.get("predict", {}).get("dspy predict-baselm", {}).get("cpu_us"))
+    if here:
+        print(f"Targets were set where DSPy's Predict took {DSPY_THEN} us; here it took {here:.0f} (x{here / DSPY_THEN:.2f}).")
     for bench, data in files.items():
         for label, metrics in data.items():
             if metrics.get("error"):
