@@ -114,6 +114,9 @@ if TYPE_CHECKING:
     from whet.lm.cache import (
         explain_cache as explain_cache,
     )
+    from whet.lm.configure_cache import (
+        configure_cache as configure_cache,
+    )
     from whet.lm.lm import (
         LM as LM,
     )
@@ -198,6 +201,7 @@ _HOMES: dict[str, str] = {
     "Usage": "whet.core.exchange",
     "WhetError": "whet.errors",
     "configure": "whet.core.context",
+    "configure_cache": "whet.lm.configure_cache",
     "context": "whet.core.context",
     "ensure_signature": "whet.core.signature",
     "explain_cache": "whet.lm.cache",

@@ -8,13 +8,15 @@ from typing import Any
 
 from whet.adapters.base import Adapter
 from whet.core.exchange import Choice
+from whet.core.field import Field
 from whet.core.signature import Signature
 
-__all__ = ["ChatAdapter"]
+__all__ = ["ChatAdapter", "short_type"]
 
 _MARKER = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\]", re.MULTILINE)
 _LOOKS_LIKE_MARKER = re.compile(r"^([ \t]*\\*)(\[\[ ## \w+ ## \]\])", re.MULTILINE)
 _ESCAPED_MARKER = re.compile(r"^([ \t]*\\*)\\(\[\[ ## \w+ ## \]\])", re.MULTILINE)
+_LONGEST_TYPE = 60
 _END = "[[ ## completed ## ]]"
 
 
@@ -44,7 +46,7 @@ class ChatAdapter(Adapter):
 
     def user_message_output_requirements(self, signature: Signature) -> str:
         """Which sections to write, in which order."""
-        sections = [f"`[[ ## {f.name} ## ]]`{'' if f.schema.is_text else f' ({f.schema.name})'}" for f in signature.output_fields.values()]
+        sections = [f"`[[ ## {f.name} ## ]]`{short_type(f)}" for f in signature.output_fields.values()]
         return f"Write the sections {', then '.join(sections)}, and close with `{_END}`."
 
     def format_assistant_message_content(
@@ -77,6 +79,12 @@ class ChatAdapter(Adapter):
         """A training row: the messages of a call and the answer wanted."""
         answer = {"role": "assistant", "content": self.format_assistant_message_content(signature, outputs)}
         return {"messages": [*self.format(signature, demos, inputs), answer]}
+
+
+def short_type(field: Field) -> str:
+    """A reminder of the type; long ones are described above and not worth their tokens twice."""
+    name = field.schema.name
+    return "" if field.schema.is_text or len(name) > _LONGEST_TYPE else f" ({name})"
 
 
 def _note(note: str) -> str:

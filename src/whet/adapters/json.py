@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from whet.adapters.chat import ChatAdapter
+from whet.adapters.chat import ChatAdapter, short_type
 from whet.core.exchange import Capabilities, Choice
 from whet.core.schema import read_object, strict_schema
 from whet.core.signature import Signature
@@ -49,7 +49,7 @@ class JSONAdapter(ChatAdapter):
 
     def user_message_output_requirements(self, signature: Signature) -> str:
         """Which keys the object must have, in which order."""
-        keys = [f"`{f.name}`{'' if f.schema.is_text else f' ({f.schema.name})'}" for f in signature.output_fields.values()]
+        keys = [f"`{f.name}`{short_type(f)}" for f in signature.output_fields.values()]
         return f"Answer with nothing but a JSON object. Its keys, in this order: {', then '.join(keys)}."
 
     def format_assistant_message_content(

@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from inspect import isawaitable, iscoroutinefunction
+from inspect import iscoroutinefunction
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from whet.core.http import HttpRequest, HttpResponse, asend, send
@@ -139,7 +139,7 @@ class Invoke:
 
     def perform(self) -> Any:
         result = self.function(*self.args, **self.kwargs)
-        return run_coroutine(result) if isawaitable(result) else result
+        return run_coroutine(result) if hasattr(result, "__await__") else result
 
     async def aperform(self) -> Any:
         if self.twin is not None:
@@ -148,7 +148,7 @@ class Invoke:
             result = self.function(*self.args, **self.kwargs)
         else:
             result = await _in_thread(lambda: self.function(*self.args, **self.kwargs))
-        return await result if isawaitable(result) else result
+        return await result if hasattr(result, "__await__") else result
 
 
 class _Wait:

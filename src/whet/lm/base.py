@@ -14,7 +14,7 @@ from whet.core.trace import CallRecord, History, Trace, message_dicts, plain_out
 from whet.errors import LMError
 from whet.lm.asking import merged_request, request_of
 from whet.lm.own import OwnMethod
-from whet.lm.wrapping import cache_mode, store_in_force, wrapped
+from whet.lm.wrapping import cache_mode, wrapped
 
 __all__ = ["BaseLM"]
 
@@ -52,7 +52,7 @@ class BaseLM:
         self.kwargs: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, **kwargs}
         self.history = History()
         self._capabilities = capabilities
-        self._engines: dict[tuple[str, int], Any] = {}
+        self._engines: dict[str, Any] = {}
 
     # -- what it can do ----------------------------------------------------------------------------------------------------------------
 
@@ -107,7 +107,8 @@ class BaseLM:
     def _recorded_answer(self, request: Request, cache: bool | str | None) -> Flow[Response]:
         started = time.time()
         try:
-            response: Response = yield from self.engine(cache).flow(request)
+            engine, memory = self.engine(cache), current().call_store
+            response: Response = yield from (engine if memory is None else memory.around(engine, self)).flow(request)
         except LMError as error:
             error.model = error.model or self.model
             self._record(CallRecord(request, None, error, self.model, started))
@@ -118,11 +119,10 @@ class BaseLM:
     def engine(self, cache: bool | str | None = None) -> Any:
         """What answers: an object with `flow(request)`, made once for each cache mode and kept."""
         mode = cache_mode(self.cache if cache is None else cache, current().cache_mode)
-        store = None if mode == "off" else store_in_force()
-        engine = self._engines.get((mode, id(store)))
+        engine = self._engines.get(mode)
         if engine is None:
-            engine = wrapped(self.source(), mode=mode, store=store, num_retries=self.num_retries, endpoint=self.identity())
-            self._engines[(mode, id(store))] = engine
+            engine = wrapped(self.source(), mode=mode, num_retries=self.num_retries, identity=self.identity())
+            self._engines[mode] = engine
         return engine
 
     def source(self) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from whet.core.exchange import Choice, Request, Response, Usage
@@ -73,7 +72,7 @@ def response_of(answer: Any, model: str) -> Response:
 
 
 def _get(thing: Any, name: str) -> Any:
-    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+    return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
 
 
 def _choice_of(choice: Any) -> Choice:
