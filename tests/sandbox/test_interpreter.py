@@ -512,3 +512,23 @@ def test_the_doctor_is_told_what_is_ready() -> None:
         assert status.ready == (not status.missing)
         assert status.version if status.ready else status.install
         assert status.gives
+
+
+def test_tools_are_a_dict_of_functions() -> None:
+    for tools in ([print], {"x": 3}):
+        with pytest.raises(ConfigurationError, match="tool"):
+            PythonInterpreter(tools)  # type: ignore[arg-type]
+
+
+def test_an_interrupt_while_the_code_runs_ends_the_session(make: Make) -> None:
+    import signal
+
+    interpreter = make(timeout=3.0)
+    interpreter.execute("1")
+    timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        interpreter.execute("for i in range(30):\n    x = sum(range(10**6)) if i else print(i)\nwhile True:\n    print(i)")
+    timer.join()
+    with pytest.raises(CodeInterpreterError, match="interrupted"):
+        interpreter.execute("1")

@@ -107,8 +107,11 @@ class _Host:
 
     def send(self, message: dict[str, Any]) -> None:
         body = encode(message)
-        if len(body) > MAX_MESSAGE and message.get("kind") != "files":
+        if len(body) > MAX_MESSAGE:
             raise ValueError(f"the value is larger than {MAX_MESSAGE // MEBIBYTE} MiB as JSON: it cannot leave the sandbox")
+        self.write(body)
+
+    def write(self, body: bytes) -> None:
         view = memoryview(body)
         while view:
             view = view[os.write(self.sink, view) :]
@@ -271,14 +274,14 @@ def simpler(value: Any) -> Any:
     return value if named is None else named()
 
 
-def files(names: list[str]) -> dict[str, str]:
-    """The files of the host's list that are there, as far as they are small enough."""
-    found = {}
-    for name in names:
-        if os.path.isfile(name) and os.path.getsize(name) <= MAX_FILES:
-            with open(name, "rb") as file:
-                found[name] = base64.b64encode(file.read()).decode("ascii")
-    return found
+def file_frame(name: str) -> bytes:
+    """One file as it is, after a byte that says whether there is such a file."""
+    try:
+        with open(name, "rb") as file:
+            body = b"+" + file.read()
+    except OSError:
+        body = b"-"
+    return len(body).to_bytes(4, "big") + body
 
 
 def main() -> None:
@@ -289,8 +292,8 @@ def main() -> None:
     host.send({"kind": "ready", "python": sys.version.split()[0]})
     while True:
         order = host.receive()
-        if order["op"] == "files":
-            host.send({"kind": "files", "files": files(order["names"])})
+        if order["op"] == "file":
+            host.write(file_frame(order["name"]))
             continue
         answer = session.run(order)
         answer |= {"kind": "done", "run": order["run"], "printed": session.printed.text()}

@@ -68,7 +68,7 @@ class PythonInterpreter:
         max_recursion: int = 1000,
         packages: Iterable[str] = ("numpy",),
     ) -> None:
-        self.tools: dict[str, Callable[..., Any]] = dict(tools or {})
+        self.tools: dict[str, Callable[..., Any]] = _by_name(tools)
         self.output_fields = output_fields
         self.callbacks = list(callbacks or ())
         self.sync_files = sync_files
@@ -218,6 +218,9 @@ class PythonInterpreter:
                 raise
             self._end("The session of this interpreter was lost when the code did not stop after its end.")
             return bridge, Outcome()
+        except BaseException:
+            self._end("The session of this interpreter was lost: an execution was interrupted.")
+            raise
 
     def _call_tool(self, name: str, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         inputs = {"tool_name": name, "args": args, "kwargs": kwargs}
@@ -317,10 +320,26 @@ class PythonInterpreter:
         return f"PythonInterpreter(tools={list(self.tools)}, backend={self._name!r})"
 
 
+def _by_name(tools: Mapping[str, Callable[..., Any]] | None) -> dict[str, Callable[..., Any]]:
+    if not isinstance(tools or {}, Mapping):
+        raise ConfigurationError(
+            f"`tools` is a dict of functions by the names that the code calls, but this is a `{type(tools).__name__}`."
+        )
+    for name, tool in (tools or {}).items():
+        if not callable(tool):
+            raise ConfigurationError(f"The tool `{name}` is a `{type(tool).__name__}`, which cannot be called.")
+    return dict(tools or {})
+
+
 def _checked(limits: Limits) -> Limits:
-    for name, least in (("timeout", 0.01), ("memory_mb", 16), ("max_output_chars", 1), ("max_recursion", 10)):
-        if not getattr(limits, name) >= least:
-            raise ConfigurationError(f"`{name}` is {getattr(limits, name)!r}, but at least {least} is needed.")
+    for name, least, most in (
+        ("timeout", 0.01, 86_400),
+        ("memory_mb", 16, 1_000_000),
+        ("max_output_chars", 1, 1_000_000_000),
+        ("max_recursion", 10, 100_000),
+    ):
+        if not least <= getattr(limits, name) <= most:
+            raise ConfigurationError(f"`{name}` is {getattr(limits, name)!r}, but it has to be between {least} and {most}.")
     return limits
 
 

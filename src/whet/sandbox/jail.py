@@ -10,7 +10,7 @@ import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["PACKAGES", "command"]
+__all__ = ["PACKAGES", "SCRATCH_BYTES", "command"]
 
 SCRATCH = "/work"
 PACKAGES = "/packages"

@@ -7,22 +7,19 @@ import contextlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from whet.errors import CodeInterpreterError, ConfigurationError
-from whet.sandbox.protocol import BackendStatus, Bridge, Failure, Limits, Offer, Outcome, StopRun
+from whet.sandbox.feed import DIRECTORY, Abandoned, Feed
+from whet.sandbox.protocol import BackendStatus, Bridge, Failure, Limits, Offer, Outcome
 
 __all__ = ["INSTRUCTIONS", "MontyBackend", "status"]
 
 NAME = "monty"
 GRACE = 0.5
-DIRECTORY = "/work"
-# A check of the whole run's clock beside the code's own, which stands still during each round trip.
-ROUND_TRIPS = 2.0
 SUSPENSIONS = 1_000_000
 STATE_HEADER = b"whet-sandbox monty "
 
@@ -121,26 +118,37 @@ class MontyBackend:
 
     def run(self, code: str, variables: Mapping[str, Any], bridge: Bridge) -> Outcome:
         """Run code in the session."""
-        monty = self._monty
         self._keep()
-        run = _Run(monty, self._limits, self._offer.environment, bridge)
+        run = Feed(self._monty, self._limits, self._offer.environment, bridge)
         try:
-            value = run.drive(self._session, code, dict(variables), self._mount)
+            with run.interruptible():
+                outcome = self._outcome(run, code, dict(variables))
+        finally:
+            if run.interrupt is not None:
+                raise run.interrupt
+        return outcome
+
+    def _outcome(self, run: Feed, code: str, variables: dict[str, Any]) -> Outcome:
+        monty = self._monty
+        try:
+            value = run.drive(self._session, code, variables, self._mount)
         except monty.MontySyntaxError as error:
-            return Outcome(printed=run.printed, failure=self._syntax(error))
+            failure = self._syntax(error)
         except monty.MontyConversionError as error:
             raise CodeInterpreterError(f"A value could not go into the sandbox: {error}") from None
         except monty.MontyCrashedError as error:
-            return Outcome(printed=run.printed, failure=self._after_crash(error))
+            failure = self._after_crash(error)
         except monty.MontyRuntimeError as error:
-            return Outcome(printed=run.printed, failure=self._failure(error.exception()))
-        except _Abandoned as error:
+            failure = self._failure(error.exception())
+        except Abandoned as error:
             self._roll_back()
-            return Outcome(printed=run.printed, failure=Failure(type="TimeoutError", args=(str(error),)))
+            failure = Failure(type="TimeoutError", args=(str(error),))
         except RuntimeError as error:
             raise CodeInterpreterError(f"The `monty` sandbox failed: {error}") from error
-        self._fresh = False
-        return Outcome(printed=run.printed, value=value)
+        else:
+            self._fresh = False
+            return Outcome(printed=run.printed, value=value)
+        return Outcome(printed=run.printed, failure=failure)
 
     def _keep(self) -> None:
         self._kept = None if self._fresh else self._session.dump()
@@ -213,93 +221,6 @@ class MontyBackend:
         if self._staging is not None:
             shutil.rmtree(self._staging, ignore_errors=True)
         self._mount = self._staging = None
-
-
-class _Abandoned(Exception):
-    """The run is not going to end by itself."""
-
-
-class _Run:
-    """One feed: answers what the code asks for until it is done."""
-
-    def __init__(self, monty: Any, limits: Limits, environment: Mapping[str, str], bridge: Bridge) -> None:
-        self.monty = monty
-        self.limits = limits
-        self.environment = environment
-        self.bridge = bridge
-        self.pieces: list[str] = []
-        self.size = 0
-        self.slept = 0.0
-        self.overslept = 0
-        self.in_tools = 0.0
-        self.stopped = 0
-        self.began = time.monotonic()
-
-    @property
-    def printed(self) -> str:
-        """What was printed so far, as far as it fits the limit."""
-        text = "".join(self.pieces)
-        return text if self.size <= len(text) else f"{text}\n... [{self.size - len(text)} more characters were cut]\n"
-
-    def drive(self, session: Any, code: str, variables: dict[str, Any], mount: Any) -> Any:
-        monty = self.monty
-        # The functions only mark the names as callable: each call is answered in `_answer`.
-        names = {name: _never for name in self.bridge.names if name not in variables}
-        step = session.feed_start(
-            code, inputs=variables, external_lookup=names, print_callback=self._print, mount=mount, cwd=mount and DIRECTORY, os=self._os
-        )
-        while not isinstance(step, monty.MontyComplete):
-            self._check_clock()
-            is_call = isinstance(step, monty.FunctionSnapshot) and not step.is_os_function and step.object_id is None
-            step = step.resume(self._answer(step)) if is_call and step.function_name in names else step.resume_auto()
-        return step.output
-
-    def _answer(self, step: Any) -> dict[str, Any]:
-        began = time.monotonic()
-        try:
-            return {"return_value": self.bridge.call(step.function_name, list(step.args), step.kwargs)}
-        except StopRun:
-            self.stopped += 1
-            if self.stopped > 1:
-                raise _Abandoned("the code went on after its end") from None
-            return {"exception": SystemExit("the run is over")}
-        except Exception as error:  # noqa: BLE001 - shown to the code, which may handle it
-            return {"exception": error}
-        finally:
-            self.in_tools += time.monotonic() - began
-
-    def _check_clock(self) -> None:
-        spent = time.monotonic() - self.began - self.in_tools
-        if self.overslept > 1 or spent > 2 * self.limits.timeout + ROUND_TRIPS:
-            raise _Abandoned(f"the code ran longer than {self.limits.timeout:g} s")
-
-    def _print(self, _stream: str, text: str) -> None:
-        room = self.limits.max_output_chars - self.size
-        if room > 0:
-            self.pieces.append(text[:room])
-        self.size += len(text)
-
-    def _os(self, *, name: str, args: tuple[Any, ...], **_: Any) -> Any:
-        if name in ("time.sleep", "asyncio.sleep"):
-            self._sleep(float(args[0]))
-            return args[1] if len(args) > 1 else None
-        if name == "os.environ":
-            return dict(self.environment)
-        if name == "os.getenv":
-            return self.environment.get(args[0], args[1] if len(args) > 1 else None)
-        return self.monty.NOT_HANDLED
-
-    def _sleep(self, seconds: float) -> None:
-        left = self.limits.timeout - self.slept
-        time.sleep(max(0.0, min(seconds, left)))
-        self.slept += seconds
-        if seconds > left:
-            self.overslept += 1
-            raise TimeoutError(f"the code slept longer than {self.limits.timeout:g} s")
-
-
-def _never(*_: Any, **__: Any) -> None:
-    raise CodeInterpreterError("A call of the sandbox went past its bridge.")
 
 
 def _is_gap(error: BaseException, text: str) -> bool:
