@@ -34,3 +34,23 @@ def one_tree() -> None:
     for kind in (whet.InputError("?"), whet.SignatureError("?")):
         as_value_error: ValueError = kind
         print(as_value_error)
+
+
+def data_and_models_have_types() -> None:
+    """What a user makes first is what the checker says it is."""
+    example = whet.Example(question="2+2?", answer="4").with_inputs("question")
+    reveal_type(example)  # reveals: Example
+    reveal_type(whet.LM("embedded"))  # reveals: LM
+    whet.LM(5)  # expect-error: pyright=reportArgumentType mypy=arg-type
+
+
+class Answer(whet.Signature):
+    """Answer the question."""
+
+    question: str = whet.InputField()
+    answer: float = whet.OutputField(desc="a number", ge=0)
+
+
+def metric(example: whet.Example, prediction: whet.Prediction, trace: object = None) -> bool:
+    """A metric in strict code."""
+    return bool(example.answer == prediction.answer)
