@@ -14,7 +14,7 @@ from whet.core.trace import CallRecord, History, Trace, message_dicts, plain_out
 from whet.errors import LMError
 from whet.lm.asking import merged_request, request_of
 from whet.lm.own import OwnMethod
-from whet.lm.wrapping import cache_mode, wrapped
+from whet.lm.wrapping import cache_mode, store_in_force, wrapped
 
 __all__ = ["BaseLM"]
 
@@ -52,7 +52,7 @@ class BaseLM:
         self.kwargs: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, **kwargs}
         self.history = History()
         self._capabilities = capabilities
-        self._engines: dict[str, Any] = {}
+        self._engines: dict[tuple[str, int], Any] = {}
 
     # -- what it can do ----------------------------------------------------------------------------------------------------------------
 
@@ -119,10 +119,11 @@ class BaseLM:
     def engine(self, cache: bool | str | None = None) -> Any:
         """What answers: an object with `flow(request)`, made once for each cache mode and kept."""
         mode = cache_mode(self.cache if cache is None else cache, current().cache_mode)
-        engine = self._engines.get(mode)
+        store = None if mode == "off" else store_in_force()
+        engine = self._engines.get((mode, id(store)))
         if engine is None:
-            engine = wrapped(self.source(), mode=mode, num_retries=self.num_retries, identity=self.identity())
-            self._engines[mode] = engine
+            engine = wrapped(self.source(), mode=mode, store=store, num_retries=self.num_retries, endpoint=self.identity())
+            self._engines[(mode, id(store))] = engine
         return engine
 
     def source(self) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from whet.core.context import current, fill_default
 from whet.lm.cache import Cached, CacheMode, mode_of
 from whet.lm.retry import Retrying
+from whet.lm.store import CacheStore
 
-__all__ = ["cache_mode", "wrapped"]
+__all__ = ["cache_mode", "store_in_force", "wrapped"]
 
 
 def cache_mode(asked: bool | str | None, ambient: str | None) -> CacheMode:
@@ -20,7 +22,13 @@ def cache_mode(asked: bool | str | None, ambient: str | None) -> CacheMode:
     return mode if mode == "off" or ambient is None else mode_of(ambient)
 
 
-def wrapped(source: Any, *, mode: CacheMode, num_retries: int, identity: str) -> Any:
+def store_in_force() -> CacheStore:
+    """The cache that answers are kept in: the one configured, else the default one, made at its first use."""
+    store = current().cache
+    return store if store is not None else fill_default("cache", CacheStore)  # type: ignore[no-any-return]
+
+
+def wrapped(source: Any, *, mode: CacheMode, store: CacheStore | None, num_retries: int, endpoint: str) -> Any:
     """The source with retries around it, and around those a cache unless it is off."""
     engine = Retrying(source, num_retries=num_retries) if num_retries else source
-    return engine if mode == "off" else Cached(engine, identity=identity, mode=mode)
+    return engine if store is None else Cached(engine, store, endpoint, mode)
