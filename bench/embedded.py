@@ -22,8 +22,9 @@ from typing import Any
 from whet.core.exchange import Request
 from whet.core.messages import Message
 from whet.lm.embedded import EmbeddedModel, Weights, train
-from whet.lm.embedded.score import Index, best_first
+from whet.lm.embedded.score import Index, Strength, best_first
 from whet.lm.embedded.text import content_words, features
+from whet.lm.embedded.weights import hashed
 
 Row = tuple[str, str]
 
@@ -129,7 +130,10 @@ def measure(rows: tuple[list[Row], list[Row]], count: int, seed: int) -> dict[st
     index = Index([features(text) for text, _ in pool])
     near = {text: [pool[place] for place in best_first(index.cosines(features(text)))[:10]] for text, _ in test}
     demos = chance.sample(pool, 40)
-    fitted = train([_row(labels, plain, row) for row in chance.sample(shown, min(640, len(shown)))])
+    learnt = [_row(labels, plain, row) for row in chance.sample(shown, min(640, len(shown)))]
+    fitted = train(learnt)
+    nothing = Strength(name=0, hint=0, demo=0, stated=0, doubt=0)
+    plainly = train(learnt, strength=nothing)
     model, tuned = EmbeddedModel(), EmbeddedModel(fitted)
     ways: dict[str, Any] = {
         "none": lambda text: answered(model, messages(labels, plain, [], text)),
@@ -139,8 +143,16 @@ def measure(rows: tuple[list[Row], list[Row]], count: int, seed: int) -> dict[st
         "10 nearest": lambda text: answered(model, messages(labels, plain, near[text], text)),
         "vote": lambda text: Counter(label for _, label in near[text]).most_common(1)[0][0],
         "weights 640": lambda text: answered(tuned, messages(labels, plain, [], text)),
+        "logistic 640": lambda text: logistic(plainly, labels, text),
     }
     return {name: 100 * sum(way(text) == label for text, label in test) / len(test) for name, way in ways.items()}
+
+
+def logistic(weights: Weights, labels: list[str], text: str) -> str:
+    """The answer of plain logistic regression on the same features and rows, without the reader."""
+    scores = [0.0] * len(labels)
+    weights.add_to(scores, "label", tuple(labels), hashed(features(text)))
+    return labels[best_first(scores)[0]]
 
 
 def _row(labels: list[str], instruction: str, row: Row) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import xml.etree.ElementTree as ElementTree
 from typing import Any
 
@@ -177,6 +178,14 @@ def test_usage_is_a_quarter_of_the_characters():
     assert response.usage.input_tokens == 11
     assert response.usage.output_tokens == -(-sum(len(choice.text or "") for choice in response.choices) // 4)
     assert (response.cost, response.model) == (0.0, "embedded")
+
+
+@pytest.mark.parametrize("piece", ["(", "*", "1", "1,", "{", "[[ ## ", "a: b\n", "Aa. ", "'k': 'v', ", "`x`"])
+def test_odd_texts_take_no_time(piece):
+    outputs = [(name, KINDS[name][0], KINDS[name][1]) for name in KINDS] + [("new_instruction", "str", ""), ("summary", "str", "")]
+    start = time.process_time()
+    answer(chat(outputs, {"context": (piece * 10_000)[:10_000], "question": "Who is it?"}), tools=())
+    assert time.process_time() - start < 2
 
 
 def test_agreement_of_two_texts_is_scored():

@@ -28,7 +28,7 @@ _ENTRY: Final = re.compile(
     r"^[ \t]*\[\[ ## (?P<mark>\w+) ## \]\][ \t]*\n?"  # a marker
     r"|^[ \t]*#{1,6}[ \t]+(?P<head>[^\n]{1,60})\n"  # a heading
     r"|(?P<quote>['\"])(?P<key>\w[\w ]{0,40})(?P=quote)[ \t]*:[ \t]*"  # a key of a mapping
-    r"|^[ \t>*-]*\**(?P<plain>[A-Za-z_][\w ]{0,30})\**[ \t]*(?::|=|→)\**(?:[ \t]+|\n)",  # a line `name: value`
+    r"|^[ \t>*-]{0,8}(?P<plain>[A-Za-z_][\w ]{0,30})\**[ \t]*(?::|=|→)\**(?:[ \t]+|\n)",  # a line `name: value`
     re.M,
 )
 _LABEL: Final = re.compile(r"[\w][\w .&/+-]{0,48}")

@@ -12,7 +12,7 @@ from whet.core.exchange import Choice, Request, Response, Usage
 from whet.core.messages import ToolCallPart
 from whet.lm.embedded.answer import Piece, logprobs, write_answer
 from whet.lm.embedded.instruct import asks_for_instruction, read_material, write_instruction
-from whet.lm.embedded.prompt import Field, Task, read_task
+from whet.lm.embedded.prompt import Task, read_task
 from whet.lm.embedded.score import Scorer
 from whet.lm.embedded.shape import of_schema
 from whet.lm.embedded.text import Memo
@@ -124,8 +124,7 @@ def _tool_call(request: Request, task: Task, sitting: Sitting) -> Call | None:
     last = next((tool for tool in request.tools if is_last(tool.name)), None)
     if last is None or request.tool_choice == "none" or (call and not is_last(call.name)):
         return call
-    parts = of_schema(last.parameters).parts
-    return Call(last.name, {name: sitting.fill(Field(name=name, shape=shape, about=about)) for name, shape, about in parts})
+    return Call(last.name, sitting.hand_in(of_schema(last.parameters).parts))
 
 
 def _usage(request: Request, choices: Sequence[Choice]) -> Usage:

@@ -195,7 +195,7 @@ def keyed(name: str, text: str) -> str:
     if ":" not in text and "=" not in text:
         return ""
     spelled = r"[ _-]?".join(re.escape(word) for word in name_words(name))
-    found = re.search(rf"^[ \t>*-]*[`'\"*]*{spelled}[`'\"*]*[ \t]*[:=][ \t]*(\S.*)$", text, re.I | re.M)
+    found = re.search(rf"^[ \t>*-]{{0,8}}[`'\"*]{{0,4}}{spelled}[`'\"*]{{0,4}}[ \t]*[:=][ \t]*(\S.*)$", text, re.I | re.M)
     return found.group(1).strip().strip("`'\",") if found else ""
 
 

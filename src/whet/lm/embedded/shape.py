@@ -186,19 +186,19 @@ def of_schema(schema: Mapping[str, Any], definitions: Mapping[str, Any] | None =
     >>> of_schema({"type": "object", "properties": {"a": {"type": "integer"}}}).parts[0][1].kind
     'int'
     """
-    definitions = definitions or schema.get("$defs") or schema.get("definitions") or {}
+    known: Mapping[str, Any] = definitions or schema.get("$defs") or schema.get("definitions") or {}
     if depth > _DEEPEST:
         return Shape(kind="null")
     if "$ref" in schema:
-        return of_schema(definitions.get(str(schema["$ref"]).rsplit("/", 1)[-1], {}), definitions, depth + 1)
+        return of_schema(known.get(str(schema["$ref"]).rsplit("/", 1)[-1], {}), known, depth + 1)
     if "enum" in schema:
         return _choice(list(schema["enum"]))
     if "const" in schema:
         return _choice([schema["const"]])
     for key in ("anyOf", "oneOf", "allOf"):
         if schema.get(key):
-            return _any_of([of_schema(member, definitions, depth + 1) for member in schema[key]])
-    return _of_json_type(schema, definitions, depth)
+            return _any_of([of_schema(member, known, depth + 1) for member in schema[key]])
+    return _of_json_type(schema, known, depth)
 
 
 def _any_of(members: list[Shape]) -> Shape:
@@ -216,10 +216,12 @@ def _of_json_type(schema: Mapping[str, Any], definitions: Mapping[str, Any], dep
         )
         return Shape(kind="object", parts=parts)
     if kind == "array":
-        fixed = tuple((str(place), of_schema(part, definitions, depth + 1), "") for place, part in enumerate(schema.get("prefixItems", ())))
+        places = [of_schema(part, definitions, depth + 1) for part in schema.get("prefixItems", ())]
+        fixed = tuple((str(place), part, "") for place, part in enumerate(places))
         item = schema.get("items") or {}
         least = 0 if fixed else int(schema.get("minItems", 0))
-        return Shape(kind="list", item=of_schema(item if isinstance(item, Mapping) else {}, definitions, depth + 1), parts=fixed, least=least)
+        each = of_schema(item if isinstance(item, Mapping) else {}, definitions, depth + 1)
+        return Shape(kind="list", item=each, parts=fixed, least=least)
     if kind == "object":
         inside = schema.get("additionalProperties")
         return Shape(kind="dict", item=of_schema(inside, definitions, depth + 1) if isinstance(inside, Mapping) else TEXT)

@@ -14,7 +14,9 @@ from whet.lm.embedded.shape import Shape, of_schema
 
 __all__ = ["Call", "arithmetic", "choose_tool", "is_last", "tools_in_text"]
 
-_EXPRESSION: Final = re.compile(r"[-+(]*\s*\d[\d.,]*(?:\s*(?:\*\*|[-+*/×÷^%])\s*[-+(]*\s*\d[\d.,]*\s*\)*)+")
+_EXPRESSION: Final = re.compile(
+    r"[-+(]{0,9}[ ]?(?<![\d.,])\d[\d.,]*+(?:[ ]{0,3}(?:\*\*|[-+*/×÷^%])[ ]{0,3}[-+(]{0,9}[ ]?\d[\d.,]*+[ ]?\){0,9})+"
+)
 _SUMS: Final = re.compile(r"expr|formula|calculation|equation|math|code", re.I)
 _ASKED: Final = re.compile(r"query|question|search|text|keyword|topic|term|^q$|input|prompt", re.I)
 _LAST: Final = frozenset({"submit", "finish", "final_answer", "done"})

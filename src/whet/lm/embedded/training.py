@@ -14,7 +14,7 @@ from whet.core.exchange import Request
 from whet.core.messages import Message
 from whet.errors import ConfigurationError
 from whet.lm.embedded.prompt import Task, read_task
-from whet.lm.embedded.score import Scorer, label_of, softmax
+from whet.lm.embedded.score import Scorer, Strength, label_of, softmax
 from whet.lm.embedded.shape import Option
 from whet.lm.embedded.text import Memo
 from whet.lm.embedded.weights import Table, Weights, hashed, table_key
@@ -52,13 +52,14 @@ def train(  # noqa: PLR0913 - the settings of one training run, all by keyword
     l2: float = 1e-5,
     seed: int = 0,
     start: Weights | None = None,
+    strength: Strength | None = None,
     progress: Progress | None = None,
 ) -> Weights:
     """Fits weights to chat rows `{"messages": [{"role", "content"}, ...]}`, each ending with the assistant's right answer.
 
     It is multinomial logistic regression by stochastic gradient descent, with one difference: what the untrained reader scores for a row is
-    its starting point, so the weights learn what the reader gets wrong (plain logistic regression is the same without that offset). Every
-    output with known options is learnt; so is a free-text output whose short answers repeat. `start` is trained further; it is not changed.
+    its starting point, so the weights learn what the reader gets wrong. With a `strength` of zeros it is plain logistic regression; measured
+    beside it in `bench/embedded.py`, which is where to look before praising this. Every output with known options is learnt; so is a free-text output whose short answers repeat. `start` is trained further; it is not changed.
     `progress(epoch, loss)` is called after each epoch with the mean loss in nats. The same rows, options and seed give the same weights.
 
     Raises:
@@ -70,7 +71,7 @@ def train(  # noqa: PLR0913 - the settings of one training run, all by keyword
             "learning_rate above 0 and l2 not below 0."
         )
     known = start or Weights()
-    lessons = _lessons(rows)
+    lessons = _lessons(rows, strength)
     if not lessons:
         raise ConfigurationError(
             f"None of the {len(rows)} rows has an output that the embedded model can learn. It learns choices: an output with options, "
@@ -88,9 +89,9 @@ def _has_numpy() -> bool:
     return importlib.util.find_spec("numpy") is not None
 
 
-def _lessons(rows: Sequence[Mapping[str, Any]]) -> dict[str, _Lesson]:
+def _lessons(rows: Sequence[Mapping[str, Any]], strength: Strength | None) -> dict[str, _Lesson]:
     memo = Memo()
-    scorer = Scorer(memo, Weights())
+    scorer = Scorer(memo, Weights(), strength)
     read = [(task, demo) for task, demo in (_read(row, memo) for row in rows) if demo]
     lessons: dict[str, _Lesson] = {}
     open_labels = _open_labels(read)

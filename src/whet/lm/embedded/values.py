@@ -12,7 +12,7 @@ from whet.lm.embedded.extract import central_sentences, dates, names_in, numbers
 from whet.lm.embedded.instruct import advice, asks_for_instruction, observations, read_material, write_instruction
 from whet.lm.embedded.prompt import Field, Task
 from whet.lm.embedded.score import Index, Scorer, keyed, label_of, softmax
-from whet.lm.embedded.shape import Option, Shape
+from whet.lm.embedded.shape import Option, Shape, of_schema
 from whet.lm.embedded.text import content_words, features, name_words, sentences
 from whet.lm.embedded.tool import Call, choose_tool, is_last, tools_in_text
 
@@ -66,6 +66,7 @@ class Sitting:
     draw: Draw
     known: dict[str, tuple[tuple[Option, ...], list[float]]] = field(default_factory=dict)
     because: list[str] = field(default_factory=list)
+    extra: tuple[str, ...] = ()
 
     def values(self) -> dict[str, Value]:
         """A value for every output, in the order of the outputs; what explains comes last to be made, so that it can tell why."""
@@ -119,6 +120,15 @@ class Sitting:
 
     # Values by kind
 
+    def hand_in(self, parts: Sequence[tuple[str, Shape, str]]) -> dict[str, Any]:
+        """The arguments of a tool that takes the final answer."""
+        self.extra = tuple(name for name, _, _ in parts)
+        return {name: self.fill(Field(name=name, shape=shape, about=about)) for name, shape, about in parts}
+
+    def _asked(self, wanted: Field) -> bool:
+        """Whether a value is asked for by itself, so that any evidence will do; a part of an object needs evidence of its own."""
+        return wanted.name in self.extra or any(wanted.name == output.name for output in self.task.outputs)
+
     def fill(self, wanted: Field) -> Any:
         """A value of the field's shape, from the inputs where they hold one, else a sensible empty one."""
         makers = {
@@ -145,7 +155,7 @@ class Sitting:
     def _number(self, wanted: Field) -> Any:
         shape = wanted.shape
         found = numbers(keyed(wanted.name, self.source))
-        if not found and wanted in self.task.outputs:
+        if not found and self._asked(wanted):
             found = [number for result in self.task.results for number in numbers(result)]
         share = self._overlap(wanted.name) if _JUDGED.search(wanted.name) and not found else None
         if share is not None:
@@ -163,7 +173,7 @@ class Sitting:
         best = max(lines, key=lambda line: len(asked & set(content_words(line))), default="")
         if best and asked & set(content_words(best)):
             return numbers(best)
-        if wanted not in self.task.outputs:
+        if not self._asked(wanted):
             return []  # a part of an object: only a number that its name stands by
         nearest, _ = self._nearest(wanted.name)
         return numbers(nearest) or numbers(self.task.query)
@@ -225,7 +235,7 @@ class Sitting:
         spans = spans_of(wanted.name, self.task.demos)
         if spans:
             return spans.best(self.task.inputs.get(spans.source, ""))[0][:1]
-        return names_in(self.source) if wanted in self.task.outputs else []
+        return names_in(self.source) if self._asked(wanted) else []
 
     def _holds(self, shape: Shape) -> bool:
         return any(keyed(name, self.source) for name, _, _ in shape.parts)
@@ -242,7 +252,7 @@ class Sitting:
         return {}
 
     def _object(self, wanted: Field) -> dict[str, Any] | None:
-        if wanted.shape.nullable and (wanted not in self.task.outputs or not self._holds(wanted.shape)):
+        if wanted.shape.nullable and (not self._asked(wanted) or not self._holds(wanted.shape)):
             return None
         parts = [Field(name=name, shape=part, about=about) for name, part, about in wanted.shape.parts]
         return {part.name: self.fill(part) for part in parts}
@@ -258,8 +268,7 @@ class Sitting:
         call = choose_tool(tools, self.task)
         if call or last is None:
             return call
-        listed = last.parameters.get("properties", {})
-        return Call(last.name, {name: self.fill(Field(name=name, shape=Shape())) for name in listed})
+        return Call(last.name, self.hand_in(of_schema(last.parameters).parts))
 
     def _call_value(self, output: Field) -> Any:
         """The value of a field that names a tool or holds calls; none for any other field."""
@@ -284,7 +293,7 @@ class Sitting:
         found = keyed(wanted.name, self.source) or self._from_results() or self._span(wanted) or self._copied(wanted)
         if not found and wanted.shape.nullable:
             return None
-        if not found and wanted not in self.task.outputs:
+        if not found and not self._asked(wanted):
             return ""  # a part of an object: better empty than prose
         found = found or CANNOT.format(what=f"`{wanted.name}`")
         return found[: wanted.shape.longest] if wanted.shape.longest else found
