@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from whet.evaluate.metrics.latex import Token, tokens_of
+from whet.core.mathematics.latex import Token, tokens_of
 
 __all__ = ["Formula", "FormulaError", "parse"]
 

@@ -1,0 +1,165 @@
+"""Numbers and formulas that mean the same: fractions, percentages, units, LaTeX and thousands separators, read by a small parser."""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+from typing import Any
+
+from whet.core.mathematics.formula import Formula, FormulaError, parse
+
+__all__ = ["final_answer", "math_equal", "numeric_equal", "read_number"]
+
+_LONGEST = 2_000
+_NUMBER = re.compile(
+    r"(?:(?<![\w)])(?<![\w)] )(?P<sign>[-+\u2212])\s{0,2})?(?:[$\u20ac\u00a3\u00a5](?P<minus>[-\u2212])?)?(?=[\d.])"
+    r"(?P<digits>\d{1,3}(?:[,_\u00a0\u202f]\d{3})+(?!\d)|\d+)?(?P<point>\.\d+)?(?:[eE](?P<power>[-+]?\d{1,3})(?!\w))?"
+    r"(?:\s?/\s?(?P<below>\d+(?:\.\d+)?))?(?P<percent>\s?(?:\\?%|per ?cent\b))?"
+)
+_MARK = re.compile(r"(?:####|\b(?:final answer|answer)\s*(?:is|:|=)+)\s*:?\s*", re.IGNORECASE)
+_SAMPLES = (0.37, 1.13, 2.71)
+
+
+def read_number(text: Any) -> Fraction | None:
+    """The one number that `text` means, or the last one it holds; `None` when there is none.
+
+    Reads `1,234.5`, `$3`, `-2/3`, `1.5e3`, `12 %` (as 3/25), numbers with words or units around them. Texts beyond 2000 characters are
+    read from the end. Never raises.
+
+    >>> read_number("She pays $1,250.50 in total."), read_number("about 40%"), read_number("none")
+    (Fraction(2501, 2), Fraction(2, 5), None)
+    """
+    if isinstance(text, bool):
+        return None
+    if isinstance(text, int | float | Fraction):
+        return Fraction(text) if math.isfinite(text) else None
+    found = [m for m in _NUMBER.finditer(str(text)[-_LONGEST:]) if m["digits"] or m["point"]]
+    return _fraction(found[-1]) if found else None
+
+
+def numeric_equal(a: Any, b: Any, *, rel_tol: float = 1e-6, abs_tol: float = 1e-9) -> bool:
+    """Whether two numbers, or texts that hold one, are equal within a tolerance. A percentage also equals its bare number ("12%" and 12).
+
+    >>> numeric_equal("1,200 apples", 1200), numeric_equal("50%", 0.5), numeric_equal("50%", "50"), numeric_equal("7", "8")
+    (True, True, True, False)
+    """
+    x, y = read_number(a), read_number(b)
+    if x is None or y is None:
+        return False
+    if _close(x, y, rel_tol, abs_tol):
+        return True
+    percents = _is_percent(a), _is_percent(b)
+    return percents[0] != percents[1] and _close(x * 100 if percents[0] else x, y * 100 if percents[1] else y, rel_tol, abs_tol)
+
+
+def math_equal(a: Any, b: Any, *, rel_tol: float = 1e-6) -> bool:
+    """Whether two mathematical answers mean the same.
+
+    Reads plain and LaTeX notation: fractions, roots, powers, pi, mixed numbers, percentages, degrees, thousands separators, `\\boxed`,
+    `\\text` and units, tuples, intervals and sets (in any order), `x = 5`, and formulas with variables, which are compared at three
+    points. Numbers compare exactly where they are rational, else with `rel_tol`; a percentage also equals its bare number. What cannot be
+    read compares as text. Nothing is evaluated as code, and long texts, deep nesting and huge powers are refused, so hostile input costs
+    milliseconds and is unequal.
+
+    >>> math_equal(r"\\boxed{\\dfrac{3}{4}}", "0.75"), math_equal("2x + 1", "1+2x"), math_equal("(1, 2]", "(1,2)")
+    (True, True, False)
+    """
+    left, right = _bare(str(a)), _bare(str(b))
+    if left == right or max(len(left), len(right)) > _LONGEST:
+        return left == right
+    try:
+        return _same(parse(left), parse(right), rel_tol) or (
+            _is_percent(left) != _is_percent(right) and _same(parse(_no_percent(left)), parse(_no_percent(right)), rel_tol)
+        )
+    except FormulaError:
+        return _text(left) == _text(right) != ""
+
+
+def final_answer(text: Any) -> str:
+    r"""The answer at the end of a worked solution: the last `\boxed{...}`, else what follows the last `####` or "answer is", else all.
+
+    >>> final_answer(r"So we get \boxed{\frac{1}{2}}."), final_answer("3 + 4 = 7\n#### 7"), final_answer("The answer is: 12.")
+    ('\\frac{1}{2}', '7', '12')
+    """
+    whole = str(text)
+    boxed = _boxed(whole)
+    if boxed is not None:
+        return boxed
+    marks = list(_MARK.finditer(whole))
+    return (whole[marks[-1].end() :].strip().split("\n")[0] if marks else whole).strip().rstrip(".")
+
+
+def _fraction(m: re.Match[str]) -> Fraction | None:
+    digits = re.sub(r"\D", "", m["digits"] or "0")
+    value = Fraction(f"{digits}{m['point'] or ''}e{m['power'] or 0}")
+    if m["below"]:
+        below = Fraction(m["below"])
+        if not below:
+            return None
+        value /= below
+    return (-value if m["minus"] or m["sign"] in ("-", "\u2212") else value) / (100 if m["percent"] else 1)
+
+
+def _is_percent(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.search(r"%|\bper ?cent\b", value[-_LONGEST:]))
+
+
+def _no_percent(text: str) -> str:
+    return re.sub(r"\\?%|\bper ?cent\b", "", text)
+
+
+def _close(a: Fraction, b: Fraction, rel_tol: float, abs_tol: float) -> bool:
+    return abs(a - b) <= max(Fraction(rel_tol) * max(abs(a), abs(b)), Fraction(abs_tol))
+
+
+def _boxed(text: str) -> str | None:
+    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
+    if start < 0:
+        return None
+    opening = text.index("{", start)
+    depth = 0
+    for place in range(opening, len(text)):
+        depth += (text[place] == "{") - (text[place] == "}")
+        if depth == 0:
+            return text[opening + 1 : place].strip()
+    return text[opening + 1 :].strip()
+
+
+def _bare(text: str) -> str:
+    """Without dollar signs around it, without a box, without a full stop."""
+    if len(text) > _LONGEST:
+        return text
+    boxed = _boxed(text)
+    return (text if boxed is None else boxed).strip().strip("$").strip().rstrip(".").strip()
+
+
+def _text(value: str) -> str:
+    return re.sub(r"\\(?:text|mathrm|mbox|textbf)\s*\{([^{}]*)\}|\\[,;!: ]|\s+|\$", r"\1", value).lower()
+
+
+def _same(a: Formula, b: Formula, rel_tol: float) -> bool:
+    if a.kind != b.kind or len(a.items) != len(b.items) or a.brackets != b.brackets:
+        return False
+    if a.kind == "set":
+        return _same_in_any_order(list(a.items), list(b.items), rel_tol)
+    if a.items:
+        return all(_same(x, y, rel_tol) for x, y in zip(a.items, b.items, strict=True))
+    return a.names == b.names and all(_same_value(a, b, sample, rel_tol) for sample in (_SAMPLES if a.names else _SAMPLES[:1]))
+
+
+def _same_in_any_order(left: list[Formula], right: list[Formula], rel_tol: float) -> bool:
+    for item in left:
+        match = next((place for place, other in enumerate(right) if _same(item, other, rel_tol)), None)
+        if match is None:
+            return False
+        del right[match]
+    return True
+
+
+def _same_value(a: Formula, b: Formula, seed: float, rel_tol: float) -> bool:
+    point = {name: seed + 0.173 * place for place, name in enumerate(sorted(a.names))}
+    x, y = a.value(point), b.value(point)
+    if isinstance(x, int | Fraction) and isinstance(y, int | Fraction):
+        return x == y or (a.rounded or b.rounded) and _close(Fraction(x), Fraction(y), rel_tol, 0.0)
+    return math.isclose(float(x), float(y), rel_tol=rel_tol, abs_tol=1e-9)

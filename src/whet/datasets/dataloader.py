@@ -1,0 +1,190 @@
+"""Rows from anywhere as examples: the Hugging Face hub, CSV, JSON, Parquet, pandas, a retriever."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from whet.core.context import settings
+from whet.core.records import Example
+from whet.datasets.banking77 import hub_rows
+from whet.datasets.dataset import Dataset
+from whet.datasets.files import Rows, read_rows, records
+from whet.datasets.origin import load_from_hub
+from whet.errors import ConfigurationError, InputError, MissingExtraError, WhetError
+
+__all__ = ["DataLoader"]
+
+Paths = str | Path | Sequence[str | Path]
+
+
+class DataLoader(Dataset):
+    """Reads rows into lists of examples. `fields` picks columns (default: all), `input_keys` says which of them are inputs.
+
+    >>> loader = DataLoader()
+    >>> rows = loader.from_json("rows.jsonl", fields=("question", "answer"), input_keys=("question",))  # doctest: +SKIP
+    >>> halves = loader.train_test_split(rows, train_size=0.5, random_state=0)  # doctest: +SKIP
+    """
+
+    def from_huggingface(
+        self, dataset_name: str, *args: Any, input_keys: Sequence[str] = (), fields: Sequence[str] | None = None, **kwargs: Any
+    ) -> list[Example] | dict[str, list[Example]]:
+        """The rows of a hub data set: a list with `split=`, else one list per split.
+
+        Further arguments are those of `datasets.load_dataset`; `trust_remote_code` is accepted and ignored. Where the package or the
+        network is missing, a local copy is taken from the folder WHET_DATA: `{last part of the name}/{split}.csv` (or .json, .jsonl,
+        .parquet). Raises `InputError` when `fields` or `input_keys` is no list or tuple, `MissingExtraError` or `ConfigurationError` when
+        there is neither.
+        """
+        _check_names(fields, input_keys)
+        try:
+            loaded = load_from_hub(dataset_name, *args, **kwargs)
+        except (MissingExtraError, OSError, ValueError, RuntimeError) as error:
+            loaded = _local_copy(dataset_name, kwargs.get("split"), error)
+        if isinstance(loaded, Mapping):
+            return {split: _examples(rows, fields, input_keys) for split, rows in loaded.items()}
+        split = kwargs.get("split")
+        if isinstance(loaded, list) and isinstance(split, list):
+            return {name: _examples(rows, fields, input_keys) for name, rows in zip(split, loaded, strict=True)}
+        return _examples(loaded, fields, input_keys)
+
+    def from_csv(self, file_path: Paths, fields: Sequence[str] | None = None, input_keys: Sequence[str] = ()) -> list[Example]:
+        """The rows of one or more CSV files with a header line; columns of numbers become numbers (see `read_rows`)."""
+        return _from_files(file_path, "csv", fields, input_keys)
+
+    def from_json(self, file_path: Paths, fields: Sequence[str] | None = None, input_keys: Sequence[str] = ()) -> list[Example]:
+        """The rows of one or more files of JSON: a list of objects, or one object a line."""
+        return _from_files(file_path, "json", fields, input_keys)
+
+    def from_parquet(self, file_path: Paths, fields: Sequence[str] | None = None, input_keys: Sequence[str] = ()) -> list[Example]:
+        """The rows of one or more Parquet files. Raises `MissingExtraError` without the package `datasets` (or pandas with pyarrow)."""
+        return _from_files(file_path, "parquet", fields, input_keys)
+
+    def from_pandas(self, df: Any, fields: Sequence[str] | None = None, input_keys: Sequence[str] = ()) -> list[Example]:
+        """The rows of a pandas data frame (or of anything with `to_dict("records")`)."""
+        return _examples(df.to_dict("records"), fields, input_keys)
+
+    def from_rm(self, num_samples: int, fields: Sequence[str], input_keys: Sequence[str] = ()) -> list[Example]:
+        """Rows that the configured retriever hands out by its method `get_objects(num_samples=, fields=)`.
+
+        Raises `ConfigurationError` when no retriever is configured, or one without that method.
+        """
+        rm = settings.rm
+        if rm is None:
+            raise ConfigurationError("No retriever is configured. Set one: `whet.configure(rm=...)`.")
+        if not hasattr(rm, "get_objects"):
+            raise ConfigurationError(
+                f"The retriever {type(rm).__name__} has no method `get_objects(num_samples, fields)`: it gives no rows."
+            )
+        return _examples(rm.get_objects(num_samples=num_samples, fields=list(fields)), fields, input_keys)
+
+    def sample(self, dataset: list[Example], n: int, *args: Any, seed: int | None = None, **kwargs: Any) -> list[Example]:
+        """`n` rows drawn without replacement; the same `seed` draws the same rows. Further arguments are those of `random.sample`."""
+        if not isinstance(dataset, list):
+            raise InputError(f"`dataset` is a {type(dataset).__name__}; give a list of examples.")
+        if n > len(dataset):
+            raise InputError(f"{n} rows were asked for, but there are {len(dataset)}.")
+        return random.Random(seed).sample(dataset, n, *args, **kwargs)
+
+    def train_test_split(
+        self,
+        dataset: list[Example],
+        train_size: int | float = 0.75,
+        test_size: int | float | None = None,
+        random_state: int | None = None,
+    ) -> dict[str, list[Example]]:
+        """Cut rows at random into `{"train": ..., "test": ...}`.
+
+        Sizes are shares below 1 or numbers of rows; `test_size` defaults to the rest. The same `random_state` cuts the same way. Raises
+        `InputError` for sizes that do not fit.
+        """
+        if not isinstance(dataset, list):
+            raise InputError(f"`dataset` is a {type(dataset).__name__}; give a list of examples.")
+        shuffled = dataset[:]
+        random.Random(random_state).shuffle(shuffled)
+        train = _size("train_size", train_size, len(dataset))
+        test = len(dataset) - train if test_size is None else _size("test_size", test_size, len(dataset))
+        if train + test > len(dataset):
+            raise InputError(f"`train_size` and `test_size` ask for {train} + {test} rows, but there are {len(dataset)}.")
+        return {"train": shuffled[:train], "test": shuffled[train : train + test]}
+
+
+def _size(name: str, size: int | float, n: int) -> int:
+    count = int(n * size) if isinstance(size, float) and 0 < size < 1 else size
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= n:
+        raise InputError(f"`{name}` is {size!r}; give a share between 0 and 1, or a number of rows up to {n}.")
+    return count
+
+
+def _check_names(fields: Any, input_keys: Any) -> None:
+    if fields is not None and not isinstance(fields, list | tuple):
+        raise InputError(f"`fields` is {fields!r}; give a list or tuple of column names.")
+    if not isinstance(input_keys, list | tuple):
+        raise InputError(f"`input_keys` is {input_keys!r}; give a list or tuple of field names.")
+
+
+def _from_files(paths: Paths, kind: str, fields: Sequence[str] | None, input_keys: Sequence[str]) -> list[Example]:
+    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    return _examples([row for file in files for row in read_rows(file, kind=kind)], fields, input_keys)
+
+
+def _examples(rows: Iterable[Mapping[str, Any]], fields: Sequence[str] | None, input_keys: Sequence[str]) -> list[Example]:
+    _check_names(fields, input_keys)
+    examples = []
+    for row in rows:
+        chosen = row if fields is None else {name: row[name] if name in row else _missing(name, row) for name in fields}
+        examples.append(Example(dict(chosen)).with_inputs(*input_keys))
+    for name in input_keys if examples else ():
+        if name not in examples[0]:
+            _missing(name, examples[0])
+    return examples
+
+
+def _missing(name: str, row: Mapping[str, Any]) -> NoReturn:
+    raise InputError(f"There is no column `{name}`; the columns are: {', '.join(map(str, row.keys()))}.")
+
+
+def _local_copy(name: str, split: Any, error: Exception) -> Rows | list[Rows] | dict[str, Rows]:
+    """The rows below WHET_DATA; without a copy there, `error` is raised with what would help."""
+    folder = Path(os.environ.get("WHET_DATA") or ".") / name.split("/")[-1].lower()
+    if os.environ.get("WHET_DATA") and folder.is_dir():
+        if split is None:
+            return {s: _local_split(folder, s) for s in ("train", "validation", "test") if _local_file(folder, s)}
+        wanted = split if isinstance(split, list) else [split]
+        found = [_local_split(folder, str(s)) for s in wanted]
+        return found if isinstance(split, list) else found[0]
+    way = f"Or put `train.csv` (.json, .jsonl, .parquet) into a folder `{folder.name}` and set WHET_DATA to the folder above."
+    if isinstance(error, MissingExtraError):
+        raise MissingExtraError(f"{name!r} is not in the folder WHET_DATA. {way} Loading it from the hub", "datasets", "datasets") from None
+    if isinstance(error, WhetError):
+        raise error
+    raise ConfigurationError(f"{name!r} could not be loaded from the hub: {type(error).__name__}: {error}. {way}") from error
+
+
+def _local_file(folder: Path, split: str) -> Path | None:
+    names = {"validation": ("validation", "valid", "dev")}.get(split, (split,))
+    files = (folder / f"{name}.{ending}" for name in names for ending in ("parquet", "jsonl", "json", "csv", "tsv"))
+    return next((file for file in files if file.is_file()), None)
+
+
+def _local_split(folder: Path, split: str) -> Rows:
+    """The rows of "train", "train[:100]" or "train[10%:20%]"."""
+    found = re.fullmatch(r"(\w+)(?:\[(\d*)(%?):(\d*)(%?)\])?", split)
+    file = _local_file(folder, found[1]) if found else None
+    if found is None or file is None:
+        there = sorted(file.name for file in folder.iterdir())
+        raise ConfigurationError(f"`{folder}` has no split {split!r}; it holds: {', '.join(there)}.")
+    rows = records(read_rows(file))
+    if folder.name == "banking77":
+        rows = hub_rows(rows)
+    return rows[_bound(found[2], found[3], len(rows)) : _bound(found[4], found[5], len(rows))]
+
+
+def _bound(number: str | None, percent: str | None, n: int) -> int | None:
+    if not number:
+        return None
+    return int(number) * n // 100 if percent else int(number)

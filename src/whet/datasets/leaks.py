@@ -1,0 +1,136 @@
+"""Does a test row stand in the training data: near-duplicates between row lists, and training rows copied into a prompt."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whet.core.text import words
+from whet.errors import ConfigurationError
+
+__all__ = ["Copied", "Leak", "find_copied", "find_leaks"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """A test row and the training row most like it. `similarity` is 1 when they are equal but for case and punctuation."""
+
+    train_index: int
+    test_index: int
+    similarity: float
+    train_text: str
+    test_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """A run of words of a text that also stands in row `index`."""
+
+    index: int
+    span: str
+
+
+def find_leaks(train: Iterable[Any], test: Iterable[Any], *, threshold: float = 0.6, fields: Sequence[str] | None = None) -> list[Leak]:
+    """The test rows that have a (near-)duplicate among the training rows, most alike first; each with its nearest training row.
+
+    Rows are texts, mappings or examples. Compared are the given `fields`, by default the inputs of an example, or all fields. Similarity is
+    the Jaccard overlap of words and word pairs; from 0.6 on rows differ in a word or two. The search is exact: only rows that share one of
+    their rarest features can reach the threshold (prefix filtering, Bayardo et al. 2007), so 10,000 rows against 10,000 take seconds.
+
+    Raises `ConfigurationError` unless `threshold` is above 0 and at most 1.
+
+    >>> leaks = find_leaks(["How do I change my PIN?", "Where is my card?"], ["How do I change my pin", "What are the fees?"])
+    >>> [(leak.train_index, leak.test_index, leak.similarity) for leak in leaks]
+    [(0, 0, 1.0)]
+    """
+    if not 0 < threshold <= 1:
+        raise ConfigurationError(f"`threshold` is {threshold}; it is a share of words, above 0 and at most 1. 0.6 finds near-duplicates.")
+    train_texts, test_texts = [_text(row, fields) for row in train], [_text(row, fields) for row in test]
+    train_sets, test_sets = _ordered([_features(t) for t in train_texts], [_features(t) for t in test_texts])
+    index: dict[int, list[int]] = defaultdict(list)
+    for number, features in enumerate(train_sets):
+        for feature in features[: _prefix(len(features), threshold)]:
+            index[feature].append(number)
+    leaks = []
+    for number, features in enumerate(test_sets):
+        near = {candidate for feature in features[: _prefix(len(features), threshold)] for candidate in index.get(feature, ())}
+        similarity, best = _nearest(features, near, train_sets, threshold)
+        if best >= 0:
+            leaks.append(
+                Leak(train_index=best, test_index=number, similarity=similarity, train_text=train_texts[best], test_text=test_texts[number])
+            )
+    return sorted(leaks, key=lambda leak: -leak.similarity)
+
+
+def find_copied(text: str, rows: Iterable[Any], *, length: int = 8, fields: Sequence[str] | None = None) -> list[Copied]:
+    """The runs of at least `length` words that `text` (say, an instruction) shares with rows, the longest of each row.
+
+    >>> find_copied("Note: the quick brown fox jumps over the lazy dog!", ["A quick brown fox jumps over the lazy cat."], length=6)
+    [Copied(index=0, span='quick brown fox jumps over the lazy')]
+    """
+    if length < 1:
+        raise ConfigurationError(f"`length` is {length}; a run has at least 1 word. 8 is usual.")
+    tokens = words(text)
+    places: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for start in range(len(tokens) - length + 1):
+        places[tuple(tokens[start : start + length])].append(start)
+    copied = []
+    for number, row in enumerate(rows if places else ()):
+        span = _longest_shared(tokens, words(_text(row, fields)), places, length)
+        if span:
+            copied.append(Copied(index=number, span=" ".join(span)))
+    return copied
+
+
+def _longest_shared(tokens: list[str], row: list[str], places: Mapping[tuple[str, ...], list[int]], length: int) -> list[str]:
+    best: list[str] = []
+    for start in range(len(row) - length + 1):
+        for place in places.get(tuple(row[start : start + length]), ()):
+            size = length
+            while start + size < len(row) and place + size < len(tokens) and row[start + size] == tokens[place + size]:
+                size += 1
+            if size > len(best):
+                best = row[start : start + size]
+    return best
+
+
+def _text(row: Any, fields: Sequence[str] | None) -> str:
+    if isinstance(row, str):
+        return row
+    if fields is None:
+        given = getattr(row, "_input_keys", None)
+        fields = [name for name in row.keys() if not given or name in given]  # noqa: SIM118 - an example's keys() leave out dspy_ fields
+    return " ".join(str(row[name]) for name in fields if name in row)
+
+
+def _features(text: str) -> set[str]:
+    tokens = words(text)
+    return {*tokens, *(f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False))}
+
+
+def _ordered(train: list[set[str]], test: list[set[str]]) -> tuple[list[list[int]], list[list[int]]]:
+    """Features as numbers, the rarest first in every row."""
+    counts = Counter(feature for features in (*train, *test) for feature in features)
+    order = {feature: number for number, (feature, _) in enumerate(sorted(counts.items(), key=lambda item: (item[1], item[0])))}
+    numbered = [sorted(order[feature] for feature in features) for features in (*train, *test)]
+    return numbered[: len(train)], numbered[len(train) :]
+
+
+def _prefix(size: int, threshold: float) -> int:
+    return size - math.ceil(threshold * size - 1e-9) + 1 if size else 0
+
+
+def _nearest(features: list[int], candidates: Iterable[int], rows: list[list[int]], threshold: float) -> tuple[float, int]:
+    mine, best, similarity = set(features), -1, threshold - 1e-9
+    for candidate in sorted(candidates):
+        other = rows[candidate]
+        if min(len(other), len(mine)) < similarity * max(len(other), len(mine)):
+            continue
+        shared = len(mine.intersection(other))
+        found = shared / (len(mine) + len(other) - shared)
+        if found > similarity:
+            best, similarity = candidate, found
+    return similarity, best

@@ -1,0 +1,204 @@
+"""What means the same is equal, what does not is not, and hostile input costs next to nothing."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+
+import pytest
+
+from whet.core.mathematics.equality import final_answer, math_equal, numeric_equal, read_number
+from whet.core.mathematics.formula import FormulaError, parse
+
+SAME = [
+    ("3/4", r"\frac{3}{4}"),
+    (r"\frac34", "0.75"),
+    (r"\dfrac{1}{2}", ".5"),
+    ("1,234", "1234"),
+    (r"1{,}234.5", "1234.5"),
+    ("50%", "0.5"),
+    (r"50\%", "50"),
+    ("$12", "12"),
+    (r"\$12.50", "12.5"),
+    ("3 1/2", "7/2"),
+    (r"3\frac{1}{2}", "3.5"),
+    ("5 cm", "5"),
+    (r"5\text{ cm}^2", "5"),
+    ("5 cm^2", "5"),
+    ("12 m", "12"),
+    ("12 apples", "12"),
+    ("x=5", "5"),
+    ("x = 2y", "2y"),
+    ("2x+1", "1 + 2x"),
+    ("(x+1)^2", "x^2+2x+1"),
+    ("xy", r"y \cdot x"),
+    (r"\sqrt{2}", "2^{1/2}"),
+    (r"\sqrt[3]{27}", "3"),
+    (r"2\sqrt{3}", r"\sqrt{12}"),
+    (r"\pi/4", r"\frac{\pi}{4}"),
+    ("\u03c0", "pi"),
+    (r"\left( 1, 2 \right)", "(1,2)"),
+    ("[1, 2)", r"\left[1,2\right)"),
+    (r"(-\infty, 3]", "(-inf,3]"),
+    ("1, 2", "2, 1"),
+    (r"\{1,2,3\}", r"\{3,2,1\}"),
+    ("(1, (2, 3))", "(1,(2,3))"),
+    ("90^\\circ", "90"),
+    ("90\u00b0", "90"),
+    (r"\boxed{7}", "7"),
+    ("$7$", "7."),
+    ("\u00bd", "1/2"),
+    ("2\u00bd", "2.5"),
+    ("\u22123", "-3"),
+    ("2\u00d73", "6"),
+    ("10^3", "1000"),
+    ("1.5e3", "1500"),
+    (r"1.5 \times 10^3", "1500"),
+    ("5!", "120"),
+    (r"\binom{5}{2}", "10"),
+    ("|-3|", "3"),
+    ("2**3", "8"),
+    (r"\text{Monday}", "monday"),
+    (r"\text{(B)}", "(B)"),
+    ("0.3333333", "1/3"),
+    (r"\frac{1}{3}", "1/3"),
+    ("3+2i", "2i + 3"),
+    (r"\sin(\pi/6)", "0.5"),
+    ("-x^2", "-(x^2)"),
+    ("2^{-2}", "1/4"),
+    ("--5", "5"),
+]
+DIFFERENT = [
+    ("3/4", "4/3"),
+    ("1", "2"),
+    ("-3", "3"),
+    ("(1,2)", "(2,1)"),
+    ("[1,2]", "(1,2)"),
+    ("[1,2)", "[1,2]"),
+    ("x", "y"),
+    ("2x", "2"),
+    ("x^2", "2x"),
+    ("1,2", "1,3"),
+    ("(1,2)", "(1,2,3)"),
+    ("1, 2", "12"),
+    ("", "0"),
+    ("yes", "no"),
+    ("", ""),
+    ("1/0", "2/0"),
+    ("0.33", "1/3"),
+    (r"\{1,1\}", r"\{1,2\}"),
+    ("3 + ", "3"),
+    ("50%", "5"),
+    (r"\sqrt{-1}", "1"),
+    ("monday", "tuesday"),
+]
+
+
+@pytest.mark.parametrize(("a", "b"), SAME)
+def test_what_means_the_same_is_equal(a: str, b: str) -> None:
+    assert math_equal(a, b)
+    assert math_equal(b, a)
+
+
+@pytest.mark.parametrize(("a", "b"), DIFFERENT[:-1])
+def test_what_does_not_is_not(a: str, b: str) -> None:
+    assert math_equal(a, b) is (a == b)
+    assert math_equal(b, a) is (a == b)
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "9" * 900,
+        "9^9^9^9^9",
+        "2^(10^9)",
+        "(" * 500 + "1" + ")" * 500,
+        "1+" * 400 + "1",
+        "500!!!!",
+        "(" * 1999,
+        "{" * 100_000,
+        "\\frac" * 300,
+        "^" * 900,
+        "|" * 900,
+        "1e99" * 200,
+        "\\text{" * 300,
+        "x" * 900,
+        "9" * 1_000_000,
+        "\\sqrt" * 150 + "2",
+        "-" * 900 + "1",
+        "1/" * 400 + "0",
+        "(9^999)^999",
+        "1/(9^500)^20*3^900",
+        "__import__('os').system('true')",
+        " " * 1990 + "-",
+        "," * 900,
+    ],
+)
+def test_hostile_input_costs_next_to_nothing(bomb: str) -> None:
+    start = time.process_time()
+    math_equal(bomb, "1")
+    math_equal(bomb, bomb + " ")
+    numeric_equal(bomb, 1)
+    final_answer(bomb)
+    assert time.process_time() - start < 0.4
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1,234.5", Fraction(2469, 2)),
+        ("-3", Fraction(-3)),
+        ("$-3", Fraction(-3)),
+        ("-$3", Fraction(-3)),
+        ("2/3", Fraction(2, 3)),
+        ("1/0", None),
+        ("12 %", Fraction(3, 25)),
+        ("12 percent", Fraction(3, 25)),
+        ("1e3", Fraction(1000)),
+        ("no number", None),
+        ("", None),
+        ("3-5", Fraction(5)),
+        ("from 2 to 7 apples.", Fraction(7)),
+        (True, None),
+        (float("nan"), None),
+        (0.5, Fraction(1, 2)),
+        (".5", Fraction(1, 2)),
+        ("1,23", Fraction(23)),
+        ("10 - 4", Fraction(4)),
+        ("x = -4", Fraction(-4)),
+    ],
+)
+def test_numbers_are_read_out_of_text(text: object, number: Fraction | None) -> None:
+    assert read_number(text) == number
+
+
+def test_numbers_compare_within_a_tolerance() -> None:
+    assert numeric_equal("0.3333", "1/3", rel_tol=1e-3)
+    assert not numeric_equal("0.3333", "1/3")
+    assert not numeric_equal("no", "number")
+    assert not numeric_equal("50%", "5000%")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"so \boxed{\frac{1}{2}} and then \boxed{x^{2}}.", "x^{2}"),
+        ("48/2 = 24\n#### 72", "72"),
+        ("The answer is 5.\nBye", "5"),
+        ("just 5.", "just 5"),
+        (r"\boxed{1", "1"),
+        ("The final answer is: 12", "12"),
+        ("Answer: 3", "3"),
+    ],
+)
+def test_the_final_answer_is_found(text: str, answer: str) -> None:
+    assert final_answer(text) == answer
+
+
+def test_a_formula_says_why_it_cannot_be_read() -> None:
+    with pytest.raises(FormulaError, match="does not belong"):
+        parse("3 4")
+    with pytest.raises(FormulaError, match="longer than 1000"):
+        parse("1" * 1001)
+    with pytest.raises(FormulaError):
+        parse("1/0").value({})

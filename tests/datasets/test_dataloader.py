@@ -1,0 +1,188 @@
+"""`DataLoader`: files, frames, retrievers and the hub, with the calls that programs make (behaviour 27.2)."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import whet.core.context as context
+from whet.core.records import Example
+from whet.datasets import DataLoader
+from whet.errors import ConfigurationError, InputError, MissingExtraError
+
+ROWS = [{"text": f"t{i}", "label": i % 3, "other": None} for i in range(10)]
+
+
+def fake_hub(monkeypatch: pytest.MonkeyPatch, answer: Any) -> list[tuple[Any, ...]]:
+    asked: list[tuple[Any, ...]] = []
+
+    def load_dataset(*args: Any, **kwargs: Any) -> Any:
+        asked.append((args, kwargs))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(load_dataset=load_dataset))
+    return asked
+
+
+def test_the_hub_call_of_the_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = fake_hub(monkeypatch, ROWS)
+    kwargs = {"fields": ("text", "label"), "input_keys": ("text",), "split": "train", "trust_remote_code": True}
+    rows = DataLoader().from_huggingface(dataset_name="PolyAI/banking77", **kwargs)[:5]  # type: ignore[arg-type, index]
+    assert asked == [(("PolyAI/banking77",), {"split": "train"})]
+    assert isinstance(rows, list)
+    assert rows[4] == Example(text="t4", label=1)
+    assert rows[0].inputs().keys() == ["text"]
+    assert Example(rows[0], hint="h").with_inputs("text", "hint").hint == "h"
+
+
+def test_the_hub_gives_a_list_per_split_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_hub(monkeypatch, {"train": ROWS, "test": ROWS[:2]})
+    loaded = DataLoader().from_huggingface("x/y", "config", input_keys=["text"])
+    assert isinstance(loaded, dict)
+    assert {split: len(rows) for split, rows in loaded.items()} == {"train": 10, "test": 2}
+    assert loaded["train"][0].keys() == ["text", "label", "other"]
+    fake_hub(monkeypatch, [ROWS, ROWS[:1]])
+    several = DataLoader().from_huggingface("x/y", split=["train[:10]", "test"])
+    assert isinstance(several, dict)
+    assert [len(several[k]) for k in ("train[:10]", "test")] == [10, 1]
+
+
+def test_without_the_hub_a_local_copy_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    monkeypatch.setenv("WHET_DATA", str(tmp_path))
+    (tmp_path / "banking77").mkdir()
+    for split in ("train", "test"):
+        text = "text,category\n" + "".join(f"{split}{i},{name}\n" for i, name in enumerate(["b", "Ca", "a", "b"]))
+        (tmp_path / "banking77" / f"{split}.csv").write_text(text, encoding="utf-8")
+    rows = DataLoader().from_huggingface("PolyAI/banking77", split="train", fields=("text", "label"), input_keys=("text",))
+    assert isinstance(rows, list)
+    assert [(row.text, row.label) for row in rows] == [("train0", 1), ("train1", 2), ("train2", 0), ("train3", 1)]
+    both = DataLoader().from_huggingface("PolyAI/banking77")
+    assert isinstance(both, dict)
+    assert set(both) == {"train", "test"}
+    assert [len(DataLoader().from_huggingface("a/banking77", split=s)) for s in ("train[:3]", "train[1:]", "train[25%:50%]")] == [3, 3, 1]
+    with pytest.raises(ConfigurationError, match=r"no split 'dev'; it holds: test.csv, train.csv"):
+        DataLoader().from_huggingface("banking77", split="dev")
+    fake_hub(monkeypatch, ConnectionError("offline"))
+    assert len(DataLoader().from_huggingface("PolyAI/banking77", split="test")) == 4
+
+
+def test_without_hub_and_copy_the_error_says_what_would_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WHET_DATA", raising=False)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(MissingExtraError, match=r"WHET_DATA.*`datasets`.*pip install 'whet\[datasets\]'"):
+        DataLoader().from_huggingface("a/b")
+    fake_hub(monkeypatch, ConnectionError("offline"))
+    with pytest.raises(ConfigurationError, match="'a/b' could not be loaded from the hub: ConnectionError: offline"):
+        DataLoader().from_huggingface("a/b")
+
+
+def test_csv_columns_of_numbers_become_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('\ufeffq,n,x,code,flag,note\n"a, b",1,1.5,007,true,\nc,,2,010,false,NaN\n', encoding="utf-8")
+    rows = DataLoader().from_csv(str(path), input_keys=("q",))
+    assert rows[0].toDict() == {"q": "a, b", "n": 1, "x": 1.5, "code": "007", "flag": True, "note": ""}
+    assert rows[1].toDict() == {"q": "c", "n": None, "x": 2.0, "code": "010", "flag": False, "note": "NaN"}
+    assert DataLoader().from_csv([path, path], fields=["n"])[2].keys() == ["n"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", '[{"q": 1}, {"q": 2}]'),
+        ("a.jsonl", '{"q": 1}\n\n{"q": 2}\n'),
+        ("b.json", '{"q": 1}\n{"q": 2}'),
+        ("c.json", '{"version": 1, "data": [{"q": 1}, {"q": 2}]}'),
+        ("d.json", '{"q": [1, 2]}'),
+        ("e.ndjson", '{"q": 1}\n{"q": 2}'),
+    ],
+)
+def test_json_in_its_usual_shapes(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [row.q for row in DataLoader().from_json(str(tmp_path / name), fields=["q"], input_keys=["q"])] == [1, 2]
+
+
+def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="There is no file"):
+        DataLoader().from_csv(tmp_path / "none.csv")
+    (tmp_path / "bad.json").write_text("{nope", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="is no JSON"):
+        DataLoader().from_json(tmp_path / "bad.json")
+    (tmp_path / "text.json").write_text('"text"', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="no list of JSON objects, but str"):
+        DataLoader().from_json(tmp_path / "text.json")
+
+
+def test_columns_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_hub(monkeypatch, ROWS)
+    with pytest.raises(InputError, match="no column `question`; the columns are: text, label, other"):
+        DataLoader().from_huggingface("a/b", split="train", fields=("question",))
+    with pytest.raises(InputError, match="no column `question`"):
+        DataLoader().from_huggingface("a/b", split="train", input_keys=("question",))
+    with pytest.raises(ValueError, match="`fields` is 'text'"):
+        DataLoader().from_huggingface("a/b", split="train", fields="text")
+    with pytest.raises(ValueError, match="`input_keys` is 'text'"):
+        DataLoader().from_huggingface("a/b", split="train", input_keys="text")
+
+
+def test_parquet_needs_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"whet\[datasets\]"):
+        DataLoader().from_parquet(path)
+
+    class Table:
+        @staticmethod
+        def from_parquet(name: str) -> list[dict[str, Any]]:
+            assert name == str(path)
+            return ROWS
+
+    monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(Dataset=Table))
+    assert len(DataLoader().from_parquet(path, input_keys=["text"])) == 10
+
+
+def test_frames_and_retrievers() -> None:
+    class Frame:
+        def to_dict(self, orient: str) -> list[dict[str, Any]]:
+            assert orient == "records"
+            return ROWS
+
+    class Shelf:
+        def get_objects(self, num_samples: int, fields: list[str]) -> list[dict[str, Any]]:
+            return [{name: row[name] for name in fields} for row in ROWS[:num_samples]]
+
+    assert DataLoader().from_pandas(Frame(), fields=["text"], input_keys=["text"])[9].text == "t9"
+    with pytest.raises(ConfigurationError, match="No retriever is configured"):
+        DataLoader().from_rm(2, fields=["text"])
+    with context.context(rm=Shelf()):
+        assert DataLoader().from_rm(2, fields=["text"], input_keys=["text"]) == [Example(text="t0"), Example(text="t1")]
+    with context.context(rm=object()), pytest.raises(ConfigurationError, match="no method `get_objects"):
+        DataLoader().from_rm(2, fields=["text"])
+
+
+def test_sampling_and_splitting_by_seed() -> None:
+    rows = [Example(n=i) for i in range(20)]
+    loader = DataLoader()
+    assert loader.sample(rows, 5, seed=1) == loader.sample(rows, 5, seed=1) != loader.sample(rows, 5, seed=2)
+    halves = loader.train_test_split(rows, train_size=0.75, random_state=3)
+    assert [len(halves["train"]), len(halves["test"])] == [15, 5]
+    assert sorted(row.n for row in halves["train"] + halves["test"]) == list(range(20))
+    assert halves == loader.train_test_split(rows, random_state=3)
+    assert [len(part) for part in loader.train_test_split(rows, train_size=4, test_size=0.5).values()] == [4, 10]
+    assert [row.n for row in rows] == list(range(20))
+
+
+@pytest.mark.parametrize(("train", "test"), [(1.5, None), (30, None), (-1, None), (15, 10), (0.75, 0.5), (True, None)])
+def test_sizes_that_do_not_fit_are_refused(train: Any, test: Any) -> None:
+    with pytest.raises(ValueError, match=r"train_size|test_size"):
+        DataLoader().train_test_split([Example(n=i) for i in range(20)], train_size=train, test_size=test)
+    with pytest.raises(ValueError, match="30 rows were asked for, but there are 1"):
+        DataLoader().sample([Example(n=1)], 30)

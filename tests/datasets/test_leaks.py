@@ -1,0 +1,75 @@
+"""Leaks: found exactly, against brute force, and fast."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from hypothesis import given, strategies as st
+
+from whet.core.records import Example
+from whet.datasets import find_copied, find_leaks, load_bundled
+from whet.datasets.leaks import _features
+from whet.errors import ConfigurationError
+
+TEXTS = st.lists(st.lists(st.sampled_from("abcdefg"), max_size=7).map(" ".join), max_size=8)
+
+
+@given(TEXTS, TEXTS, st.sampled_from([0.3, 0.5, 0.8, 1.0]))
+def test_the_search_finds_what_brute_force_finds(train: list[str], test: list[str], threshold: float) -> None:
+    def likeness(a: str, b: str) -> float:
+        x, y = _features(a), _features(b)
+        return len(x & y) / len(x | y) if x and y else 0.0
+
+    best = {i: max((likeness(a, b) for a in train), default=0.0) for i, b in enumerate(test)}
+    expected = {i: score for i, score in best.items() if score >= threshold - 1e-9}
+    assert {leak.test_index: leak.similarity for leak in find_leaks(train, test, threshold=threshold)} == pytest.approx(expected)
+
+
+def test_case_and_punctuation_do_not_hide_a_leak() -> None:
+    train = [
+        Example(question="What is my PIN?", answer="1").with_inputs("question"),
+        Example(question="Fees?", answer="2").with_inputs("question"),
+    ]
+    test = [Example(question="what is my pin", answer="other").with_inputs("question")]
+    (leak,) = find_leaks(train, test)
+    assert (leak.train_index, leak.test_index, leak.similarity) == (0, 0, 1.0)
+    assert find_leaks(train, test, fields=["answer"]) == []
+    assert find_leaks([{"q": "a b c"}], [{"q": "a b c", "z": None}], fields=["q"])[0].similarity == 1.0
+
+
+def test_the_bundled_banking_rows_have_near_duplicates_and_the_worst_come_first() -> None:
+    leaks = find_leaks(load_bundled("banking77"), load_bundled("banking77", "test"), threshold=0.6)
+    assert 1 <= len(leaks) < 100
+    assert [leak.similarity for leak in leaks] == sorted((leak.similarity for leak in leaks), reverse=True)
+
+
+def test_ten_thousand_against_ten_thousand_takes_seconds() -> None:
+    rng = random.Random(0)
+    vocabulary = [f"w{int(rng.paretovariate(0.4))}" for _ in range(30_000)]
+    train = [" ".join(rng.choices(vocabulary, k=12)) for _ in range(10_000)]
+    test = [" ".join(rng.choices(vocabulary, k=12)) for _ in range(9_990)] + train[:10]
+    start = time.process_time()
+    leaks = find_leaks(train, test)
+    assert time.process_time() - start < 8
+    assert {leak.test_index for leak in leaks} >= set(range(9_990, 10_000))
+
+
+def test_rows_copied_into_an_instruction_are_found() -> None:
+    rows = ["Where on earth is my brand new card that I ordered?", "Unrelated", "brand new card that I"]
+    text = "Classify. For example: 'where on earth is my brand NEW card', or 'brand new card that I ordered?'"
+    assert [(c.index, c.span) for c in find_copied(text, rows, length=5)] == [
+        (0, "where on earth is my brand new card"),
+        (2, "brand new card that i"),
+    ]
+    assert find_copied(text, rows, length=9) == []
+    assert find_copied("short", rows) == []
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.1])
+def test_mistakes_are_named(threshold: float) -> None:
+    with pytest.raises(ConfigurationError, match="`threshold`"):
+        find_leaks([], [], threshold=threshold)
+    with pytest.raises(ConfigurationError, match="`length` is 0"):
+        find_copied("a", ["a"], length=0)
