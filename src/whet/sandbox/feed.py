@@ -67,6 +67,7 @@ class Feed:
         self._stop(KeyboardInterrupt())
 
     def drive(self, session: Any, code: str, variables: dict[str, Any], mount: Any) -> Any:
+        """Feed the code, answer until it is done, and return the value of its last expression. Raises what pydantic-monty raises."""
         monty = self.monty
         self.worker = session.worker_pid
         # The functions only mark the names as callable: each call is answered in `_answer`.
