@@ -14,7 +14,7 @@ from whet.lm.embedded.text import STOP_WORDS, content_words, features, sentences
 
 __all__ = ["Spans", "central_sentences", "dates", "names_in", "numbers", "overlap", "question_and_context", "span_for", "spans_of"]
 
-_NUMBER: Final = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?(?![\w])")
+_NUMBER: Final = re.compile(r"(?<![\w.])[-+]?\d[\d,]{0,18}(?:\.\d{1,12})?(?![\w])")
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ISO_DATE: Final = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _LONG_DATE: Final = re.compile(

@@ -272,6 +272,9 @@ def _wanted(request: Request, sheet: Sheet, memo: Memo) -> tuple[Field, ...]:
 
 def _without_reminder(text: str, names: tuple[str, ...]) -> tuple[str, str]:
     """The last user text without the closing paragraphs that name the outputs, and those paragraphs."""
+    ending = text[text.rfind("\n\n") + 1 :]
+    if names and not any(name in ending for name in (*names, "completed")):
+        return text, ""  # most example turns end here
     wanted = "|".join(re.escape(name) for name in names) or r"\w+"
     named = re.compile(rf"\[\[ ## (?:{wanted}|completed) ## \]\]|[`\"<](?:{wanted})[`\">]")
     cut = len(text)

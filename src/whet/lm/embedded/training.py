@@ -57,10 +57,11 @@ def train(  # noqa: PLR0913 - the settings of one training run, all by keyword
 ) -> Weights:
     """Fits weights to chat rows `{"messages": [{"role", "content"}, ...]}`, each ending with the assistant's right answer.
 
-    It is multinomial logistic regression by stochastic gradient descent, with one difference: what the untrained reader scores for a row is
-    its starting point, so the weights learn what the reader gets wrong. With a `strength` of zeros it is plain logistic regression; measured
-    beside it in `bench/embedded.py`, which is where to look before praising this. Every output with known options is learnt; so is a free-text output whose short answers repeat. `start` is trained further; it is not changed.
-    `progress(epoch, loss)` is called after each epoch with the mean loss in nats. The same rows, options and seed give the same weights.
+    It is multinomial logistic regression by stochastic gradient descent, with one difference: what the untrained reader scores for a
+    row is its starting point, so the weights learn what the reader gets wrong. With a `strength` of zeros it is plain logistic
+    regression, which does as well with many rows: `bench/embedded.py` measures both. Every output with known options
+    is learnt; so is a free-text output whose short answers repeat. `start` is trained further; it is not changed. `progress(epoch,
+    loss)` is called after each epoch with the mean loss in nats. The same rows, options and seed give the same weights.
 
     Raises:
         ConfigurationError: no row has an output to learn, or a setting cannot work.
