@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,12 @@ _PRIVATE = re.compile(
     r"|^(AWS|AZURE|DATABRICKS|GOOGLE|GEMINI|VERTEX|VERTEXAI|OPENAI|ANTHROPIC|OLLAMA|HF|HUGGINGFACE|WHET|OTEL|MLFLOW|WANDB)_",
     re.IGNORECASE,
 )
+# A slow machine is no failure, and CI sees the same examples each time; elsewhere they vary, so that new ones are found.
+hypothesis.settings.register_profile(
+    "whet", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("whet")
+
 _HOME = tempfile.TemporaryDirectory(prefix="whet-tests-")
 _count = itertools.count()
 
