@@ -532,3 +532,17 @@ def test_an_interrupt_while_the_code_runs_ends_the_session(make: Make) -> None:
     timer.join()
     with pytest.raises(CodeInterpreterError, match="interrupted"):
         interpreter.execute("1")
+
+
+def test_a_flow_uses_one_interpreter_on_an_event_loop_too(make: Make) -> None:
+    from whet.core.flow import Flow, Invoke, adrive, drive
+
+    def steps(interpreter: PythonInterpreter) -> Flow[Any]:
+        for n in range(5):
+            yield Invoke(interpreter.execute, (f"x = {n}",))
+        result = yield Invoke(interpreter.execute, ("x",))
+        yield Invoke(interpreter.shutdown)
+        return result
+
+    assert drive(steps(make())) == 4
+    assert asyncio.run(adrive(steps(make()))) == 4

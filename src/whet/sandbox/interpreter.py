@@ -7,19 +7,20 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
+from whet.core.events import handlers_of, observing
 from whet.errors import CodeExecutionError, CodeInterpreterError, ConfigurationError
 from whet.sandbox import backends, monty
 from whet.sandbox.bridge import ToolBridge, call_tool
 from whet.sandbox.files import Shared, environment
-from whet.sandbox.observe import observed
 from whet.sandbox.protocol import Backend, Failure, Limits, Offer, Outcome
 from whet.sandbox.serializable import SandboxSerializable, assembly
 from whet.sandbox.value import check_name, received, sent
 
 __all__ = ["PythonInterpreter"]
 
+T = TypeVar("T")
 HANDOVER_SECONDS = 0.05
 
 
@@ -113,7 +114,16 @@ class PythonInterpreter:
 
     def start(self) -> None:
         """Start the session; does nothing when it runs already. Raises `CodeInterpreterError` where it cannot start or has ended."""
-        observed(self, "interpreter_startup", {}, self._start)
+        self._watched("interpreter_startup", {}, self._start)
+
+    def _watched(self, kind: str, inputs: Mapping[str, Any], work: Callable[[], T]) -> T:
+        """Do some work between the start and the end that callbacks are told of."""
+        handlers = handlers_of(self)
+        if not handlers:
+            return work()
+        with observing(kind, self, inputs, handlers) as call:
+            call.outputs = result = work()
+        return result
 
     def _start(self) -> None:
         self._own()
@@ -157,7 +167,7 @@ class PythonInterpreter:
         5761.328
         """
         inputs = {"code": code, "variables": variables}
-        return observed(self, "interpreter_execute", inputs, lambda: self._execute(code, dict(variables or {})))
+        return self._watched("interpreter_execute", inputs, lambda: self._execute(code, dict(variables or {})))
 
     def __call__(self, code: str, variables: Mapping[str, Any] | None = None) -> Any:
         """The same as `execute`."""
@@ -224,7 +234,7 @@ class PythonInterpreter:
 
     def _call_tool(self, name: str, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         inputs = {"tool_name": name, "args": args, "kwargs": kwargs}
-        return observed(self, "interpreter_tool_call", inputs, lambda: call_tool(function, args, kwargs))
+        return self._watched("interpreter_tool_call", inputs, lambda: call_tool(function, args, kwargs))
 
     def _change_backend(self) -> bool:
         """Take full Python instead, where `auto` may, and where the session holds nothing yet."""
@@ -298,7 +308,7 @@ class PythonInterpreter:
 
     def shutdown(self) -> None:
         """End the session, from any thread; afterwards this interpreter cannot be used. A second call does nothing."""
-        observed(self, "interpreter_shutdown", {}, lambda: self._end("This interpreter was shut down. Make a new one."))
+        self._watched("interpreter_shutdown", {}, lambda: self._end("This interpreter was shut down. Make a new one."))
 
     def _end(self, why: str) -> None:
         self._ended = self._ended or why
