@@ -25,6 +25,9 @@ if TYPE_CHECKING:
         context as context,
         settings as settings,
     )
+    from whet.core.events import (
+        BaseCallback as BaseCallback,
+    )
     from whet.core.exchange import (
         Capabilities as Capabilities,
         Choice as Choice,
@@ -133,6 +136,23 @@ if TYPE_CHECKING:
     from whet.modules.predict import (
         Predict as Predict,
     )
+    from whet.optimize.auto import (
+        Auto as Auto,
+    )
+    from whet.optimize.few_shot import (
+        BootstrapFewShot as BootstrapFewShot,
+        LabeledFewShot as LabeledFewShot,
+    )
+    from whet.optimize.journal import (
+        load_best as load_best,
+    )
+    from whet.optimize.optimizer import (
+        Optimizer as Optimizer,
+    )
+    from whet.optimize.random_search import (
+        BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch,
+        BootstrapRS as BootstrapRS,
+    )
 
 __version__ = "0.1.0"
 
@@ -140,7 +160,12 @@ _HOMES: dict[str, str] = {
     "Adapter": "whet.adapters.base",
     "AdapterParseError": "whet.errors",
     "AssertionFailed": "whet.errors",
+    "Auto": "whet.optimize.auto",
+    "BaseCallback": "whet.core.events",
     "BaseLM": "whet.lm.base",
+    "BootstrapFewShot": "whet.optimize.few_shot",
+    "BootstrapFewShotWithRandomSearch": "whet.optimize.random_search",
+    "BootstrapRS": "whet.optimize.random_search",
     "BudgetExceeded": "whet.errors",
     "CallRecord": "whet.core.trace",
     "Capabilities": "whet.core.exchange",
@@ -177,9 +202,11 @@ _HOMES: dict[str, str] = {
     "LMUnexpectedError": "whet.errors",
     "LMUnsupportedFeatureError": "whet.errors",
     "LMUnsupportedModelError": "whet.errors",
+    "LabeledFewShot": "whet.optimize.few_shot",
     "Message": "whet.core.messages",
     "MissingExtraError": "whet.errors",
     "Module": "whet.modules.module",
+    "Optimizer": "whet.optimize.optimizer",
     "OutputField": "whet.core.field",
     "Parallel": "whet.modules.parallel",
     "Param": "whet.core.param",
@@ -207,13 +234,14 @@ _HOMES: dict[str, str] = {
     "explain_cache": "whet.lm.cache",
     "infer_prefix": "whet.core.field",
     "is_retryable_lm_error": "whet.errors",
+    "load_best": "whet.optimize.journal",
     "make_signature": "whet.core.signature",
     "settings": "whet.core.context",
     "signature_of_function": "whet.core.signature",
     "trace": "whet.core.recording",
 }
 
-_PACKAGES = frozenset({"adapters", "datasets", "errors", "evaluate", "testing"})
+_PACKAGES = frozenset({"adapters", "datasets", "errors", "evaluate", "optimize", "testing"})
 
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll] - one table, not two
 

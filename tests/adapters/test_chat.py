@@ -24,7 +24,9 @@ def answer(**fields: str) -> str:
 def test_messages_come_in_order() -> None:
     demos = [whet.Example(question="whole?", answer="yes"), whet.Example(answer="only an output"), whet.Example(question="half?")]
     with_half = whet.Signature("question, context -> answer")
-    rendered = ChatAdapter().format(with_half, [*demos, whet.Example(question="q", context="c", answer="a")], {"question": "now", "context": "x"})
+    rendered = ChatAdapter().format(
+        with_half, [*demos, whet.Example(question="q", context="c", answer="a")], {"question": "now", "context": "x"}
+    )
     assert [m["role"] for m in rendered] == ["system", "user", "assistant", "user", "assistant", "user"]
     assert "some fields are not supplied" in rendered[1]["content"]
     assert "[[ ## question ## ]]\nwhole?" in rendered[1]["content"]
@@ -104,7 +106,14 @@ def test_typed_values() -> None:
         "note": (Optional[str], whet.OutputField()),
     })  # fmt: skip
     text = answer(n="1_000", ok="yes", kind="'yes'", size="2", tags="['a', \"b\",]", note="null")
-    assert ChatAdapter().parse(signature, text) == {"n": 1000, "ok": True, "kind": "yes", "size": Size.BIG, "tags": ["a", "b"], "note": None}
+    assert ChatAdapter().parse(signature, text) == {
+        "n": 1000,
+        "ok": True,
+        "kind": "yes",
+        "size": Size.BIG,
+        "tags": ["a", "b"],
+        "note": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -135,7 +144,9 @@ def test_a_cut_off_answer_is_its_own_error() -> None:
 
 
 def test_defaults_stand_in_for_missing_outputs() -> None:
-    signature = whet.Signature({"q": whet.InputField(), "a": whet.OutputField(), "b": (int, whet.OutputField(default=3)), "c": (int | None, whet.OutputField())})
+    signature = whet.Signature(
+        {"q": whet.InputField(), "a": whet.OutputField(), "b": (int, whet.OutputField(default=3)), "c": (int | None, whet.OutputField())}
+    )
     assert ChatAdapter().parse(signature, answer(a="x")) == {"a": "x", "b": 3, "c": None}
     assert ChatAdapter().parse(signature, answer(a="x", b="5"))["b"] == 5
 

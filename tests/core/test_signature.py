@@ -135,7 +135,9 @@ def test_unknown_field_options_are_mistakes() -> None:
         whet.InputField(dsec="typo")
 
 
-NAMES = sorted({*dir(whet.Signature), *dir(whet.Prediction), *dir(whet.Predict), "demos", "config", "lm", "items", "instructions", "signature", "self"})
+NAMES = sorted(
+    {*dir(whet.Signature), *dir(whet.Prediction), *dir(whet.Predict), "demos", "config", "lm", "items", "instructions", "signature", "self"}
+)
 LEGAL = [name for name in NAMES if not name.startswith("__") and not keyword.iskeyword(name)]
 
 

@@ -185,7 +185,9 @@ def test_scores_of_every_kind() -> None:
 
 
 def test_files_have_one_row_per_example(tmp_path: Any) -> None:
-    result = whet.Evaluate(devset=ROWS[:3], metric=same, num_threads=1, save_as_csv=tmp_path / "r.csv", save_as_json=tmp_path / "r.json")(even)
+    result = whet.Evaluate(devset=ROWS[:3], metric=same, num_threads=1, save_as_csv=tmp_path / "r.csv", save_as_json=tmp_path / "r.json")(
+        even
+    )
     rows = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert rows[0]["example_label"] is True
     assert rows[0]["pred_label"] is True

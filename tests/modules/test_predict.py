@@ -84,7 +84,9 @@ def test_a_wrong_type_is_said_and_the_call_goes_on(caplog: pytest.LogCaptureFixt
     assert "Type mismatch for field 'n': expected int based on given Signature" in caplog.text
 
 
-@pytest.mark.parametrize(("lm", "says"), [(None, "No LM is loaded"), ("openai/gpt", "LM must be an instance of `whet.BaseLM`"), (3, "LM must be")])
+@pytest.mark.parametrize(
+    ("lm", "says"), [(None, "No LM is loaded"), ("openai/gpt", "LM must be an instance of `whet.BaseLM`"), (3, "LM must be")]
+)
 def test_no_model_and_no_model_at_all(lm: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         ask(whet.Predict("q -> a"), lm, q="x")
@@ -149,7 +151,7 @@ def test_trace_records_steps_and_calls() -> None:
     predict = whet.Predict("q -> a")
     with whet.context(lm=ScriptedLM([{"a": "s"}])), whet.trace() as steps:
         predict(q="x")
-    (predictor, inputs, prediction), = steps
+    ((predictor, inputs, prediction),) = steps
     assert (predictor, inputs, prediction.a) == (predict, {"q": "x"}, "s")
     assert len(steps.calls) == 1
 

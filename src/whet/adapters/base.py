@@ -1,6 +1,7 @@
 """What all adapters share: the order of messages, demos, history, defaults for missing outputs.
 
-An adapter is two pure functions: `render` turns a signature, demos and inputs into messages, `parse` turns an answer's text into typed values.
+An adapter is two pure functions: `render` turns a signature, demos and inputs into messages, `parse` turns an answer's text into typed
+values.
 A format is a subclass that says how fields are laid out.
 """
 
@@ -54,7 +55,7 @@ class Adapter:
     def __init__(self) -> None:
         self._plans: dict[int, Plan] = {}
 
-    # -- rendering ---------------------------------------------------------------------------------------------------------------
+    # -- rendering -----------------------------------------------------------------------------------------------------
 
     def render(self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Mapping[str, Any]] = ()) -> tuple[Message, ...]:
         """The messages of one call. Pure: the same arguments always give the same messages, and no model is needed."""
@@ -125,7 +126,7 @@ class Adapter:
             messages.append(Message("assistant", self.format_assistant_message_content(signature, turn, missing_field_message="None")))
         return messages
 
-    # -- the parts of a prompt ------------------------------------------------------------------------------------------------------
+    # -- the parts of a prompt -----------------------------------------------------------------------------------------
 
     def format_system_message(self, signature: Signature) -> str:
         """The system text: fields, structure of an exchange, task."""
@@ -180,7 +181,7 @@ class Adapter:
         """The messages as dicts in OpenAI's form."""
         return message_dicts(self.render(signature, inputs, demos))
 
-    # -- parsing -----------------------------------------------------------------------------------------------------------------------
+    # -- parsing -------------------------------------------------------------------------------------------------------
 
     def parse(self, signature: Signature, completion: str) -> dict[str, Any]:
         """The typed outputs in an answer's text. Pure.
@@ -225,7 +226,11 @@ class Adapter:
         return field.schema.parse(part, repairs) if isinstance(part, str) else field.schema.coerce(part, repairs)
 
     def _missing(self, signature: Signature, choice: Choice, field: Field, so_far: dict[str, Any]) -> AdapterParseError:
-        fix = "raise `max_tokens`" if choice.finish_reason == "length" else "try another adapter, a demo, or `retries=1` to show the model its answer"
+        fix = (
+            "raise `max_tokens`"
+            if choice.finish_reason == "length"
+            else "try another adapter, a demo, or `retries=1` to show the model its answer"
+        )
         message = f"Field `{field.name}` ({field.schema.name}) is missing in the answer. What may help: {fix}."
         return self.error(signature, choice, message, so_far, field=field.name, reason="missing")
 
@@ -238,9 +243,11 @@ class Adapter:
             message = f"The answer was cut off at the token limit. {message}"
         return kind(type(self).__name__, signature, choice.text, message, parsed, finish_reason=choice.finish_reason, **details)
 
-    # -- calling a model with it -------------------------------------------------------------------------------------------------------
+    # -- calling a model with it ---------------------------------------------------------------------------------------
 
-    def flow(self, lm: Any, lm_kwargs: Mapping[str, Any], signature: Signature, demos: Sequence[Any], inputs: Mapping[str, Any]) -> Flow[Any]:
+    def flow(
+        self, lm: Any, lm_kwargs: Mapping[str, Any], signature: Signature, demos: Sequence[Any], inputs: Mapping[str, Any]
+    ) -> Flow[Any]:
         """Render, ask, parse: one dict of outputs per completion."""
         response = yield from lm.flow(self.request(signature, inputs, demos, options=lm_kwargs, capabilities=lm.capabilities))
         return [self.read(signature, choice).values for choice in response.choices]
@@ -249,13 +256,13 @@ class Adapter:
         self, lm: Any, lm_kwargs: Mapping[str, Any], signature: Signature, demos: Sequence[Any], inputs: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
         """Render, ask the model, parse: one dict of outputs per completion."""
-        return drive(self.flow(lm, lm_kwargs, signature, demos, inputs))  # type: ignore[no-any-return]
+        return drive(self.flow(lm, lm_kwargs, signature, demos, inputs))
 
     async def acall(
         self, lm: Any, lm_kwargs: Mapping[str, Any], signature: Signature, demos: Sequence[Any], inputs: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
         """The same as calling it, from async code."""
-        return await adrive(self.flow(lm, lm_kwargs, signature, demos, inputs))  # type: ignore[no-any-return]
+        return await adrive(self.flow(lm, lm_kwargs, signature, demos, inputs))
 
 
 def _field_list(fields: Iterable[Field]) -> str:
@@ -264,5 +271,3 @@ def _field_list(fields: Iterable[Field]) -> str:
 
 def _constraint_line(field: Field) -> str:
     return f"\nConstraints: {describe_constraints(field.constraints)}" if field.constraints else ""
-
-

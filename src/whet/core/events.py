@@ -14,13 +14,15 @@ from typing import Any, TypeVar
 from whet.core.context import current
 from whet.core.flow import Flow
 
-__all__ = ["ACTIVE_CALL_ID", "BaseCallback", "handlers_of", "observed", "observing", "with_callbacks"]
+__all__ = ["ACTIVE_CALL_ID", "COMPILING", "BaseCallback", "handlers_of", "observed", "observing", "with_callbacks"]
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # During a call its id; in a start handler still the parent's.
 ACTIVE_CALL_ID: ContextVar[str | None] = ContextVar("whet_active_call_id", default=None)
+# The optimizers whose `compile` is under way here, each with the thread or task it runs in.
+COMPILING: ContextVar[tuple[tuple[int, int], ...]] = ContextVar("whet_compiling", default=())
 
 KINDS = (
     "module",

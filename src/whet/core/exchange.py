@@ -27,7 +27,8 @@ class Request:
     """One question to a model: all that decides the answer, and nothing else. It is what the cache key is made of.
 
     `options` are the request parameters that somebody asked for (`temperature`, `max_tokens`, `stop`, `seed`, ...), under their OpenAI
-    names; nothing is sent that is not there. `n` is the number of samples. `rollout_id` tells apart repeated samples of the same request in the
+    names; nothing is sent that is not there. `n` is the number of samples. `rollout_id` tells apart repeated samples of the same request
+    in the
     cache and is never sent. `response_schema` is the JSON schema the answer must have, or `"json"` for any JSON object.
     """
 

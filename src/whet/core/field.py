@@ -91,13 +91,24 @@ class Field:
         """What makes two fields the same."""
         extra = tuple(sorted((k, repr(v)) for k, v in self.extra.items()))
         constraints = tuple(sorted(self.constraints.items(), key=lambda item: item[0]))
-        return (self.name, self.kind, repr(self.annotation), self.desc, repr(self.default), constraints, self.trusted, self.train_only, extra)
+        return (
+            self.name,
+            self.kind,
+            repr(self.annotation),
+            self.desc,
+            repr(self.default),
+            constraints,
+            self.trusted,
+            self.train_only,
+            extra,
+        )
 
 
-def InputField(default: Any = MISSING, **options: Any) -> Any:  # noqa: N802 - reads as the type it makes
+def InputField(default: Any = MISSING, **options: Any) -> Any:
     """Describe an input: `desc`, a `default`, constraints (`ge`, `le`, `min_length`, ...), and any argument of pydantic's `Field`.
 
-    `trusted=False` marks text from outside: it is framed as data in the prompt. `train_only=True` inputs (hints) are shown when demos and training
+    `trusted=False` marks text from outside: it is framed as data in the prompt. `train_only=True` inputs (hints) are shown when demos and
+    training
     data are made, and never in the finished program's prompt. Raises `SignatureError` for an unknown option.
 
     >>> InputField(desc="a question").desc
@@ -106,7 +117,7 @@ def InputField(default: Any = MISSING, **options: Any) -> Any:  # noqa: N802 - r
     return _describe("input", default, options)
 
 
-def OutputField(default: Any = MISSING, **options: Any) -> Any:  # noqa: N802 - reads as the type it makes
+def OutputField(default: Any = MISSING, **options: Any) -> Any:
     """Describe an output: `desc`, a `default`, constraints (`ge`, `le`, `min_length`, ...), and any argument of pydantic's `Field`.
 
     >>> dict(OutputField(ge=0, le=1).constraints)
@@ -129,8 +140,9 @@ def _describe(kind: Literal["input", "output"], default: Any, options: dict[str,
         fits = ", ".join((*CONSTRAINTS, "desc", "default", "default_factory", "trusted", "train_only"))
         raise SignatureError(f"A field has no option `{unknown[0]}`. Options that fit: {fits}, and those of pydantic's `Field`.")
     default = MISSING if default is ... else default
-    return Field(kind=kind, annotation=annotation, desc=desc, default=default, constraints=MappingProxyType(constraints), extra=given, **known)
-
+    return Field(
+        kind=kind, annotation=annotation, desc=desc, default=default, constraints=MappingProxyType(constraints), extra=given, **known
+    )
 
 
 def infer_prefix(name: str) -> str:

@@ -49,7 +49,7 @@ def drive(flow: Flow[T]) -> T:
         while True:
             try:
                 value = effect.perform()
-            except BaseException as error:  # noqa: BLE001 - the flow decides what an error means, interrupts included
+            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
                 effect = flow.throw(error)
             else:
                 effect = flow.send(value)
@@ -66,7 +66,7 @@ async def adrive(flow: Flow[T]) -> T:
         while True:
             try:
                 value = await effect.aperform()
-            except BaseException as error:  # noqa: BLE001 - the flow decides what an error means, cancellation included
+            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
                 effect = flow.throw(error)
             else:
                 effect = flow.send(value)
@@ -268,7 +268,7 @@ class _Threads:
                 index, job = pulled
                 del pulled
                 left_behind = not self._finish(index, _outcome_of(self.context.copy(), job))
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the whole gets it
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
             self.failure = error
         finally:
             with self.changed:
@@ -431,5 +431,3 @@ def _call_soon(loop: Any, callback: Callable[[], None]) -> None:
     # The loop may have been closed by somebody who gave up waiting.
     if not loop.is_closed():
         loop.call_soon_threadsafe(callback)
-
-

@@ -171,6 +171,10 @@ class Prediction(Example):
 
     __slots__ = ("_completions", "_meta", "_usage")
 
+    _completions: Completions | None
+    _meta: Meta | None
+    _usage: dict[str, Any] | None
+
     def __init__(self, base: Mapping[str, Any] | Example | None = None, **values: Any) -> None:
         object.__setattr__(self, "_store", {**base, **values} if base is not None else values)
         object.__setattr__(self, "_input_keys", None)
@@ -191,7 +195,7 @@ class Prediction(Example):
         """All samples of the answer; one, unless more were asked for."""
         if self._completions is None:
             self._completions = Completions({k: [v] for k, v in self._store.items()})
-        return self._completions  # type: ignore[no-any-return]
+        return self._completions
 
     @property
     def meta(self) -> Meta:
@@ -200,7 +204,7 @@ class Prediction(Example):
 
     def get_lm_usage(self) -> dict[str, Any] | None:
         """Tokens by model of the calls that made this prediction, when usage was tracked."""
-        return self._usage  # type: ignore[no-any-return]
+        return self._usage
 
     def set_lm_usage(self, usage: dict[str, Any] | None) -> None:
         """Store the usage that `get_lm_usage` returns."""
@@ -340,7 +344,8 @@ class Score:
             return _checked(cls(value=float(result)))
         except (TypeError, ValueError):
             raise InputError(
-                f"A metric must return a bool, a number, a `whet.Score`, a dict of numbers or a prediction with a field `score`; it returned {result!r}."
+                "A metric must return a bool, a number, a `whet.Score`, a dict of numbers or a prediction with a field `score`; "
+                f"it returned {result!r}."
             ) from None
 
 

@@ -10,11 +10,9 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-from whet.core.field import Field
-from whet.core.field import InputField as _input_field
-from whet.core.field import OutputField as _output_field
+from whet.core.field import Field, InputField as _input_field, OutputField as _output_field
 from whet.core.signature_text import parse_signature
 from whet.errors import SignatureError
 
@@ -27,10 +25,10 @@ class SignatureMeta(type):
     def __new__(mcs, name: str, bases: tuple[Any, ...], body: dict[str, Any], **options: Any) -> Any:
         if not bases:
             return super().__new__(mcs, name, bases, body)
-        return _from_class_body(name, body, parents=[base for base in body.pop("__whet_parents__", ())])
+        return _from_class_body(name, body, parents=list(body.pop("__whet_parents__", ())))
 
     @classmethod
-    def __prepare__(mcs, name: str, bases: tuple[Any, ...], **options: Any) -> dict[str, Any]:
+    def __prepare__(mcs, name: str, bases: tuple[Any, ...], /, **options: Any) -> dict[str, Any]:
         parents = [base.parent for base in bases if isinstance(base, _ParentMeta)]
         return {"__whet_parents__": parents} if parents else {}
 
@@ -68,6 +66,13 @@ class Signature(metaclass=SignatureMeta):
     input_fields: Mapping[str, Field]
     output_fields: Mapping[str, Field]
     plans: dict[Any, Any]
+    _hash: int | None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, signature: Any = ..., instructions: str | None = ..., signature_name: str = ..., custom_types: Any = ...
+        ) -> None: ...
 
     @classmethod
     def _make(cls, fields: Iterable[Field], instructions: str | None, name: str = "StringSignature") -> Signature:
@@ -89,7 +94,8 @@ class Signature(metaclass=SignatureMeta):
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise SignatureError(
-            f"A signature cannot be changed in place (`{name}`). Make a new one: `with_instructions(...)`, `with_updated_fields(...)`, `append(...)`."
+            f"A signature cannot be changed in place (`{name}`). "
+            "Make a new one: `with_instructions(...)`, `with_updated_fields(...)`, `append(...)`."
         )
 
     @property
@@ -112,7 +118,7 @@ class Signature(metaclass=SignatureMeta):
     def __hash__(self) -> int:
         if self._hash is None:
             object.__setattr__(self, "_hash", hash(self._identity()))
-        return self._hash  # type: ignore[no-any-return,has-type]
+        return self._hash  # type: ignore[return-value]
 
     def equals(self, other: object) -> bool:
         """Whether the other signature has the same instructions and the same fields."""
@@ -197,7 +203,9 @@ class Signature(metaclass=SignatureMeta):
         loaded = []
         for f, saved in zip(self.fields.values(), state["fields"], strict=True):
             desc = saved.get("description", "")
-            loaded.append(f.evolve(desc="" if desc == f"${{{f.name}}}" else desc, extra={**f.extra, "prefix": saved.get("prefix", f.prefix)}))
+            loaded.append(
+                f.evolve(desc="" if desc == f"${{{f.name}}}" else desc, extra={**f.extra, "prefix": saved.get("prefix", f.prefix)})
+            )
         return self._with_fields(loaded, state["instructions"])
 
 
@@ -247,7 +255,9 @@ def _named(name: Any, annotation: Any, field: Any) -> Field:
     return named
 
 
-def _build(signature: Any = None, instructions: str | None = None, signature_name: str = "StringSignature", custom_types: Any = None, **kw: Any) -> Any:
+def _build(
+    signature: Any = None, instructions: str | None = None, signature_name: str = "StringSignature", custom_types: Any = None, **kw: Any
+) -> Any:
     signature = kw.pop("signature", signature)
     if isinstance(signature, str):
         caller = sys._getframe(2)

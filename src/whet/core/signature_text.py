@@ -22,7 +22,9 @@ _SIMPLE = {"str": str, "int": int, "float": float, "bool": bool, "list[str]": li
 def parse_signature(text: str, names: Mapping[str, Any]) -> list[Field]:
     """The fields that a signature string names; types are looked up in builtins, `typing`, whet's own types and `names`, nowhere else."""
     if text.count("->") != 1:
-        raise SignatureError(f"A signature string has exactly one `->` between inputs and outputs, as in 'question -> answer'; got {text!r}.")
+        raise SignatureError(
+            f"A signature string has exactly one `->` between inputs and outputs, as in 'question -> answer'; got {text!r}."
+        )
     takes, gives = text.split("->")
     inputs = [_field("input", part, names, text) for part in _split(takes)]
     outputs = [_field("output", part, names, text) for part in _split(gives)]
@@ -96,7 +98,9 @@ def _type_of(node: ast.expr, names: Mapping[str, Any]) -> Any:
         return typing.Union[_type_of(node.left, names), _type_of(node.right, names)]  # noqa: UP007 - works for any two values
     if isinstance(node, ast.Tuple | ast.List):
         return tuple(_type_of(element, names) for element in node.elts)
-    raise SignatureError(f"`{ast.unparse(node)}` is no type that a signature string can hold. Pass it with `custom_types={{...}}` under a name.")
+    raise SignatureError(
+        f"`{ast.unparse(node)}` is no type that a signature string can hold. Pass it with `custom_types={{...}}` under a name."
+    )
 
 
 def _constant(value: Any, names: Mapping[str, Any]) -> Any:
@@ -129,7 +133,9 @@ def _literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
     except ValueError:
-        raise SignatureError(f"`{ast.unparse(node)}` cannot stand inside of `Literal[...]`; write strings, numbers, booleans or None.") from None
+        raise SignatureError(
+            f"`{ast.unparse(node)}` cannot stand inside of `Literal[...]`; write strings, numbers, booleans or None."
+        ) from None
 
 
 def _lookup(name: str, names: Mapping[str, Any]) -> Any:
@@ -141,7 +147,10 @@ def _lookup(name: str, names: Mapping[str, Any]) -> Any:
     own = _own_type(name)
     if own is not None:
         return own
-    raise SignatureError(f"Unknown name: {name}. Types in a signature string come from builtins, `typing`, the calling code, or `custom_types={{{name!r}: ...}}`.")
+    raise SignatureError(
+        f"Unknown name: {name}. Types in a signature string come from builtins, `typing`, the calling code, "
+        f"or `custom_types={{{name!r}: ...}}`."
+    )
 
 
 def _own_type(name: str) -> Any:

@@ -51,7 +51,8 @@ class Evaluate:
 
     `num_threads` examples run side by side (in tasks under `acall`); `timeout` is in seconds per example. A program that raises scores
     `failure_score`; failures of the network or of the metric are no wrong answers and stay out of the mean. When `max_errors` examples
-    have failed in any way, or the first call of the metric fails, `EvaluationError` is raised with what was finished in `partial`. Ctrl-C propagates, with
+    have failed in any way, or the first call of the metric fails, `EvaluationError` is raised with what was finished in `partial`. Ctrl-C
+    propagates, with
     the finished rows in `evaluate.partial` (and in the files asked for).
 
     >>> rows = [Example(text="a", label="A").with_inputs("text")]
@@ -59,7 +60,7 @@ class Evaluate:
     100.0
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the arguments that people know
         self,
         *,
         devset: Sequence[Any],
@@ -225,7 +226,9 @@ class _Run:
         if isinstance(row.error, BudgetExceeded | _HOPELESS[0] | _HOPELESS[1] | _HOPELESS[2]):
             self.fatal = row.error
         elif row.status == "metric_error" and len(self.rows) == self.failed == 1:
-            self.fatal = EvaluationError(f"The metric `{self.metric.name}` failed on the first example: {type(row.error).__name__}: {row.error}")
+            self.fatal = EvaluationError(
+                f"The metric `{self.metric.name}` failed on the first example: {type(row.error).__name__}: {row.error}"
+            )
             self.fatal.__cause__ = row.error
         elif self.failed >= self.plan.max_errors and self.fatal is None:
             self.fatal = self._too_many(row)
@@ -246,7 +249,7 @@ class _Run:
     def result(self, complete: bool) -> EvaluationResult:
         return EvaluationResult([self.rows[i] for i in sorted(self.rows)], self.plan.failure_score, complete)
 
-    # -- one row ---------------------------------------------------------------------------------------------------------------------------
+    # -- one row -------------------------------------------------------------------------------------------------------
 
     def row_flow(self, index: int, example: Any) -> Flow[Row]:
         started = time.perf_counter()
@@ -256,7 +259,7 @@ class _Run:
         score: Score | None = None
         try:
             prediction = yield from self._predict(example)
-        except Exception as raised:  # noqa: BLE001 - whatever a program raises becomes its row
+        except Exception as raised:  # noqa: BLE001 - whatever a metric raises becomes its row
             error, status = raised, _status_of(raised)
             score = Score(value=self.plan.failure_score) if status == "program_error" else None
         else:
@@ -287,9 +290,9 @@ class _RowJob:
         return self.run.row_flow(self.index, self.example)
 
 
-def _row(
+def _row(  # noqa: PLR0913 - one place builds rows
     index: int, example: Any, prediction: Any, score: Score | None, status: Any, seconds: float, spent: Meter, error: Any
-) -> Row:  # noqa: PLR0913 - one place builds rows
+) -> Row:
     if not spent.spent:
         return Row(index=index, example=example, prediction=prediction, score=score, status=status, seconds=seconds, error=error)
     return Row(
@@ -315,5 +318,3 @@ def _status_of(error: Exception) -> Status:
 
 def _metric_status(error: Exception) -> Status:
     return "infra_error" if isinstance(error, LMError) else "metric_error"
-
-

@@ -62,6 +62,8 @@ def _extra_arguments(metric: Callable[..., Any]) -> int:
     needed = [p for p in places if p.default is p.empty]
     if len(places) < 2 or len(needed) > 2 + len(_NAMES):
         shown = ", ".join(p.name for p in parameters)
-        raise ConfigurationError(f"A metric takes (example, prediction), optionally followed by {', '.join(_NAMES)}; this one takes ({shown}).")
+        raise ConfigurationError(
+            f"A metric takes (example, prediction), optionally followed by {', '.join(_NAMES)}; this one takes ({shown})."
+        )
     third_is_trace = len(places) > 2 and (len(needed) > 2 or places[2].name in _NAMES)
     return min(len(places) - 2, len(_NAMES)) if third_is_trace else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-__all__ = ["Progress"]
+__all__ = ["Line", "Progress"]
 
 _EVERY = 0.1
 
@@ -50,3 +50,28 @@ class Progress:
     def write(text: str) -> None:
         """Print a text that somebody asked for."""
         sys.stdout.write(text + "\n")
+
+
+class Line:
+    """One line on a terminal that is rewritten, ten times a second at most."""
+
+    def __init__(self, shown: bool) -> None:
+        self.stream = sys.stderr
+        self.shown = shown and self.stream.isatty()
+        self.drawn = 0.0
+        self.width = 0
+
+    def show(self, text: str) -> None:
+        """Show this text now, unless another one was just shown."""
+        now = time.monotonic()
+        if self.shown and now - self.drawn >= _EVERY:
+            self.drawn = now
+            self.stream.write("\r" + text.ljust(self.width))
+            self.stream.flush()
+            self.width = len(text)
+
+    def close(self) -> None:
+        """End the line."""
+        if self.shown and self.width:
+            self.stream.write("\n")
+            self.stream.flush()

@@ -19,7 +19,8 @@ Status: TypeAlias = Literal["ok", "program_error", "metric_error", "infra_error"
 class Row:
     """One example and what became of it.
 
-    `status` is `ok`, `program_error` (the program raised: counts with the failure score), `timeout` (likewise), `metric_error` or `infra_error`
+    `status` is `ok`, `program_error` (the program raised: counts with the failure score), `timeout` (likewise), `metric_error` or
+    `infra_error`
     (nobody's fault but the metric's or the network's: left out of the mean). `seconds` is the latency, `cost` in US dollars.
     """
 
@@ -44,11 +45,15 @@ class Row:
 class EvaluationResult(Prediction):
     """The outcome of an evaluation.
 
-    `score` is the mean in percent, rounded to two digits; `results` the triples (example, prediction, score); `rows` everything that is known of each
+    `score` is the mean in percent, rounded to two digits; `results` the triples (example, prediction, score); `rows` everything that is
+    known of each
     example; `mean` the mean with its 95 % interval. `complete` is false when the evaluation was interrupted.
     """
 
     __slots__ = ("_complete", "_rows")
+
+    _complete: bool
+    _rows: tuple[Row, ...]
 
     def __init__(self, rows: Sequence[Row], failure_score: float = 0.0, complete: bool = True) -> None:
         results = [(row.example, row.prediction, row.score.value if row.score is not None else failure_score) for row in rows]
@@ -60,12 +65,12 @@ class EvaluationResult(Prediction):
     @property
     def rows(self) -> tuple[Row, ...]:
         """One `Row` per example, in the order of the devset."""
-        return self._rows  # type: ignore[no-any-return]
+        return self._rows
 
     @property
     def complete(self) -> bool:
         """Whether every example was run."""
-        return self._complete  # type: ignore[no-any-return]
+        return self._complete
 
     @property
     def mean(self) -> Estimate | None:

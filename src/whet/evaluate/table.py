@@ -16,7 +16,8 @@ __all__ = ["text_table", "write_csv", "write_json"]
 
 
 def columns_of(row: Row) -> dict[str, Any]:
-    """One row as named cells: fields of example and prediction (clashing names get `example_` and `pred_`), score, status, cost of the call."""
+    """One row as named cells: fields of example and prediction (clashing names get `example_` and `pred_`), score, status, cost of the
+    call."""
     example = dict(row.example)
     prediction = dict(row.prediction) if isinstance(row.prediction, Mapping) else {"prediction": row.prediction}
     cells = {f"example_{k}" if k in prediction else k: v for k, v in example.items()}

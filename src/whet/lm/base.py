@@ -32,7 +32,7 @@ class BaseLM:
     ['Hello']
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the arguments that people know
         self,
         model: str = "",
         model_type: str = "chat",
@@ -54,7 +54,7 @@ class BaseLM:
         self._capabilities = capabilities
         self._engines: dict[tuple[str, int], Any] = {}
 
-    # -- what it can do ----------------------------------------------------------------------------------------------------------------
+    # -- what it can do ------------------------------------------------------------------------------------------------
 
     @property
     def capabilities(self) -> Capabilities:
@@ -81,7 +81,7 @@ class BaseLM:
         """The request parameters that the model is known to take, under their OpenAI names."""
         return set(self.capabilities.params)
 
-    # -- asking --------------------------------------------------------------------------------------------------------------------------
+    # -- asking --------------------------------------------------------------------------------------------------------
 
     def __call__(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> list[Any]:
         """Ask with a prompt or with messages; one entry per sample: a string, or a dict when an answer has more than text in it."""
@@ -150,7 +150,7 @@ class BaseLM:
         for module in active_modules.get():
             module.history.keep(record, settings.max_history_size)
 
-    # -- what subclasses may do ------------------------------------------------------------------------------------------------------------
+    # -- what subclasses may do ----------------------------------------------------------------------------------------
 
     def copy(self, **changes: Any) -> Any:
         """The same model with other attributes or request parameters (`None` removes one); its history is its own."""
@@ -197,5 +197,6 @@ class BaseLM:
 
 
 SAVED_PARAMETERS = frozenset(
-    "temperature max_tokens max_completion_tokens top_p top_k n seed stop frequency_penalty presence_penalty reasoning_effort verbosity".split()
+    "temperature max_tokens max_completion_tokens top_p top_k n seed stop frequency_penalty presence_penalty reasoning_effort "
+    "verbosity".split()
 )

@@ -28,7 +28,9 @@ def history_text(records: Sequence[Any], colours: bool = False) -> str:
 def _record_text(record: Any, paint: dict[str, str]) -> str:
     lines = [f"\n\n{paint['blue']}[{record['timestamp']}]{paint['off']}\n"]
     for message in record["messages"]:
-        lines.append(f"{paint['red']}{str(message['role']).capitalize()} message:{paint['off']}\n\n{_content_text(message.get('content'))}\n\n")
+        lines.append(
+            f"{paint['red']}{str(message['role']).capitalize()} message:{paint['off']}\n\n{_content_text(message.get('content'))}\n\n"
+        )
         lines += [_tool_call_text(call, paint) for call in message.get("tool_calls") or ()]
     error = record.error if isinstance(record, CallRecord) else None
     if error is not None:
@@ -55,7 +57,8 @@ def _block_text(block: dict[str, Any]) -> str:
 
 
 def _tool_call_text(call: dict[str, Any], paint: dict[str, str]) -> str:
-    return f"{paint['red']}Tool calls:{paint['off']}\n{paint['green']}{call['function']['name']}: {call['function']['arguments']}{paint['off']}\n\n"
+    function = call["function"]
+    return f"{paint['red']}Tool calls:{paint['off']}\n{paint['green']}{function['name']}: {function['arguments']}{paint['off']}\n\n"
 
 
 def _output_text(output: Any, index: int, paint: dict[str, str]) -> str:

@@ -67,7 +67,9 @@ def response_of(answer: Any, model: str) -> Response:
         return Response(choices=tuple(Choice(text=text) for text in answer), model=model)
     choices = _get(answer, "choices")
     if choices is None:
-        raise LMUnexpectedError(f"The model's method returned {type(answer).__name__}; return a string, a `whet.Response` or an OpenAI-style object.")
+        raise LMUnexpectedError(
+            f"The model's method returned {type(answer).__name__}; return a string, a `whet.Response` or an OpenAI-style object."
+        )
     return Response(choices=tuple(map(_choice_of, choices)), usage=_usage_of(_get(answer, "usage")), model=_get(answer, "model") or model)
 
 

@@ -42,7 +42,9 @@ class ChainOfThoughtWithHint(Module):
         super().__init__()
         signature = signature if isinstance(signature, Signature) else _signature_of(signature)
         if "hint" not in signature.input_fields:
-            signature = signature.append("hint", InputField(desc="what the answer should come to", train_only=True, default=None), str | None)
+            signature = signature.append(
+                "hint", InputField(desc="what the answer should come to", train_only=True, default=None), str | None
+            )
         self.predict = Predict(with_reasoning(signature, rationale_field, rationale_field_type), **config)
 
     def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Any]:
@@ -56,5 +58,3 @@ def with_reasoning(signature: Signature, field: Any = None, type_: Any = str) ->
         type_ = field.annotation
     name = getattr(field, "name", "") or "reasoning"
     return signature.prepend(name, field if isinstance(field, Field) else OutputField(desc="${reasoning}"), type_)
-
-

@@ -47,7 +47,7 @@ class Module:
         if callbacks:
             self.callbacks = list(callbacks)
 
-    # -- calling ---------------------------------------------------------------------------------------------------------------------------
+    # -- calling -------------------------------------------------------------------------------------------------------
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the program."""
@@ -66,7 +66,8 @@ class Module:
         forward, aforward = getattr(self, "forward", None), getattr(self, "aforward", None)
         if forward is None and aforward is None:
             raise NotImplementedError(f"`{type(self).__name__}` must define `forward` (or `async def aforward`).")
-        return (yield Invoke(forward or aforward, args, kwargs, twin=aforward))
+        function: Any = forward or aforward
+        return (yield Invoke(function, args, kwargs, twin=aforward))
 
     def run_flow(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
         """A call with everything around it: callbacks, history, usage."""
@@ -92,7 +93,7 @@ class Module:
             result.set_lm_usage(tracker.get_total_tokens())
         return result
 
-    def batch(
+    def batch(  # noqa: PLR0913 - the arguments that people know
         self,
         examples: Sequence[Any],
         num_threads: int | None = None,
@@ -126,7 +127,7 @@ class Module:
 
         return await Parallel(**options).acall([(self, example) for example in examples])
 
-    # -- looking inside ------------------------------------------------------------------------------------------------------------------
+    # -- looking inside ------------------------------------------------------------------------------------------------
 
     def named_predictors(self) -> list[tuple[str, Predict]]:
         """Every predictor that optimizers may change, with its path; those in compiled sub-modules are frozen and left out."""
@@ -169,9 +170,9 @@ class Module:
 
     def map_named_predictors(self: M, change: Callable[[Predict], Any]) -> M:
         """Replace every predictor by what `change` makes of it; returns this module."""
-        for name, predictor in self.named_predictors():
-            if name != "self":
-                self.set_attribute_by_name(self, name, change(predictor))
+        from whet.modules.tree import replace_predictors  # noqa: PLC0415 - the tree knows all kinds of module
+
+        replace_predictors(self, change)
         return self
 
     @staticmethod
@@ -190,7 +191,9 @@ class Module:
         """The model bound to all predictors, `None` if there is none. Raises `ConfigurationError` if they differ."""
         lms = [predictor.lm for predictor in self.predictors()]
         if any(lm is not lms[0] for lm in lms):
-            raise ConfigurationError(f"The predictors use different models: {', '.join(repr(lm) for lm in lms)}. Ask each of them for its `lm`.")
+            raise ConfigurationError(
+                f"The predictors use different models: {', '.join(repr(lm) for lm in lms)}. Ask each of them for its `lm`."
+            )
         return lms[0] if lms else None
 
     def deepcopy(self: M) -> M:
@@ -224,7 +227,7 @@ class Module:
 
         print_history(self.history, n, file)
 
-    # -- saving --------------------------------------------------------------------------------------------------------------------------------
+    # -- saving --------------------------------------------------------------------------------------------------------
 
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
         """The state of every predictor, by path."""

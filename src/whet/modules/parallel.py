@@ -26,7 +26,7 @@ class Parallel(Module):
     in seconds per item, `None` for no limit; nothing is ever run twice (`straggler_limit` is accepted and has no effect).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the arguments that people know
         self,
         num_threads: int | None = None,
         max_errors: int | None = None,

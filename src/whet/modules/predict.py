@@ -18,8 +18,7 @@ from whet.core.flow import Flow, Invoke
 from whet.core.messages import Message
 from whet.core.param import Param
 from whet.core.records import Completions, Meta, Prediction
-from whet.core.signature import Signature, ensure_signature
-from whet.core.signature import make_signature as _make_signature
+from whet.core.signature import Signature, ensure_signature, make_signature as _make_signature
 from whet.core.trace import Step
 from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError
 from whet.lm.base import BaseLM
@@ -73,7 +72,7 @@ class Predict(Module):
         """The request parameters sent with each call."""
         return self.config
 
-    # -- what can be learnt ----------------------------------------------------------------------------------------------------------------
+    # -- what can be learnt --------------------------------------------------------------------------------------------
 
     @property
     def param(self) -> Param:
@@ -91,7 +90,7 @@ class Predict(Module):
                 signature = signature.with_updated_fields(name, desc=desc)
         self.signature, self.demos, self.lm = signature, list(param.demos), param.lm
 
-    # -- calling ---------------------------------------------------------------------------------------------------------------------------
+    # -- calling -------------------------------------------------------------------------------------------------------
 
     def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Prediction]:
         """One prediction: check the inputs, render, ask, parse."""
@@ -168,7 +167,7 @@ class Predict(Module):
         if len(trace) > settings.max_trace_size:
             del trace[: len(trace) - settings.max_trace_size]
 
-    # -- saving --------------------------------------------------------------------------------------------------------------------------------
+    # -- saving --------------------------------------------------------------------------------------------------------
 
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
         """Demos, signature texts and the model's name, as plain data."""
@@ -267,7 +266,8 @@ def _model(lm: Any) -> Any:
         return lm
     if lm is None:
         raise ConfigurationError(
-            'No LM is loaded. Choose one with `whet.configure(lm=whet.LM("openai/gpt-4o-mini"))`, or `whet.LM("embedded")` for one that needs nothing.'
+            'No LM is loaded. Choose one with `whet.configure(lm=whet.LM("openai/gpt-4o-mini"))`, '
+            'or `whet.LM("embedded")` for one that needs nothing.'
         )
     advice = f' Wrap the name: `whet.LM("{lm}")`.' if isinstance(lm, str) else ""
     raise ConfigurationError(f"LM must be an instance of `whet.BaseLM`, not {type(lm).__name__}.{advice}")
@@ -311,6 +311,7 @@ def prediction_of(adapter: Adapter, signature: Signature, response: Response) ->
 def _asking_again(request: Request, error: AdapterParseError) -> Request:
     from dataclasses import replace  # noqa: PLC0415 - only after a failure
 
-    reason = f"Your answer could not be used: {error.reason or 'it does not have the required form'}. Give the whole answer again, in the form asked for."
+    why = error.reason or "it does not have the required form"
+    reason = f"Your answer could not be used: {why}. Give the whole answer again, in the form asked for."
     again = (*request.messages, Message("assistant", error.lm_response or ""), Message("user", reason))
     return replace(request, messages=again)

@@ -28,10 +28,10 @@ FORMAT, VERSION = "whet-program", 1
 _LM_PARAMETERS = frozenset(
     "model model_type cache num_retries temperature max_tokens max_completion_tokens top_p top_k n seed stop frequency_penalty "
     "presence_penalty reasoning_effort verbosity use_developer_role".split()
-)
+)  # fmt: skip
 
 
-# -- writing ---------------------------------------------------------------------------------------------------------------------------------
+# -- writing -----------------------------------------------------------------------------------------------------------
 
 
 def predictor_state(predictor: Predict) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def save(program: Module, path: Any, save_program: bool = False) -> None:
         raise ConfigurationError(
             f"A program is saved as its state, in a `.json` file; got {str(path)!r}. Its code stays in your own modules: "
             "make the program there and call `program.load(path)`. Nothing is ever pickled."
-        )
+        )  # fmt: skip
     frozen = [name for name, module in program.named_sub_modules() if name != "self" and getattr(module, "_compiled", False)]
     state = {
         "format": FORMAT,
@@ -115,7 +115,7 @@ def _versions() -> dict[str, str]:
     return {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "whet": own}
 
 
-# -- reading ---------------------------------------------------------------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------------------------------------------------
 
 
 def load_into(program: Module, path: Any, *, force: bool = False) -> None:
@@ -131,7 +131,9 @@ def load_into(program: Module, path: Any, *, force: bool = False) -> None:
         raise StateError(f"{str(source)!r} holds no saved program.")
     _compare_versions(state.get("metadata", {}).get("dependency_versions", {}))
     if state.get("format") == FORMAT and state.get("version") != VERSION:
-        raise StateError(f"{str(source)!r} has version {state.get('version')} of the format; this whet reads version {VERSION}. Update whet.")
+        raise StateError(
+            f"{str(source)!r} has version {state.get('version')} of the format; this whet reads version {VERSION}. Update whet."
+        )  # fmt: skip
     predictors = state["predictors"] if state.get("format") == FORMAT else {k: v for k, v in state.items() if k != "metadata"}
     restore(program, predictors, force=force)
     if state.get("format") == FORMAT:
@@ -160,7 +162,10 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, *
         if name in state:
             drift += [f"Predictor `{name}`: {text}" for text in _drift(predictor.signature, state[name])]
     if drift and not force:
-        raise StateError("The saved program does not fit this one:\n- " + "\n- ".join(drift) + "\nPass `force=True` to load what fits.", drift=tuple(drift))
+        raise StateError(
+            "The saved program does not fit this one:\n- " + "\n- ".join(drift) + "\nPass `force=True` to load what fits.",
+            drift=tuple(drift),
+        )  # fmt: skip
     loaded = {name: _restored(predictor, state[name]) for name, predictor in predictors.items() if name in state}
     for name, values in loaded.items():
         for attribute, value in values.items():
@@ -183,7 +188,7 @@ def _drift(signature: Signature, state: Mapping[str, Any]) -> list[str]:
         if f.name not in by_name:
             drift.append(f"field `{f.name}` was added since.")
         elif (old := by_name[f.name]["kind"]) != f.kind:
-            drift.append(f"field `{f.name}` was {'an' if old[0] in 'aeio' else 'a'} {old} and is {'an' if f.kind[0] in 'aeio' else 'a'} {f.kind} now.")
+            drift.append(f"field `{f.name}` was an {old} and is an {f.kind} now.")
         elif by_name[f.name]["type"] != f.schema.name:
             drift.append(f"field `{f.name}` had the type {by_name[f.name]['type']} and has {f.schema.name} now.")
     return drift + [f"field `{name}` is gone." for name in by_name if name not in signature.fields]
@@ -237,5 +242,5 @@ def _restored_lm(state: Mapping[str, Any] | None) -> Any:
         _logger.warning(
             "The saved model settings %s are left out: a file may not choose where requests go. Bind the model with `program.set_lm(...)`.",
             ", ".join(f"`{name}`" for name in dropped),
-        )
+        )  # fmt: skip
     return LM(**{k: v for k, v in state.items() if k in _LM_PARAMETERS})

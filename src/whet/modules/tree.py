@@ -14,23 +14,31 @@ from whet.lm.base import BaseLM
 from whet.modules.module import Module
 from whet.modules.predict import Predict
 
-__all__ = ["copied", "leaves_of", "set_by_path", "sub_modules"]
+__all__ = ["copied", "leaves_of", "replace_predictors", "set_by_path", "sub_modules"]
 
 _HIDDEN = frozenset({"callbacks", "history"})
+# What an optimizer says about a program: no part of it, and shared by its copies.
+_ABOUT = frozenset({"candidate_programs", "run"})
 
 
 def children_of(value: Any) -> Iterator[tuple[str, Any]]:
     """The parts of a module, list, tuple or dict, with what leads to them: `.name`, `[0]`, `['key']`."""
     if isinstance(value, Module):
-        yield from ((f".{k}", v) for k, v in vars(value).items() if k not in _HIDDEN)
+        yield from ((f".{k}", v) for k, v in vars(value).items() if k not in _HIDDEN and not (k in _ABOUT and _is_about(v)))
     elif isinstance(value, list | tuple):
         yield from ((f"[{i}]", v) for i, v in enumerate(value))
     elif isinstance(value, dict):
         yield from ((f"[{k!r}]", v) for k, v in value.items())
 
 
+def _is_about(value: Any) -> bool:
+    # A user's own module may be called `run`.
+    return not isinstance(value, Module)
+
+
 def leaves_of(root: Module, frozen: bool = False) -> Iterator[tuple[str, Predict]]:
-    """Every predictor below a module with its path, each object once, in attribute order; those of compiled sub-modules only if `frozen`."""
+    """Every predictor below a module with its path, each object once, in attribute order; those of compiled sub-modules only if
+    `frozen`."""
     if isinstance(root, Predict):
         yield "self", root
         return
@@ -52,7 +60,7 @@ def leaves_of(root: Module, frozen: bool = False) -> Iterator[tuple[str, Predict
 
 def sub_modules(root: Module, type_: type | None = None, skip_compiled: bool = False) -> Iterator[tuple[str, Module]]:
     """Every module of the tree, the root as `self`, breadth first, each once."""
-    wanted = type_ or Module
+    wanted: Any = type_ or Module
     seen: set[int] = set()
     queue: deque[tuple[str, Any]] = deque([("self", root)])
     while queue:
@@ -71,6 +79,23 @@ def sub_modules(root: Module, type_: type | None = None, skip_compiled: bool = F
 
 def _plain_step(step: str) -> str:
     return step.replace("['", "[").replace("']", "]")
+
+
+def replace_predictors(root: Module, change: Callable[[Predict], Any]) -> None:
+    """Put `change(predictor)` in the place of every predictor, also where one object stands in several places."""
+    new = {id(old): change(old) for _, old in leaves_of(root)}
+    seen: set[int] = set()
+
+    def walk(value: Any, path: str) -> None:
+        for step, child in list(children_of(value)):
+            name = (path + step).removeprefix(".")
+            if id(child) in new and isinstance(child, Predict):
+                set_by_path(root, name, new[id(child)])
+            elif isinstance(child, Module | list | dict) and id(child) not in seen:
+                seen.add(id(child))
+                walk(child, name)
+
+    walk(root, "")
 
 
 _STEP = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]|\[(['\"])(.*?)\3\]")
@@ -98,43 +123,45 @@ def _step_of(match: re.Match[str]) -> tuple[str, Any]:
 def copied(root: Module, leaf: Callable[[Predict], Predict] | None = None) -> Module:
     """A structural copy: modules, containers and data anew, models shared, anything that cannot be copied shared as well.
 
-    `leaf` makes the copy of a predictor; without it, it is the predictor's own.
+    `leaf` makes the copy of a predictor; without it, it is copied as any module.
     """
-    memo: dict[int, Any] = {}
+    return _Copier(leaf).copy(root)  # type: ignore[no-any-return]
 
-    def clone(value: Any) -> Any:
-        if id(value) not in memo:
-            memo[id(value)] = _clone(value)
-        return memo[id(value)]
 
-    def _clone(value: Any) -> Any:
-        if isinstance(value, Predict) and leaf is not None:
-            return leaf(value)
+class _Copier:
+    def __init__(self, leaf: Callable[[Predict], Predict] | None) -> None:
+        self.leaf = leaf
+        self.done: dict[int, Any] = {}
+
+    def copy(self, value: Any) -> Any:
+        if id(value) not in self.done:
+            self.done[id(value)] = self._new(value)
+        return self.done[id(value)]
+
+    def _new(self, value: Any) -> Any:
+        if isinstance(value, Predict) and self.leaf is not None:
+            return self.leaf(value)
         if isinstance(value, Module):
-            return clone_module(value)
-        if type(value) is list:
-            return [clone(v) for v in value]
-        if type(value) is tuple:
-            return tuple(clone(v) for v in value)
+            return self._module(value)
+        if type(value) in (list, tuple):
+            return type(value)(self.copy(v) for v in value)
         if type(value) is dict:
-            return {k: clone(v) for k, v in value.items()}
+            return {k: self.copy(v) for k, v in value.items()}
         return value if isinstance(value, BaseLM | Signature | str | int | float | bool | type | None) else _copy_of(value)
 
-    def clone_module(module: Module) -> Module:
-        new = object.__new__(type(module))
-        memo[id(module)] = new
+    def _module(self, module: Module) -> Module:
+        new: Module = object.__new__(type(module))
+        self.done[id(module)] = new
         for name, value in vars(module).items():
-            object.__setattr__(new, name, clone(value) if name not in _HIDDEN else None)
+            object.__setattr__(new, name, self.copy(value) if name not in _HIDDEN else None)
         new.callbacks, new.history = [], History()
         return new
-
-    return clone(root)  # type: ignore[no-any-return]
 
 
 def _copy_of(value: Any) -> Any:
     for attempt in (copy.deepcopy, copy.copy):
         try:
             return attempt(value)
-        except Exception:  # noqa: BLE001, S112 - a lock, a socket or a client is shared, whatever it raises when copied
+        except Exception:  # noqa: BLE001 - a lock, a socket or a client is shared, whatever it raises when copied
             continue
     return value

@@ -10,8 +10,8 @@ from whet.adapters.base import Adapter
 from whet.adapters.chat import ChatAdapter
 from whet.core.context import current
 from whet.core.exchange import Capabilities, Choice, Request, Response, Usage
-from whet.core.signature import Signature
 from whet.core.field import OutputField
+from whet.core.signature import Signature
 from whet.errors import LMUnexpectedError
 from whet.lm.base import BaseLM
 
@@ -21,8 +21,10 @@ __all__ = ["ScriptedLM"]
 class ScriptedLM(BaseLM):
     """Answers from a script, and keeps every request in `requests`.
 
-    `script` is a list of answers given in turn, a function of the request, or a mapping whose first key found in the last message decides. An
-    answer is a string, a dict of output fields (written in the adapter's format), a `Response`, a `Choice`, or an exception, which is raised.
+    `script` is a list of answers given in turn, a function of the request, or a mapping whose first key found in the last message
+    decides. An
+    answer is a string, a dict of output fields (written in the adapter's format), a `Response`, a `Choice`, or an exception, which is
+    raised.
 
     >>> ScriptedLM([{"answer": "Paris"}])("Capital of France?")
     ['[[ ## answer ## ]]\\nParis\\n\\n[[ ## completed ## ]]\\n']
@@ -82,6 +84,4 @@ class ScriptedLM(BaseLM):
     def _written(self, fields: Mapping[str, Any]) -> str:
         chosen = self.adapter or current().adapter or ChatAdapter()
         signature = Signature({name: (type(value), OutputField()) for name, value in fields.items()})
-        return chosen.format_assistant_message_content(signature, fields)  # type: ignore[no-any-return]
-
-
+        return chosen.format_assistant_message_content(signature, fields)

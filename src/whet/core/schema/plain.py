@@ -46,6 +46,8 @@ def _key(key: Any) -> str:
 def _by_type(value: Any, cls: type[Any]) -> Any:
     from whet.core.schema.build import schema_of  # noqa: PLC0415 - the builder imports every kind of schema, and they import this
 
+    if cls is object:
+        return str(value)
     try:
         return schema_of(cls).dump(value)
     except SignatureError:
