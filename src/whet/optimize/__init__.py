@@ -1,1 +1,52 @@
-"""One search loop (propose, evaluate, keep), its plans, budget and journal, and the named recipes over it."""
+"""Optimizers: one search loop with a plan, a budget and a journal; named optimizers are recipes over shared proposers."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from whet.optimize.auto import Auto as Auto
+    from whet.optimize.budget import Budget as Budget, Spend as Spend
+    from whet.optimize.candidate import Candidate as Candidate
+    from whet.optimize.few_shot import BootstrapFewShot as BootstrapFewShot, LabeledFewShot as LabeledFewShot
+    from whet.optimize.journal import load_best as load_best
+    from whet.optimize.optimizer import Optimizer as Optimizer
+    from whet.optimize.random_search import (
+        BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch,
+        BootstrapRS as BootstrapRS,
+    )
+    from whet.optimize.run import Run as Run, Trial as Trial
+    from whet.optimize.search import Search as Search
+    from whet.optimize.strand import Strand as Strand, Work as Work
+
+_HOMES = {
+    "Auto": "auto",
+    "BootstrapFewShot": "few_shot",
+    "BootstrapFewShotWithRandomSearch": "random_search",
+    "BootstrapRS": "random_search",
+    "Budget": "budget",
+    "Candidate": "candidate",
+    "LabeledFewShot": "few_shot",
+    "Optimizer": "optimizer",
+    "Run": "run",
+    "Search": "search",
+    "Spend": "budget",
+    "Strand": "strand",
+    "Trial": "run",
+    "Work": "strand",
+    "load_best": "journal",
+}
+
+__all__ = [*_HOMES]  # pyright: ignore[reportUnsupportedDunderAll] - one table, not two
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import a name from its home, once (PEP 562)."""
+        if name in _HOMES:
+            value: object = getattr(import_module(f"whet.optimize.{_HOMES[name]}"), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module 'whet.optimize' has no attribute {name!r}")

@@ -1,0 +1,111 @@
+"""What a search may spend and what it has spent: calls, tokens, money, seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from whet.core.context import Meter
+from whet.errors import ConfigurationError
+
+__all__ = ["Budget", "Spend", "SpendMeter"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """Model calls that were paid, those answered from a cache, tokens, US dollars (`None`: a price is unknown) and seconds.
+
+    >>> print(Spend(calls=12, tokens=3400, usd=0.0123, seconds=8.2))
+    12 calls, 3400 tokens, $0.0123, 8.2 s
+    """
+
+    calls: int = 0
+    cache_hits: int = 0
+    tokens: int = 0
+    usd: float | None = 0.0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        money = "price unknown" if self.usd is None else f"${self.usd:.4f}"
+        return f"{self.calls} calls, {self.tokens} tokens, {money}, {self.seconds:.1f} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Caps; `None` is no cap. A search that reaches one stops with that reason, once the calls in flight are in."""
+
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_usd: float | None = None
+    max_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_calls", "max_tokens", "max_usd", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
+                raise ConfigurationError(f"`{name}` is {value!r}; give a number above 0, or leave it out for no cap.")
+
+    def reached(self, spend: Spend) -> str | None:
+        """The name of the cap that this spend has reached, if any.
+
+        >>> Budget(max_calls=10).reached(Spend(calls=10))
+        'max_calls'
+        """
+        spent = {"max_calls": spend.calls, "max_tokens": spend.tokens, "max_usd": spend.usd or 0.0, "max_seconds": spend.seconds}
+        for name, value in spent.items():
+            cap = getattr(self, name)
+            if cap is not None and value >= cap:
+                return name
+        return None
+
+
+class SpendMeter:
+    """Adds up what is spent from all threads. `before` is what earlier sessions of the same run had spent."""
+
+    def __init__(self, before: Spend | None = None) -> None:
+        self._lock = threading.Lock()
+        before = before or Spend()
+        self._calls, self._hits, self._tokens, self._usd = before.calls, before.cache_hits, before.tokens, before.usd
+        self._unpriced = before.usd is None
+        self._earlier = before.seconds
+        self._started = time.monotonic()
+
+    def add(self, tokens: int, cost: float | None, cache_hit: bool) -> None:
+        """Note one call."""
+        with self._lock:
+            if cache_hit:
+                self._hits += 1
+                return
+            self._calls += 1
+            self._tokens += tokens
+            self._unpriced = self._unpriced or cost is None
+            self._usd = (self._usd or 0.0) + (cost or 0.0)
+
+    @property
+    def spend(self) -> Spend:
+        """Everything up to now."""
+        seconds = self._earlier + time.monotonic() - self._started
+        usd = None if self._unpriced else self._usd
+        return Spend(calls=self._calls, cache_hits=self._hits, tokens=self._tokens, usd=usd, seconds=seconds)
+
+    def reached(self, budget: Budget) -> str | None:
+        """The cap that is reached, if any; unknown prices count as nothing here."""
+        spend = self.spend
+        known = self._usd or 0.0
+        return budget.reached(Spend(calls=spend.calls, tokens=spend.tokens, usd=known, seconds=spend.seconds))
+
+
+class JobMeter(Meter):
+    """The meter of one job, which also tells the search."""
+
+    __slots__ = ("total",)
+
+    def __init__(self, total: SpendMeter) -> None:
+        super().__init__()
+        self.total = total
+
+    def add(self, tokens: int, cost: float | None, cache_hit: bool) -> None:
+        """Note one call, here and in the total."""
+        super().add(tokens, cost, cache_hit)
+        self.total.add(tokens, cost, cache_hit)

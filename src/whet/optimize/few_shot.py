@@ -1,0 +1,117 @@
+"""`LabeledFewShot` and `BootstrapFewShot`: demos from labels, and from the program's own right answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any, ClassVar
+
+from whet.optimize.candidate import Candidate
+from whet.optimize.checks import check_number, check_teacher
+from whet.optimize.optimizer import Optimizer
+from whet.optimize.proposers.bootstrapped import Bootstrapper, filled
+from whet.optimize.proposers.labeled import labeled
+from whet.optimize.search import Search
+from whet.optimize.store import Subject
+from whet.optimize.strand import Strand
+
+__all__ = ["BootstrapFewShot", "LabeledFewShot"]
+
+
+class LabeledFewShot(Optimizer):
+    """Puts `k` labelled rows into each predictor as demos: drawn with a fixed seed, or the first ones with `compile(..., sample=False)`.
+
+    Costs nothing. An empty trainset gives a program without demos.
+    """
+
+    needs_metric: ClassVar[bool] = False
+    needs_rows: ClassVar[int] = 0
+
+    def __init__(self, k: int = 16, **common: Any) -> None:
+        super().__init__(**common)
+        self.k = k
+
+    def check_arguments(self) -> None:
+        """Raise for numbers that cannot be."""
+        super().check_arguments()
+        check_number("k", self.k, at_least=0)
+
+    def prepared(self, student: Any) -> Any:
+        """The student without demos."""
+        return student.reset_copy()
+
+    def steps(self, search: Search, *, sample: bool = True) -> Strand[Candidate]:
+        """One candidate, not evaluated."""
+        yield from ()
+        return labeled(search.baseline, search.train, self.k, sample=sample)
+
+
+class BootstrapFewShot(Optimizer):
+    """Runs a teacher on training rows and keeps the runs that the metric accepts as demos, up to `max_bootstrapped_demos`; labelled rows
+    fill the places up to `max_labeled_demos` (Khattab et al. 2023, arXiv 2310.03714).
+
+    The teacher is a copy of the student with labelled demos, unless another one is given; `teacher_settings` hold for its calls (`lm=...`).
+    Without a metric every run is accepted, with `metric_threshold` those that reach it. `max_rounds` above 1 asks again at temperature 1.
+    Rows run side by side; the result is that of running them in turn (`strict=True` does that).
+    """
+
+    needs_metric: ClassVar[bool] = False
+
+    def __init__(  # noqa: PLR0913 - the arguments people know
+        self,
+        metric: Any = None,
+        metric_threshold: float | None = None,
+        teacher_settings: Mapping[str, Any] | None = None,
+        max_bootstrapped_demos: int = 4,
+        max_labeled_demos: int = 16,
+        max_rounds: int = 1,
+        max_errors: int | None = None,
+        strict: bool = False,
+        **common: Any,
+    ) -> None:
+        super().__init__(metric, max_errors=max_errors, **common)
+        self.metric_threshold = metric_threshold
+        self.teacher_settings = dict(teacher_settings or {})
+        self.max_bootstrapped_demos = max_bootstrapped_demos
+        self.max_labeled_demos = max_labeled_demos
+        self.max_rounds = max_rounds
+        self.strict = strict
+
+    def check_arguments(self) -> None:
+        """Raise for numbers that cannot be."""
+        super().check_arguments()
+        check_number("max_bootstrapped_demos", self.max_bootstrapped_demos, at_least=0)
+        check_number("max_labeled_demos", self.max_labeled_demos, at_least=0)
+        check_number("max_rounds", self.max_rounds, at_least=1)
+
+    def prepared(self, student: Any) -> Any:
+        """The student without demos. It may not be compiled already."""
+        assert not getattr(student, "_compiled", False), "Student must be uncompiled: give the program as it was before `compile`."
+        return student.reset_copy()
+
+    def check_teacher(self, student: Any, teacher: Any) -> None:
+        """Raise for a teacher of another structure."""
+        super().check_teacher(student, teacher)
+        check_teacher(student, teacher)
+
+    def steps(self, search: Search) -> Strand[Candidate]:
+        """One candidate, not evaluated."""
+        found = yield from bootstrapper(search, self).first(search.train, self.max_bootstrapped_demos)
+        return filled(search.baseline, found, search.train, self.max_labeled_demos)
+
+
+def bootstrapper(search: Search, recipe: Any, rows: Sequence[Any] | None = None) -> Bootstrapper:
+    """The bootstrapper that a recipe with the usual arguments describes; `rows` are those that the teacher's labelled demos come from."""
+    given = search.task.teacher
+    program = given.deepcopy() if given is not None else search.task.student.deepcopy()
+    teacher = Candidate(params=program.params(), note="teacher")
+    if recipe.max_labeled_demos and not getattr(given, "_compiled", False):
+        teacher = labeled(teacher, search.train if rows is None else rows, recipe.max_labeled_demos, rng=Random(0))
+    return Bootstrapper(
+        search=search,
+        teacher=teacher,
+        subject=Subject(name="t", program=program, settings=recipe.teacher_settings, training=True),
+        threshold=recipe.metric_threshold,
+        max_rounds=recipe.max_rounds,
+        one_by_one=recipe.strict,
+    )

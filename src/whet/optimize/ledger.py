@@ -1,0 +1,178 @@
+"""Append-only files of JSON lines that survive a kill at any moment, and the answers of models kept in one."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from whet.core.exchange import Request, Response
+from whet.core.flow import Flow
+from whet.errors import ConfigurationError
+from whet.lm.cache import Cached
+
+__all__ = ["CallStore", "Lines", "Occurrences", "private_folder"]
+
+# What a power cut may cost; a killed process loses nothing, because every line goes to the operating system at once.
+_SYNC_EVERY = 0.5
+
+
+def private_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder, made with mode 0700 if it is not there. Raises `ConfigurationError` where that cannot be."""
+    folder = Path(path).expanduser()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"`run_dir` {str(folder)!r} cannot be used: {error}. Give a folder that can be written.") from error
+    if not os.access(folder, os.W_OK):
+        raise ConfigurationError(f"`run_dir` {str(folder)!r} cannot be written. Give another folder, or `run_dir=None` to keep nothing.")
+    return folder
+
+
+class Lines:
+    """A file of JSON lines: read once, then only appended to. A torn last line, as a kill leaves it, is dropped."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._synced = time.monotonic()
+
+    def read(self) -> Iterator[Any]:
+        """Every whole line, as JSON."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    continue
+
+    def append(self, value: Any) -> None:
+        """Write one line, from any thread; it is the system's when this returns, and on the disk half a second later at most."""
+        line = json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        with self._lock:
+            if self._file is None:
+                self._file = self._open()
+            os.write(self._file, line)
+            now = time.monotonic()
+            if now - self._synced > _SYNC_EVERY:
+                self._synced = now
+                os.fsync(self._file)
+
+    def _open(self) -> int:
+        torn = self._torn_at()
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        if torn is not None:
+            os.ftruncate(file, torn)
+        return file
+
+    def _torn_at(self) -> int | None:
+        """Where a last line without its end begins."""
+        if not self.path.exists():
+            return None
+        data = self.path.read_bytes()
+        return None if not data or data.endswith(b"\n") else data.rfind(b"\n") + 1
+
+    def close(self) -> None:
+        """Put everything on the disk."""
+        with self._lock:
+            if self._file is not None:
+                os.fsync(self._file)
+                os.close(self._file)
+                self._file = None
+
+
+class Occurrences:
+    """The run's memory as one job sees it: how often the job made each request, so that a model whose cache is off may answer anew."""
+
+    def __init__(self, store: CallStore) -> None:
+        self.store = store
+        self.counts: dict[Any, int] = {}
+
+    def around(self, engine: Any, lm: Any) -> Any:
+        """The engine with the run's memory around it."""
+        return _Remembered(engine, self, lm.identity())
+
+    def numbered(self, request: Request) -> Request:
+        """The request, told apart from equal ones that this job made before."""
+        key = (request.messages, request.model, repr(request.options), request.rollout_id)
+        number = self.counts[key] = self.counts.get(key, -1) + 1
+        return request if not number else replace(request, rollout_id=f"{request.rollout_id}/{number}")  # type: ignore[arg-type]
+
+
+class _Remembered:
+    __slots__ = ("endpoint", "engine", "memory")
+
+    def __init__(self, engine: Any, memory: Occurrences, endpoint: str) -> None:
+        self.engine, self.memory, self.endpoint = engine, memory, endpoint
+
+    def flow(self, request: Request) -> Flow[Response]:
+        """Answer as the first time, if this call was made in this run before."""
+        if isinstance(self.engine, Cached):
+            inner, asked = self.engine, request
+        else:
+            inner, asked = _Sent(self.engine, request.rollout_id), self.memory.numbered(request)  # type: ignore[assignment]
+        return (yield from Cached(inner, self.memory.store, self.endpoint).flow(asked))  # type: ignore[arg-type]
+
+
+class _Sent:
+    """Gives a request its own rollout number back before it is sent."""
+
+    __slots__ = ("inner", "rollout")
+
+    def __init__(self, inner: Any, rollout: int | None) -> None:
+        self.inner, self.rollout = inner, rollout
+
+    def flow(self, request: Request) -> Flow[Response]:
+        """Ask the model itself."""
+        return (yield from self.inner.flow(replace(request, rollout_id=self.rollout)))
+
+
+class CallStore:
+    """Every answer of a model in this run, by the hash of its request; what `Cached` needs of a store.
+
+    >>> store = CallStore(None)
+    >>> store.put(b"k", "text")
+    >>> store.get(b"k")
+    'text'
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.lines = Lines(path) if path is not None else None
+        self.texts: dict[bytes, str] = {}
+        self.enabled = True
+        self.flights: dict[Any, Any] = {}
+        self.flights_lock = threading.Lock()
+        if self.lines is not None:
+            for line in self.lines.read():
+                if isinstance(line, Mapping) and "k" in line:
+                    self.texts[bytes.fromhex(line["k"])] = line["t"]
+
+    def get(self, key: bytes) -> str | None:
+        """The text under this key."""
+        return self.texts.get(key)
+
+    def put(self, key: bytes, text: str) -> None:
+        """Keep a text, and write it before anybody sees it."""
+        if key not in self.texts:
+            if self.lines is not None:
+                self.lines.append({"k": key.hex(), "t": text})
+            self.texts[key] = text
+
+    def delete(self, key: bytes) -> None:
+        """Forget one."""
+        self.texts.pop(key, None)
+
+    def close(self) -> None:
+        """Put everything on the disk."""
+        if self.lines is not None:
+            self.lines.close()

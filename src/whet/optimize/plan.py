@@ -1,0 +1,84 @@
+"""Plans: which candidate is run on which rows. Always on the same rows in the same order, so that every comparison is paired.
+
+A plan is a strand that is given candidates (or strands that make them) and rows, and returns the candidates, best first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from whet.optimize.candidate import Candidate
+from whet.optimize.run import ranked
+from whet.optimize.search import Search
+from whet.optimize.store import mean_of
+from whet.optimize.strand import Strand
+
+__all__ = ["full", "halving", "one_by_one", "rows_in_order"]
+
+
+def rows_in_order(search: Search, name: str = "rows") -> list[Any]:
+    """The rows to judge by in an order that is the same for every candidate, and another one for another seed."""
+    rows = list(search.val)
+    search.rng(name).shuffle(rows)
+    return rows
+
+
+def _made(search: Search, maker: Candidate | Strand[Candidate], rows: Sequence[Any]) -> Strand[Candidate]:
+    """The candidate, once it is there and has been run on these rows."""
+    candidate = maker if isinstance(maker, Candidate) else (yield maker)
+    search.add(candidate)
+    yield search.scores(candidate, rows)
+    return candidate
+
+
+def full(search: Search, makers: Iterable[Any], rows: Sequence[Any]) -> Strand[list[Candidate]]:
+    """Every candidate on every row, all side by side."""
+    candidates = yield [_made(search, maker, rows) for maker in makers]
+    return _ranked(search, list(dict.fromkeys(candidates)), rows)
+
+
+def one_by_one(search: Search, makers: Iterable[Any], rows: Sequence[Any], stop_at: float | None = None) -> Strand[list[Candidate]]:
+    """Every candidate on every row, one candidate after the other; ends early at a mean (in percent) of `stop_at`."""
+    done: list[Candidate] = []
+    best = -1.0
+    for maker in makers:
+        candidate = yield from _made(search, maker, rows)
+        done.append(candidate)
+        mean = mean_of((yield search.scores(candidate, rows)))
+        search.announce(candidate, rows)
+        if mean > best:
+            best = mean
+            search.mark(candidate, mean)
+        if stop_at is not None and 100 * mean >= stop_at:
+            search.stop("stop_at_score")
+            break
+    return _ranked(search, done, rows)
+
+
+def halving(search: Search, makers: Iterable[Any], rows: Sequence[Any], *, first: int = 8, finalists: int = 2) -> Strand[list[Candidate]]:
+    """Successive halving (Karnin et al. 2013; Jamieson and Talwalkar 2016): all on `first` rows, the better half on twice as many, and so on;
+    the last `finalists` on all rows."""
+    size = min(first, len(rows))
+    alive = yield [_made(search, maker, rows[:size]) for maker in makers]
+    alive = _ranked(search, list(dict.fromkeys(alive)), rows[:size])
+    out: list[Candidate] = []
+    while size < len(rows) and len(alive) > 1:
+        search.mark(alive[0], search.trial(alive[0], rows[:size]).score)
+        keep = max(finalists, len(alive) // 2) if len(alive) > finalists else len(alive)
+        for loser in alive[keep:]:
+            search.decide("drop", loser, f"not among the best {keep} of {len(alive)} on {size} rows")
+        alive, out = alive[:keep], alive[keep:] + out
+        size = len(rows) if keep <= finalists else min(2 * size, len(rows))
+        yield [handle for candidate in alive for handle in search.scores(candidate, rows[:size])]
+        alive = _ranked(search, alive, rows[:size])
+    if len(rows) > size:
+        yield search.scores(alive[0], rows)
+    search.mark(alive[0], search.trial(alive[0], rows).score)
+    for candidate in reversed(alive):
+        search.announce(candidate, rows)
+    return alive + out
+
+
+def _ranked(search: Search, candidates: Sequence[Candidate], rows: Sequence[Any]) -> list[Candidate]:
+    return [trial.candidate for trial in ranked([search.trial(candidate, rows) for candidate in candidates])]

@@ -1,0 +1,318 @@
+"""The one search loop: strands that propose and strands that evaluate share the places, the store, the budget and the journal."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from whet.core.context import context, meter
+from whet.core.events import handlers_of, observing
+from whet.core.flow import Flow
+from whet.errors import BudgetExceeded, ConfigurationError, EvaluationError, LMAuthError, LMBillingError, LMConfigurationError
+from whet.evaluate.evaluate import Evaluate
+from whet.evaluate.metric import MetricCall
+from whet.evaluate.progress import Line
+from whet.evaluate.row import EvaluationResult, Row
+from whet.optimize.budget import Budget, JobMeter, SpendMeter
+from whet.optimize.candidate import Candidate, content_hash, row_hash
+from whet.optimize.journal import Journal
+from whet.optimize.ledger import Occurrences
+from whet.optimize.rollout import Rollout, is_models_fault, rollout
+from whet.optimize.run import Decision, Run, Trial, placed, ranked
+from whet.optimize.store import Key, Result, Store, Subject
+from whet.optimize.strand import Handle, Stopped, Strand, Strands, Work
+
+__all__ = ["Options", "Search", "Task"]
+
+_logger = logging.getLogger(__name__)
+_HOPELESS = (LMAuthError, LMBillingError, LMConfigurationError, ConfigurationError)
+_PROGRAMS_KEPT = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is to be improved: a program, rows to learn from, rows to judge by, a metric, and who teaches."""
+
+    student: Any
+    train: Sequence[Any]
+    val: Sequence[Any]
+    metric: MetricCall | None
+    teacher: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to search: a name for the record, a seed, places, errors allowed, caps, and whether to show progress."""
+
+    name: str
+    seed: int = 0
+    num_threads: int = 8
+    max_errors: float = 10
+    failure_score: float = 0.0
+    budget: Budget = field(default_factory=Budget)
+    display: bool = False
+
+
+class Search:
+    """One search under way, and all that a recipe or a proposer needs of it."""
+
+    def __init__(self, task: Task, options: Options, journal: Journal, settings: Mapping[str, Any] | None = None) -> None:
+        self.task, self.options, self.journal = task, options, journal
+        self.train, self.val = list(task.train), list(task.val)
+        self.spend = SpendMeter(journal.spent)
+        self.strands = Strands(options.num_threads, self._reason_to_stop)
+        self.student = Subject(name="s", program=task.student, settings={})
+        self.baseline = Candidate(params=task.student.params(), note="as given")
+        self.store = Store(journal.lines)
+        self.run = Run(optimizer=options.name, student=task.student, settings=dict(settings or {}), baseline=self.baseline)
+        self.run.run_dir = None if journal.folder is None else str(journal.folder)
+        self.line = Line(options.display)
+        self._programs: dict[tuple[str, str], Any] = {}
+        self._under_way: dict[Key, Handle] = {}
+        self._asked: set[Key] = set()
+        self._known: set[str] = set()
+        self._row_hashes: dict[int, str] = {}
+        self._failures = {"infra_error": 0, "metric_error": 0, "program_error": 0}
+        self._judged = False
+        self._reason: str | None = None
+        predictors = dict(task.student.named_predictors())
+        for line in journal.rows:
+            self.store.load(line, predictors)
+
+    # -- for recipes: randomness, candidates, decisions ----------------------------------------------------------------------------------------
+
+    def rng(self, *names: Any) -> Random:
+        """A generator of random numbers of its own for each purpose, so that no strand disturbs another."""
+        return Random(content_hash([self.options.seed, *map(str, names)]))
+
+    def add(self, candidate: Candidate, reason: str = "") -> Candidate:
+        """Put a candidate on record."""
+        if candidate.hash not in self._known:
+            self._known.add(candidate.hash)
+            self.run.candidates.append(candidate)
+            self.journal.candidate(candidate, lambda: self.program_of(candidate))
+        elif candidate.seed is not None:  # the program as given may be one of a recipe's numbered candidates too
+            place = self.run.candidates.index(candidate)
+            self.run.candidates[place] = replace(self.run.candidates[place], seed=candidate.seed)
+        if reason:
+            self.decide("propose", candidate, reason)
+        return candidate
+
+    def decide(self, kind: str, candidate: Candidate | None = None, reason: str = "", **facts: Any) -> None:
+        """Put a decision on record."""
+        decision = Decision(kind=kind, candidate=candidate.hash if candidate is not None else "", reason=reason, facts=facts)
+        self.run.decisions.append(decision)
+        self.journal.note({"decision": kind, "about": decision.candidate, "reason": reason, **({"facts": facts} if facts else {})})
+
+    def mark(self, candidate: Candidate, score: float | None = None) -> None:
+        """Say that this candidate is the best up to now: it is what an interrupted search returns, and what `load_best` finds."""
+        self.add(candidate)
+        self.run.best = candidate
+        if score is not None:
+            self.run.curve.append((self.spend.spend.calls, score, candidate.hash))
+        self.journal.note({"best": candidate.hash, "score": score})
+
+    def stop(self, reason: str) -> None:
+        """Start no more work."""
+        self._reason = self._reason or reason
+
+    def program_of(self, candidate: Candidate, subject: Subject | None = None) -> Any:
+        """The program with a candidate's parts in it; made once and kept."""
+        subject = subject or self.student
+        key = (subject.name, candidate.hash)
+        program = self._programs.get(key)
+        if program is None:
+            if len(self._programs) >= _PROGRAMS_KEPT:
+                self._programs.pop(next(iter(self._programs)))
+            program = self._programs[key] = subject.program.bind(candidate.params)
+        return program
+
+    # -- for recipes: work -----------------------------------------------------------------------------------------------------------------
+
+    def key_of(self, candidate: Candidate, row: Any, subject: Subject | None = None, sample: int = 0) -> Key:
+        """Under what a result is stored."""
+        found = self._row_hashes.get(id(row))
+        if found is None:
+            found = self._row_hashes[id(row)] = row_hash(row)
+        return Key((subject or self.student).name, candidate.hash, found, sample)
+
+    def score(self, candidate: Candidate, row: Any, *, rank: float = 0.0, **how: Any) -> Handle:
+        """Start one candidate on one row, unless its result is there or under way; yield the handle to get the `Result`.
+
+        `how`: `subject` (another program or other settings), `sample` and `temperature` (another answer of the models), `steps` (keep
+        what each predictor did), `metric=None` (take every answer).
+        """
+        subject, sample = how.pop("subject", None) or self.student, how.pop("sample", 0)
+        key = self.key_of(candidate, row, subject, sample)
+        self._asked.add(key)
+        known = self.store.get(key, steps=how.get("steps", False))
+        if known is not None:
+            return _finished(known)
+        handle = self._under_way.get(key)
+        if handle is None:
+            how = {"metric": self.task.metric, **how}
+            job = Rollout(
+                program=self.program_of(candidate, subject),
+                row=row,
+                subject=subject,
+                failure_score=self.options.failure_score,
+                sample=sample,
+                spend=self.spend,
+                calls=self.journal.calls,
+                **how,
+            )
+            handle = self._under_way[key] = self.strands.start(self._kept(key, Work(lambda: rollout(job), rank)))
+        return handle
+
+    def scores(self, candidate: Candidate, rows: Sequence[Any], **how: Any) -> list[Handle]:
+        """One handle per row."""
+        return [self.score(candidate, row, **how) for row in rows]
+
+    def ask(self, name: str, flow: Callable[[], Flow[Any]], *, rank: float = -1.0) -> Handle:
+        """Start a flow that asks a model for something that is no row, say a proposal; yield the handle to get its value or exception."""
+        return self.strands.start(self._asked_flow(name, flow, rank))
+
+    def trial(self, candidate: Candidate, rows: Sequence[Any]) -> Trial:
+        """What is known of a candidate on these rows; rows that it has not been run on are left out."""
+        found = (self.store.get(self.key_of(candidate, row)) for row in rows)
+        return Trial(candidate=candidate, scores=tuple(r.value for r in found if r is not None))
+
+    def announce(self, candidate: Candidate, rows: Sequence[Any]) -> None:
+        """Tell evaluation handlers of a candidate that has been run on these rows."""
+        evaluator = Evaluate(devset=list(rows), metric=self.task.metric.metric if self.task.metric is not None else None)
+        if not handlers_of(evaluator):
+            return
+        found = [(row, self.store.get(self.key_of(candidate, row))) for row in rows]
+        done = [Row(index=i, example=row, prediction=r.prediction, score=r.score, status="ok") for i, (row, r) in enumerate(found) if r is not None]
+        inputs = {"program": self.program_of(candidate), "metric": None, "devset": None, "callback_metadata": None}
+        with observing("evaluate", evaluator, inputs) as call:
+            call.outputs = EvaluationResult(done, self.options.failure_score)
+
+    @property
+    def rollouts(self) -> int:
+        """How many program runs this search has asked for, those of an earlier session included."""
+        return len(self._asked)
+
+    def _kept(self, key: Key, work: Work) -> Strand[Result]:
+        outcome = yield work
+        del self._under_way[key]
+        if not isinstance(outcome, Result):
+            raise outcome
+        self._count_failure(key, outcome)
+        if outcome.failure is not None:
+            outcome = replace(outcome, failure=None)
+        self.store.put(key, outcome)
+        self._show()
+        return outcome
+
+    def _asked_flow(self, name: str, flow: Callable[[], Flow[Any]], rank: float) -> Strand[Any]:
+        spent = JobMeter(self.spend)
+
+        def job() -> Flow[Any]:
+            meter.set(spent)
+            memory = {"call_store": Occurrences(self.journal.calls)} if self.journal.calls is not None else {}
+            with context(trace=None, **memory):
+                return (yield from flow())
+
+        outcome = yield Work(job, rank)
+        self.journal.paid(name, spent.calls, spent.tokens, spent.cost)
+        if isinstance(outcome, Exception):
+            if isinstance(outcome, _HOPELESS):
+                raise outcome
+            self.decide("failed", None, f"{name}: {type(outcome).__name__}: {outcome}")
+            if isinstance(outcome, BudgetExceeded):
+                self.stop("budget")
+        return outcome
+
+    # -- trouble ---------------------------------------------------------------------------------------------------------------------------------
+
+    def _count_failure(self, key: Key, result: Result) -> None:
+        failure = result.failure
+        first, self._judged = not self._judged, self._judged or result.status in ("ok", "metric_error")
+        if failure is None:
+            return
+        if isinstance(failure, _HOPELESS) and not is_models_fault(failure):
+            raise failure
+        if isinstance(failure, BudgetExceeded):
+            self.stop("budget")
+            return
+        training = key.subject != self.student.name
+        if is_models_fault(failure) and not training:
+            return  # a candidate that leads the model astray is a bad candidate, and its score says so
+        self._failures[result.status] += 1
+        _logger.warning("A row failed (%s): %s", result.status, result.error)
+        if result.status == "metric_error" and first:
+            name = self.task.metric.name if self.task.metric is not None else "metric"
+            raise EvaluationError(f"The metric `{name}` failed on its first row: {result.error}", partial=self.run) from failure
+        if sum(self._failures.values()) >= self.options.max_errors:
+            if training:
+                raise failure
+            raise EvaluationError(
+                f"The search gave up: {self._failures} (`max_errors={self.options.max_errors:g}`); the last one: {result.error}", partial=self.run
+            ) from failure
+
+    def _reason_to_stop(self) -> str | None:
+        return self._reason or self.spend.reached(self.options.budget)
+
+    # -- the whole -------------------------------------------------------------------------------------------------------------------------------
+
+    def flow(self, strand: Strand[Candidate]) -> Flow[Run]:
+        """Run a recipe to its end, or to the end of the budget; Ctrl-C ends it with the best so far."""
+        self.add(self.baseline)
+        self.journal.note({"best": self.baseline.hash, "score": None})
+        try:
+            winner = yield from self.strands.flow(strand)
+            self.run.best = self.add(winner)
+            self.journal.note({"best": winner.hash, "score": self.run.curve[-1][1] if self.run.curve else None})
+            self.run.stop_reason = self._reason or "finished"
+        except Stopped as stopped:
+            self.run.stop_reason = stopped.reason
+        except KeyboardInterrupt:
+            self.run.stop_reason = "interrupted"
+        finally:
+            self._close()
+        return self.run
+
+    def _close(self) -> None:
+        run = self.run
+        trials = self.trials()
+        if run.best is None:
+            run.best = self._best_of(trials)
+        run.trials = placed(trials, run.best)
+        run.spend, run.rollouts = self.spend.spend, self.rollouts
+        self.journal.note({"end": run.stop_reason})
+        self.journal.close()
+        self.line.close()
+
+    def trials(self) -> list[Trial]:
+        """Every candidate that has a score on the rows to judge by."""
+        seen = (self.trial(candidate, self.val) for candidate in self.run.candidates)
+        return [trial for trial in seen if trial.scores]
+
+    def _best_of(self, trials: Sequence[Trial]) -> Candidate:
+        most = max((len(t.counted) for t in trials), default=0)
+        judged = [t for t in trials if t.counted and len(t.counted) >= 0.6 * most]
+        return ranked(judged)[0].candidate if judged else self.baseline
+
+    def _show(self) -> None:
+        if self.line.shown:
+            spend = self.spend.spend
+            best = f", best {100 * self.run.curve[-1][1]:.1f} %" if self.run.curve else ""
+            self.line.show(f"{self.options.name}: {len(self.run.candidates)} candidates, {self.rollouts} runs{best}, {spend}{self._left()}")
+
+    def _left(self) -> str:
+        budget, spend = self.options.budget, self.spend.spend
+        shares = [spend.calls / budget.max_calls] if budget.max_calls else []
+        shares += [spend.seconds / budget.max_seconds] if budget.max_seconds else []
+        shares += [(spend.usd or 0) / budget.max_usd] if budget.max_usd else []
+        share = max(shares, default=0.0)
+        return f", at most {spend.seconds / share - spend.seconds:.0f} s left" if share > 0.02 else ""
+
+
+def _finished(value: Any) -> Handle:
+    handle = Handle()
+    handle.finish(value)
+    return handle

@@ -1,0 +1,161 @@
+"""What each candidate did on each row, stored once under its content, so that nothing is ever evaluated twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whet.core.records import Example, Prediction, Score
+from whet.core.schema import schema_of
+from whet.core.trace import Step
+from whet.errors import ConfigurationError, SchemaError
+
+__all__ = ["Key", "Result", "Store", "Subject", "mean_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Which program, in which settings, candidates are put into. `training` tells the metric the trace, and shows hints to the program."""
+
+    name: str
+    program: Any
+    settings: Mapping[str, Any]
+    training: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Who did what: subject, candidate, row, and which sample of it."""
+
+    subject: str
+    candidate: str
+    row: str
+    sample: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.subject}:{self.candidate}:{self.row}:{self.sample}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one candidate on one row. `score` is `None` where the network or the metric failed: it counts for nothing then.
+
+    `steps` are the calls of the predictors, each with its `name`; `None` where nobody asked for them.
+    """
+
+    score: Score | None
+    status: str
+    prediction: Any = None
+    steps: tuple[Step, ...] | None = None
+    seconds: float = 0.0
+    tokens: int = 0
+    cost: float | None = 0.0
+    calls: int = 0
+    error: str = ""
+    failure: Exception | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The score as a number."""
+        return None if self.score is None else self.score.value
+
+
+class Store:
+    """Results by key, newest first asked; `lines` takes a copy of each."""
+
+    def __init__(self, lines: Any = None) -> None:
+        self.results: dict[Key, Result] = {}
+        self.lines = lines
+
+    def get(self, key: Key, *, steps: bool = False) -> Result | None:
+        """The result, if it is there (with its steps, if asked for)."""
+        result = self.results.get(key)
+        return None if result is None or (steps and result.steps is None) else result
+
+    def put(self, key: Key, result: Result) -> None:
+        """Keep a result; one that nobody is to blame for but the network is not kept, so that a later run asks again."""
+        self.results[key] = result
+        if self.lines is not None and result.status in ("ok", "program_error"):
+            self.lines.append({"row": str(key), **_plain_result(result)})
+
+    def load(self, line: Mapping[str, Any], predictors: Mapping[str, Any]) -> None:
+        """Take a result from its line in a journal; `predictors` are the program's, whose types the values have."""
+        subject, candidate, row, sample = line["row"].split(":")
+        self.results[Key(subject, candidate, row, int(sample))] = _result_of(line, predictors)
+
+    def of(self, subject: str, candidate: str, rows: Iterable[str]) -> list[float]:
+        """The scores of a candidate on those of the rows that it has been scored on, in their order."""
+        found = (self.results.get(Key(subject, candidate, row)) for row in rows)
+        return [r.score.value for r in found if r is not None and r.score is not None]
+
+
+def mean_of(results: Sequence[Result]) -> float:
+    """The mean of the scores there are; 0 when there are none.
+
+    >>> mean_of([Result(score=Score(value=1.0), status="ok"), Result(score=None, status="infra_error")])
+    1.0
+    """
+    values = [r.score.value for r in results if r.score is not None]
+    return sum(values) / len(values) if values else 0.0
+
+
+def _plain_result(result: Result) -> dict[str, Any]:
+    score = result.score
+    plain: dict[str, Any] = {"score": None if score is None else score.value, "status": result.status, "seconds": round(result.seconds, 4)}
+    plain.update(tokens=result.tokens, cost=result.cost, calls=result.calls)
+    if score is not None and score.feedback:
+        plain["feedback"] = score.feedback
+    if score is not None and score.parts:
+        plain["parts"] = dict(score.parts)
+    if result.error:
+        plain["error"] = result.error
+    try:
+        if isinstance(result.prediction, Mapping):
+            plain["prediction"] = _dumped(result.prediction)
+        if result.steps is not None:
+            plain["steps"] = [[s.name, _dumped(s.inputs), _dumped(s.prediction)] for s in result.steps]
+    except (SchemaError, ConfigurationError, TypeError, ValueError):
+        plain.pop("steps", None)  # a value without a JSON form: a resumed run makes the steps again
+    return plain
+
+
+def _dumped(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if _is_plain(value) else schema_of(type(value)).dump(value) for name, value in values.items()}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (str, int, float, bool)
+
+
+def _result_of(line: Mapping[str, Any], predictors: Mapping[str, Any]) -> Result:
+    value = line["score"]
+    score = None if value is None else Score(value=value, feedback=line.get("feedback", ""), parts=line.get("parts", {}))
+    steps: tuple[Step, ...] | None = None
+    if "steps" in line:
+        try:
+            steps = tuple(_step_of(predictors, *step) for step in line["steps"])
+        except (SchemaError, KeyError):
+            steps = None
+    return Result(
+        score=score,
+        status=line["status"],
+        prediction=Prediction(line["prediction"]) if "prediction" in line else None,
+        steps=steps,
+        seconds=line["seconds"],
+        tokens=line["tokens"],
+        cost=line["cost"],
+        calls=line["calls"],
+        error=line.get("error", ""),
+    )
+
+
+def _step_of(predictors: Mapping[str, Any], name: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> Step:
+    predictor = predictors[name]
+    fields = predictor.signature.fields
+    read = [
+        {k: fields[k].schema.coerce(v) if k in fields and v is not None else v for k, v in values.items()} for values in (inputs, outputs)
+    ]
+    return Step(predictor, read[0], Prediction(Example(read[1])), name=name)

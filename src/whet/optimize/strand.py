@@ -1,0 +1,179 @@
+"""Strands: the search's own generators, many side by side over one `Gather`, so that no place is idle while any of them has work.
+
+A strand yields what it waits for: a `Work` (one flow, for one place), a `Handle` of something started, another strand, or a list of
+these, and is sent the results. Strands only see results that they asked for, so what they decide never depends on timing.
+
+>>> def add(x, y):
+...     yield from ()
+...     return x + y
+>>> def both():
+...     sums = yield [Work(lambda: add(1, 2)), Work(lambda: add(3, 4))]
+...     return sums
+>>> drive(Strands(limit=2).flow(both()))
+[3, 7]
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from whet.core.flow import WAIT, Flow, Gather, Job, drive
+
+__all__ = ["Handle", "Stopped", "Strand", "Strands", "Work", "drive"]
+
+T = TypeVar("T")
+Strand: TypeAlias = Generator[Any, Any, T]
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One flow to be run in one place; the strand that yields it is sent its value, or the exception it ended with.
+
+    Works with a lower `rank` come first; equal ones in the order in which they were asked for.
+    """
+
+    job: Job
+    rank: float = 0.0
+
+
+class Stopped(Exception):
+    """The search ended before the strand did; `reason` is one word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Handle:
+    """Something under way: `done`, then `value`."""
+
+    __slots__ = ("done", "value", "waiting")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.value: Any = None
+        self.waiting: list[_Group] = []
+
+    def finish(self, value: Any) -> list[_Group]:
+        """Note the value; returns those who waited."""
+        self.done, self.value = True, value
+        waiting, self.waiting = self.waiting, []
+        return waiting
+
+
+class _Group:
+    """What one `yield` of a strand waits for."""
+
+    __slots__ = ("alone", "frame", "handles", "missing")
+
+    def __init__(self, frame: _Frame, handles: list[Handle], alone: bool) -> None:
+        self.frame, self.handles, self.alone = frame, handles, alone
+        self.missing = 0
+        for handle in handles:
+            if not handle.done:
+                self.missing += 1
+                handle.waiting.append(self)
+
+    @property
+    def result(self) -> Any:
+        return self.handles[0].value if self.alone else [handle.value for handle in self.handles]
+
+
+@dataclass(slots=True)
+class _Frame:
+    strand: Strand[Any]
+    handle: Handle
+
+
+class Strands:
+    """Runs strands to their end with at most `limit` works under way. `stop` is asked before each work; a reason ends the whole."""
+
+    def __init__(self, limit: int, stop: Callable[[], str | None] = lambda: None) -> None:
+        self.limit = limit
+        self.stop = stop
+        self.stopped: str | None = None
+        self._ready: list[tuple[float, int, Work, Handle]] = []
+        self._count = 0
+        self._issued: dict[int, Handle] = {}
+        self._runnable: deque[tuple[_Frame, Any]] = deque()
+        self._root: Handle | None = None
+        self._turning = False
+        self._closed = False
+
+    def flow(self, strand: Strand[T]) -> Flow[T]:
+        """Run a strand and all that it starts. Raises `Stopped` when the search had to end before it."""
+        self._root = self.start(strand)
+        try:
+            yield Gather(self._jobs(), limit=self.limit, done=self._done)
+        finally:
+            self._closed = True
+        if not self._root.done:
+            raise Stopped(self.stopped or "nothing left to do")
+        return self._root.value  # type: ignore[no-any-return]
+
+    def start(self, strand: Strand[Any] | Work) -> Handle:
+        """Start a strand or a work without waiting for it; yield the handle to wait."""
+        handle = Handle()
+        if isinstance(strand, Work):
+            self._count += 1
+            heapq.heappush(self._ready, (strand.rank, self._count, strand, handle))
+        else:
+            self._runnable.append((_Frame(strand, handle), None))
+            self._turn()
+        return handle
+
+    def _jobs(self) -> Iterator[Any]:
+        index = 0
+        while self._root is not None and not self._root.done and not self._closed:
+            if not self._ready:
+                yield WAIT
+                continue
+            self.stopped = self.stopped or self.stop()
+            if self.stopped is not None:
+                return
+            _, _, work, handle = heapq.heappop(self._ready)
+            self._issued[index] = handle
+            index += 1
+            yield work.job
+
+    def _done(self, index: int, outcome: Any) -> None:
+        if self._closed:  # a thread that an interrupted search left behind
+            return
+        self._tell(self._issued.pop(index).finish(outcome))
+        self._turn()
+
+    def _tell(self, groups: list[_Group]) -> None:
+        for group in groups:
+            group.missing -= 1
+            if not group.missing:
+                self._runnable.append((group.frame, group.result))
+
+    def _turn(self) -> None:
+        # A strand may start another one while it runs: that one is put into the queue and taken from here.
+        if self._turning:
+            return
+        self._turning = True
+        try:
+            while self._runnable:
+                self._advance(*self._runnable.popleft())
+        except BaseException:
+            self._closed = True
+            raise
+        finally:
+            self._turning = False
+
+    def _advance(self, frame: _Frame, value: Any) -> None:
+        try:
+            wanted = frame.strand.send(value)
+        except StopIteration as end:
+            self._tell(frame.handle.finish(end.value))
+            return
+        alone = not isinstance(wanted, list | tuple)
+        handles = [w if isinstance(w, Handle) else self.start(w) for w in ((wanted,) if alone else wanted)]
+        group = _Group(frame, handles, alone)
+        if not group.missing:
+            self._runnable.append((frame, group.result))

@@ -1,0 +1,223 @@
+"""Nothing is lost: a run that is killed at any moment goes on where it was, ends with the same program, and pays for no call twice."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import whet
+from optimize.doubling import answer, exact, model, rows
+from whet.errors import ConfigurationError, StateError
+
+THREADS = 6
+
+
+class CountingServer(ThreadingHTTPServer):
+    """Answers the doubling task, slowly, and counts every body that it is sent."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.bodies: Counter[str] = Counter()
+        self.lock = threading.Lock()
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A killed client is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: CountingServer
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.bodies[json.dumps(body, sort_keys=True)] += 1
+        time.sleep(0.004)
+        request = SimpleNamespace(messages=[SimpleNamespace(text=m["content"]) for m in body["messages"]])
+        text = f"[[ ## answer ## ]]\n{answer(request)['answer']}\n\n[[ ## completed ## ]]"
+        usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
+        reply = {"model": "counted", "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}], "usage": usage}
+        data = json.dumps(reply).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quietly."""
+
+
+@pytest.fixture
+def server() -> Iterator[CountingServer]:
+    with CountingServer() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def start(server: CountingServer, run_dir: Path, name: str) -> subprocess.Popen[str]:
+    script = Path(__file__).with_name("killed_run.py")
+    source = Path(whet.__file__).parents[1]
+    command = [sys.executable, str(script), server.url, str(run_dir), name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(source), "PATH": "", "HOME": str(run_dir)})
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return json.loads(out.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def kill_and_resume(server: CountingServer, tmp_path: Path, name: str, kills: int, seed: int) -> None:
+    whole = finish(start(server, tmp_path / "whole", name))
+    paid_whole = server.bodies.total()
+    assert server.bodies.most_common(1)[0][1] == 1
+    server.bodies.clear()
+    rng, folder, killed = random.Random(seed), tmp_path / "killed", 0
+    while killed < kills:
+        process = start(server, folder, name)
+        seen = server.bodies.total()
+        target = seen + rng.randint(1, max(2, 2 * paid_whole // kills))
+        while process.poll() is None and server.bodies.total() < target:
+            time.sleep(0.001)
+        if process.poll() is not None:
+            process.communicate()
+            break
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed += 1
+    again = finish(start(server, folder, name))
+    assert killed >= kills // 2
+    assert again["state"] == whole["state"]
+    assert again["decisions"] == whole["decisions"]
+    twice = server.bodies.total() - len(server.bodies)
+    assert twice <= killed * THREADS
+    assert len(server.bodies) == paid_whole
+
+
+def test_a_killed_search_goes_on_as_if_nothing_had_happened(server: CountingServer, tmp_path: Path) -> None:
+    kill_and_resume(server, tmp_path, "BootstrapRS", kills=6, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["BootstrapRS", "Auto"])
+def test_twenty_kills(server: CountingServer, tmp_path: Path, name: str) -> None:
+    kill_and_resume(server, tmp_path, name, kills=20, seed=2)
+
+
+def compiled(run_dir: Any, lm: Any, **options: Any) -> Any:
+    recipe = whet.BootstrapRS(metric=exact, num_threads=4, num_candidate_programs=3, run_dir=run_dir, **options)
+    with whet.context(lm=lm):
+        return recipe.compile(whet.Predict("question -> answer"), trainset=rows(20), valset=rows(20, start=50))
+
+
+def test_a_finished_run_is_free_the_second_time(tmp_path: Path) -> None:
+    first, second = model(), model()
+    one, two = compiled(tmp_path, first), compiled(tmp_path, second, max_seconds=1000)
+    assert second.calls == 0 < first.calls
+    assert one.demos == two.demos
+    assert two.run.spend.calls == first.calls
+    assert [e["subscores"] for e in one.candidate_programs] == [e["subscores"] for e in two.candidate_programs]
+
+
+def test_a_changed_run_is_refused_and_says_what_changed(tmp_path: Path) -> None:
+    lm = model()
+    compiled(tmp_path, lm)
+    calls = lm.calls
+    with pytest.raises(StateError, match="`max_labeled_demos` was 16 and is 3"):
+        compiled(tmp_path, lm, max_labeled_demos=3)
+    with whet.context(lm=lm), pytest.raises(StateError, match="trainset changed"):
+        whet.BootstrapRS(metric=exact, num_threads=4, num_candidate_programs=3, run_dir=tmp_path).compile(
+            whet.Predict("question -> answer"), trainset=rows(21), valset=rows(20, start=50)
+        )
+    assert lm.calls == calls
+
+
+def test_only_plain_json_lies_in_a_run_dir_and_only_for_me(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    compiled(folder, model())
+    assert folder.stat().st_mode & 0o777 == 0o700
+    files = {p.name for p in folder.iterdir()}
+    assert files == {"journal.jsonl", "calls.jsonl", "lock"}
+    for name in ("journal.jsonl", "calls.jsonl"):
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
+        assert all(isinstance(json.loads(line), dict) for line in (folder / name).read_text(encoding="utf-8").splitlines())
+
+
+def test_without_a_run_dir_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    compiled(None, model())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_torn_line_is_dropped_and_the_run_goes_on(tmp_path: Path) -> None:
+    one = compiled(tmp_path, model())
+    for name in ("journal.jsonl", "calls.jsonl"):
+        path = tmp_path / name
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) * 2 // 3])
+    lm = model()
+    two = compiled(tmp_path, lm)
+    assert two.demos == one.demos and lm.calls > 0
+    assert all(line.startswith("{") for line in (tmp_path / "journal.jsonl").read_text(encoding="utf-8").splitlines())
+
+
+def test_the_best_so_far_can_be_loaded_while_the_run_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="holds no journal"):
+        whet.load_best(tmp_path, whet.Predict("question -> answer"))
+    lm, found = model(0.001), []
+    student = whet.Predict("question -> answer")
+
+    def watching(example: Any, prediction: Any, trace: Any = None) -> bool:
+        if lm.calls > 250 and not found:
+            found.append(whet.load_best(tmp_path, student))
+        return exact(example, prediction)
+
+    with whet.context(lm=lm):
+        whet.BootstrapRS(metric=watching, num_threads=1, run_dir=tmp_path).compile(student, trainset=rows(30), valset=rows(40, start=50))
+    assert found[0].demos and student.demos == []
+
+
+def test_two_runs_never_share_a_journal(tmp_path: Path) -> None:
+    student, trouble = whet.Predict("question -> answer"), []
+
+    def nosy(example: Any, prediction: Any, trace: Any = None) -> bool:
+        if trace is not None and not trouble:
+            trouble.append("tried")
+            with pytest.raises(ConfigurationError, match="under way"):
+                compiled_again()
+            trouble.append("refused")
+        return exact(example, prediction)
+
+    def compiled_again() -> None:
+        whet.BootstrapFewShot(metric=nosy, run_dir=tmp_path).compile(student, trainset=rows(9))
+
+    with whet.context(lm=model()):
+        compiled_again()
+    assert trouble == ["tried", "refused"]
+
+
+def test_keys_never_reach_the_journal(tmp_path: Path) -> None:
+    lm = model()
+    lm.kwargs["api_key"] = "sk-secret"
+    compiled(tmp_path, lm, teacher_settings={"lm": lm})
+    for path in tmp_path.iterdir():
+        assert "sk-secret" not in path.read_text(encoding="utf-8")
