@@ -76,7 +76,9 @@ def test_sync_and_async_and_the_next_process_share_entries(tmp_path: Path) -> No
 def test_the_modes() -> None:
     source = Source()
     store = CacheStore(None)
-    asked = [drive(cached(source, mode, store).flow(HELLO)).text for mode in ("read", "off", "on", "on", "read", "refresh", "on", "off", "read")]
+    asked = [
+        drive(cached(source, mode, store).flow(HELLO)).text for mode in ("read", "off", "on", "on", "read", "refresh", "on", "off", "read")
+    ]
     assert asked == ["1.0", "2.0", "3.0", "3.0", "3.0", "4.0", "4.0", "5.0", "4.0"]
     now = iter(["off", "on"])
     asking = cached(source, lambda: next(now), store)

@@ -18,7 +18,9 @@ choices = st.builds(
     text=maybe,
     tool_calls=st.lists(st.builds(ToolCallPart, id=maybe, name=texts, arguments=texts), max_size=2).map(tuple),
     reasoning=maybe,
-    citations=st.lists(st.builds(Citation, cited_text=texts, document_index=st.integers(0, 9), document_title=maybe), max_size=2).map(tuple),
+    citations=st.lists(st.builds(Citation, cited_text=texts, document_index=st.integers(0, 9), document_title=maybe), max_size=2).map(
+        tuple
+    ),
     logprobs=st.none() | st.dictionaries(texts, st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=2), max_size=2),
     finish_reason=st.sampled_from(["stop", "length", "tool_calls", None]),
 )
@@ -53,9 +55,22 @@ def test_the_raw_usage_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", "7", '"x"', "{}", '{"format":1}', '{"format":1,"model":"m","choices":[7]}', '{"format":1,"model":"m","choices":7}',
-             '{"format":999,"model":"m","choices":[]}', "[" * 100_000]
-)  # fmt: skip
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "7",
+        '"x"',
+        "{}",
+        '{"format":1}',
+        '{"format":1,"model":"m","choices":[7]}',
+        '{"format":1,"model":"m","choices":7}',
+        '{"format":999,"model":"m","choices":[]}',
+        "[" * 100_000,
+    ],
+)
 def test_anything_else_reads_as_nothing(text: str) -> None:
     assert decode_response(text) is None
 

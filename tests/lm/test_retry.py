@@ -63,7 +63,9 @@ def servers(count: int) -> list[LMServerError]:
     return [LMServerError("down", status=503) for _ in range(count)]
 
 
-@pytest.mark.parametrize("error", [LMRateLimitError(status=429), LMTimeoutError(), LMServerError(), LMTransportError(), LMInvalidRequestError(status=409)])
+@pytest.mark.parametrize(
+    "error", [LMRateLimitError(status=429), LMTimeoutError(), LMServerError(), LMTransportError(), LMInvalidRequestError(status=409)]
+)
 def test_what_may_pass_is_tried_again(error: LMError) -> None:
     script = Script(error)
     _, outcome = pauses(Retrying(script))
@@ -72,9 +74,17 @@ def test_what_may_pass_is_tried_again(error: LMError) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [LMAuthError(), LMBillingError(), LMInvalidRequestError(status=400), ContextWindowExceededError(), LMUnsupportedModelError(), LMUnexpectedError(),
-     LMRateLimitError(provider_code="insufficient_quota", status=429), LMTransportError("lost", streamed=True)],
-)  # fmt: skip
+    [
+        LMAuthError(),
+        LMBillingError(),
+        LMInvalidRequestError(status=400),
+        ContextWindowExceededError(),
+        LMUnsupportedModelError(),
+        LMUnexpectedError(),
+        LMRateLimitError(provider_code="insufficient_quota", status=429),
+        LMTransportError("lost", streamed=True),
+    ],
+)
 def test_what_will_not_is_not(error: LMError) -> None:
     script = Script(error)
     slept, outcome = pauses(Retrying(script))

@@ -134,7 +134,9 @@ def test_a_damaged_row_is_a_miss_and_is_removed(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("content", [b"no database at all" * 100, pickle.dumps({"a": print}), os.urandom(8192), b"SQLite format 3\0" + b"\0" * 4096])
+@pytest.mark.parametrize(
+    "content", [b"no database at all" * 100, pickle.dumps({"a": print}), os.urandom(8192), b"SQLite format 3\0" + b"\0" * 4096]
+)
 def test_a_file_of_another_kind_is_put_aside(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "responses.sqlite3").write_bytes(content)
     store = CacheStore(tmp_path)

@@ -17,7 +17,9 @@ class Details(BaseModel):
 
 def test_sums_are_recursive_and_forgive_none_and_pydantic() -> None:
     tracker = UsageTracker()
-    tracker.add_usage("m", {"prompt_tokens": 1117, "completion_tokens": 46, "prompt_tokens_details": {"cached_tokens": 3, "audio_tokens": None}})
+    tracker.add_usage(
+        "m", {"prompt_tokens": 1117, "completion_tokens": 46, "prompt_tokens_details": {"cached_tokens": 3, "audio_tokens": None}}
+    )
     tracker.add_usage("m", {"prompt_tokens": None, "completion_tokens": 4, "prompt_tokens_details": None})
     tracker.add_usage("m", {"prompt_tokens": 3, "completion_tokens": 0, "prompt_tokens_details": Details(cached_tokens=4)})
     tracker.add_usage("other", {"total_tokens": 5})

@@ -26,10 +26,25 @@ BODY = b'{"error": {"message": "no", "type": "t", "code": "c"}}'
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, LMInvalidRequestError), (401, LMAuthError), (402, LMBillingError), (403, LMAuthError), (404, LMUnsupportedModelError), (408, LMTimeoutError),
-     (409, LMInvalidRequestError), (413, LMInvalidRequestError), (418, LMInvalidRequestError), (422, LMInvalidRequestError), (429, LMRateLimitError),
-     (500, LMServerError), (502, LMServerError), (503, LMServerError), (529, LMServerError), (302, LMUnexpectedError)],
-)  # fmt: skip
+    [
+        (400, LMInvalidRequestError),
+        (401, LMAuthError),
+        (402, LMBillingError),
+        (403, LMAuthError),
+        (404, LMUnsupportedModelError),
+        (408, LMTimeoutError),
+        (409, LMInvalidRequestError),
+        (413, LMInvalidRequestError),
+        (418, LMInvalidRequestError),
+        (422, LMInvalidRequestError),
+        (429, LMRateLimitError),
+        (500, LMServerError),
+        (502, LMServerError),
+        (503, LMServerError),
+        (529, LMServerError),
+        (302, LMUnexpectedError),
+    ],
+)
 def test_the_status_decides_the_class(status: int, kind: type[Exception]) -> None:
     error = error_from(status, {"x-request-id": "r1"}, BODY, model="openai/m", provider="openai")
     assert type(error) is kind
