@@ -151,6 +151,9 @@ class Invoke:
         return await result if hasattr(result, "__await__") else result
 
 
+_HIRE_EVERY = 0.001
+
+
 class _Wait:
     def __repr__(self) -> str:
         return "WAIT"
@@ -244,10 +247,14 @@ class _Threads:
     def run(self) -> list[Any]:
         with self.changed:
             try:
-                self._hire()
+                self._hire(1)
                 while self.workers and self.failure is None:
+                    before = len(self.outcomes)
                     self.changed.wait(self._patience())
                     self._give_up_on_late_jobs()
+                    # Jobs that end faster than a thread is started gain nothing from a second one; jobs that wait do.
+                    if self._may_hire() and len(self.outcomes) - before < self.workers:
+                        self._hire(self.workers)
             finally:
                 self.stopped = True
                 self.changed.notify_all()
@@ -255,11 +262,14 @@ class _Threads:
             raise self.failure
         return [self.outcomes[i] for i in range(self.pull.count)]
 
-    def _hire(self) -> None:
-        # One more thread, which hires the next one when it has found work: never more threads than jobs.
-        if not self.stopped and not self.pull.ended and (self.gather.limit is None or self.workers < self.gather.limit):
-            self.workers += 1
-            threading.Thread(target=self._work, name="whet-worker", daemon=True).start()
+    def _may_hire(self) -> bool:
+        return not self.stopped and not self.pull.ended and (self.gather.limit is None or self.workers < self.gather.limit)
+
+    def _hire(self, count: int) -> None:
+        for _ in range(count):
+            if self._may_hire():
+                self.workers += 1
+                threading.Thread(target=self._work, name="whet-worker", daemon=True).start()
 
     def _work(self) -> None:
         left_behind = False
@@ -281,7 +291,6 @@ class _Threads:
                 pulled = self.context.copy().run(self.pull.next, len(self.started))
                 if pulled is not None:
                     self.started[pulled[0]] = time.monotonic()
-                    self._hire()
                     return pulled
                 if self.pull.ended:
                     return None
@@ -303,9 +312,12 @@ class _Threads:
             self.context.copy().run(self.gather.done, index, outcome)
 
     def _patience(self) -> float | None:
+        look_again = _HIRE_EVERY if self._may_hire() else None
         if self.gather.timeout is None:
-            return None
-        return max(0.0, min(self.started.values(), default=time.monotonic()) + self.gather.timeout - time.monotonic())
+            return look_again
+        now = time.monotonic()
+        left = max(0.0, min(self.started.values(), default=now) + self.gather.timeout - now)
+        return left if look_again is None else min(left, look_again)
 
     def _give_up_on_late_jobs(self) -> None:
         limit = self.gather.timeout
@@ -316,7 +328,7 @@ class _Threads:
             del self.started[index]
             self.workers -= 1
             self._settle(index, JobTimeout(f"not done after {limit:g} s"))
-            self._hire()
+            self._hire(1)
         self.changed.notify_all()
 
 

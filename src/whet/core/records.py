@@ -106,6 +106,12 @@ class Example(Mapping[str, Any]):
         chosen._input_keys = self._input_keys
         return chosen
 
+    def input_values(self) -> dict[str, Any]:
+        """The input fields as a plain dict, which is what a program is called with."""
+        if self._input_keys is None:
+            return dict(self.inputs())  # says what is wrong
+        return {k: v for k, v in self._store.items() if k in self._input_keys}
+
     def labels(self) -> Example:
         """The fields that are no inputs, as an `Example`."""
         given = self.inputs()._store
@@ -334,9 +340,11 @@ class Score:
 
         Raises `InputError` for anything else, `None` and NaN included.
         """
+        if result is True or result is False:
+            return _RIGHT if result else _WRONG
         if isinstance(result, Score):
             return _checked(result)
-        if isinstance(result, bool | int | float):
+        if isinstance(result, int | float):
             return _checked(cls(value=float(result)))
         if isinstance(result, Mapping):
             return _score_of_mapping(result)
@@ -347,6 +355,9 @@ class Score:
                 "A metric must return a bool, a number, a `whet.Score`, a dict of numbers or a prediction with a field `score`; "
                 f"it returned {result!r}."
             ) from None
+
+
+_RIGHT, _WRONG = Score(value=1.0), Score(value=0.0)
 
 
 def _score_of_mapping(result: Mapping[str, Any]) -> Score:

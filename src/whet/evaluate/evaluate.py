@@ -255,29 +255,25 @@ class _Run:
         started = time.perf_counter()
         spent = Meter()
         meter.set(spent)
-        prediction, error, status = Prediction(), None, "ok"
+        prediction: Any = None
         score: Score | None = None
+        error: Exception | None = None
+        status: Status = "ok"
         try:
-            prediction = yield from self._predict(example)
-        except Exception as raised:  # noqa: BLE001 - whatever a metric raises becomes its row
-            error, status = raised, _status_of(raised)
+            inputs = example.input_values() if isinstance(example, Example) else dict(example)
+            if self._native:
+                prediction = yield from self.program.run_flow((), inputs)
+            else:
+                prediction = yield Invoke(self.program, (), inputs, twin=getattr(self.program, "acall", None))
+        except Exception as raised:  # noqa: BLE001 - whatever a program raises becomes its row
+            prediction, error, status = Prediction(), raised, _status_of(raised)
             score = Score(value=self.plan.failure_score) if status == "program_error" else None
         else:
-            score, error = yield from self._score(example, prediction)
-            status = "ok" if error is None else _metric_status(error)
+            try:
+                score = yield from self.metric.flow(example, prediction)
+            except Exception as raised:  # noqa: BLE001 - whatever a metric raises becomes its row
+                error, status = raised, _metric_status(raised)
         return _row(index, example, prediction, score, status, time.perf_counter() - started, spent, error)
-
-    def _predict(self, example: Any) -> Flow[Any]:
-        inputs = dict(example.inputs()) if isinstance(example, Example) else dict(example)
-        if self._native:
-            return (yield from self.program.run_flow((), inputs))
-        return (yield Invoke(self.program, (), inputs, twin=getattr(self.program, "acall", None)))
-
-    def _score(self, example: Any, prediction: Any) -> Flow[tuple[Score | None, Exception | None]]:
-        try:
-            return (yield from self.metric.flow(example, prediction)), None
-        except Exception as raised:  # noqa: BLE001 - whatever a metric raises becomes its row
-            return None, raised
 
 
 class _RowJob:

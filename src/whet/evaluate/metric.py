@@ -34,7 +34,10 @@ class MetricCall:
 
     def flow(self, example: Any, prediction: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Flow[Score]:
         """The score of one prediction."""
-        return Score.of((yield from self.raw(example, prediction, trace, pred_name, pred_trace)))
+        if self._is_module:
+            return Score.of((yield from self.raw(example, prediction, trace, pred_name, pred_trace)))
+        args = (example, prediction, *(trace, pred_name, pred_trace)[: self.extra])
+        return Score.of((yield Invoke(self.metric, args)))
 
 
 def metric_call(metric: Any) -> MetricCall:
