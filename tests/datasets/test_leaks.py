@@ -45,15 +45,15 @@ def test_the_bundled_banking_rows_have_near_duplicates_and_the_worst_come_first(
     assert [leak.similarity for leak in leaks] == sorted((leak.similarity for leak in leaks), reverse=True)
 
 
-def test_ten_thousand_against_ten_thousand_takes_seconds() -> None:
+def test_thousands_against_thousands_take_a_second_or_two() -> None:
     rng = random.Random(0)
     vocabulary = [f"w{int(rng.paretovariate(0.4))}" for _ in range(30_000)]
-    train = [" ".join(rng.choices(vocabulary, k=12)) for _ in range(10_000)]
-    test = [" ".join(rng.choices(vocabulary, k=12)) for _ in range(9_990)] + train[:10]
+    train = [" ".join(rng.choices(vocabulary, k=12)) for _ in range(4_000)]
+    test = [" ".join(rng.choices(vocabulary, k=12)) for _ in range(3_990)] + train[:10]
     start = time.process_time()
     leaks = find_leaks(train, test)
-    assert time.process_time() - start < 8
-    assert {leak.test_index for leak in leaks} >= set(range(9_990, 10_000))
+    assert time.process_time() - start < 5
+    assert {leak.test_index for leak in leaks} >= set(range(3_990, 4_000))
 
 
 def test_rows_copied_into_an_instruction_are_found() -> None:

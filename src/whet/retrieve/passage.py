@@ -1,0 +1,84 @@
+"""What a search gives, and the one protocol of everything that searches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, overload, runtime_checkable
+
+from whet.errors import InputError
+
+__all__ = ["Passage", "Retriever", "Searching", "as_passage"]
+
+
+class Passage(dict[str, Any]):
+    """A found text: a dict with `text`, `score` (higher is better) and whatever the index knows; its keys are attributes, too.
+
+    A dict, because programs take its parts by key, print it and store it as JSON. `long_text` is `text` unless it is given.
+
+    >>> passage = Passage(text="Kinnairdy Castle | A tower house in Scotland.", score=1.5)
+    >>> passage["text"] == passage.long_text, passage.score
+    (True, 1.5)
+    """
+
+    def __init__(self, base: Mapping[str, Any] | None = None, **values: Any) -> None:
+        super().__init__(base or {}, **values)
+        self.setdefault("text", self.get("long_text", ""))
+        self.setdefault("long_text", self["text"])
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"This passage has no `{name}`; it has: {', '.join(self)}") from None
+
+    def scored(self, score: float) -> Passage:
+        """A copy with this score."""
+        return Passage({**self, "score": score})
+
+    def __str__(self) -> str:
+        return str(self["text"])
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """Whatever finds passages."""
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:
+        """For each query at most `k` passages, the best first, each with a `score`."""
+
+
+class Searching:
+    """Makes a retriever callable, so that it can stand in `whet.configure(rm=...)`: one query gives a list, several a list of lists."""
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:
+        """For each query at most `k` passages, the best first."""
+        raise NotImplementedError
+
+    @overload
+    def __call__(self, query: str, k: int = 3) -> list[Passage]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, query: Sequence[str], k: int = 3) -> list[list[Passage]]: ...
+    def __call__(self, query: str | Sequence[str], k: int = 3) -> list[Passage] | list[list[Passage]]:
+        """The `k` best passages for a query."""
+        check_queries([query] if isinstance(query, str) else query, k)
+        return self.search([query], k)[0] if isinstance(query, str) else self.search(query, k)
+
+
+def as_passage(item: Any) -> Passage:
+    """A text or a mapping with `text` as a passage. Raises `InputError` for anything else."""
+    if isinstance(item, str):
+        return Passage(text=item)
+    if isinstance(item, Passage):
+        return item
+    if isinstance(item, Mapping) and isinstance(item.get("text", item.get("long_text")), str):
+        return Passage(item)
+    raise InputError(f"A passage is a text or a mapping with a `text`; this is {item!r:.80}, a {type(item).__name__}.")
+
+
+def check_queries(queries: Iterable[Any], k: int) -> None:
+    """Raises `InputError` unless all queries are texts and `k` is at least 1."""
+    if k < 1:
+        raise InputError(f"`k` is {k}; ask for at least 1 passage.")
+    for query in queries:
+        if not isinstance(query, str):
+            raise InputError(f"A query is a text; this is {query!r:.80}, a {type(query).__name__}.")

@@ -1,0 +1,136 @@
+"""`ColBERTv2` against a real server on loopback: GET, POST, failures, retries, async."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from whet.errors import LMInvalidRequestError, LMServerError, LMTransportError, LMUnexpectedError
+from whet.retrieve import BM25, ColBERTv2, Hybrid, Retriever
+
+PASSAGES = [f"Castle {i} | A castle." for i in range(5)]
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[tuple[str, str, int, str]] = []
+        self.failures: list[tuple[int, bytes]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/wiki17_abstracts"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: Any) -> None: ...
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        self.answer("GET", query["query"][0], int(query["k"][0]))
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.answer("POST", body["query"], body["k"])
+
+    def answer(self, method: str, query: str, k: int) -> None:
+        self.server.asked.append((method, query, k, urlsplit(self.path).path))
+        status, body = 200, b""
+        if self.server.failures:
+            status, body = self.server.failures.pop(0)
+        rows = [{"text": text, "pid": i, "rank": i + 1, "score": 20.0 - i, "prob": 0.2} for i, text in enumerate(PASSAGES)]
+        body = body or json.dumps({"query": query, "topk": rows}).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_call_of_the_documentation(server: Server) -> None:
+    results = ColBERTv2(url=server.url)("What's the name of the castle? \u00e9&=", k=3)
+    assert [x["text"] for x in results] == PASSAGES[:3]
+    assert (results[0].long_text, results[0]["score"], results[2].pid) == (PASSAGES[0], 20.0, 2)
+    assert server.asked == [("GET", "What's the name of the castle? \u00e9&=", 3, "/wiki17_abstracts")]
+
+
+def test_post_port_and_simplify(server: Server) -> None:
+    client = ColBERTv2("http://127.0.0.1", server.server_port, post_requests=True)
+    assert client("q", k=2, simplify=True) == PASSAGES[:2]
+    assert server.asked == [("POST", "q", 2, "/")]
+
+
+def test_it_is_a_retriever_and_answers_are_kept(server: Server) -> None:
+    client = ColBERTv2(server.url)
+    assert isinstance(client, Retriever)
+    first = client("q", k=2)
+    first[0]["text"] = "spoilt"
+    assert client("q", k=2)[0].text == PASSAGES[0]
+    assert len(server.asked) == 1
+    assert [len(found) for found in client.search(["q", "r"], 2)] == [2, 2]
+    assert len(server.asked) == 2
+    assert Hybrid(client, BM25(PASSAGES))("castle 3", k=1)
+
+
+def test_awaited_it_is_the_same(server: Server) -> None:
+    async def both() -> list[Any]:
+        return await asyncio.gather(*(ColBERTv2(server.url).acall(q, k=1, simplify=True) for q in "ab"))
+
+    assert asyncio.run(both()) == [[PASSAGES[0]]] * 2
+
+
+def test_a_server_in_trouble_is_asked_again(server: Server) -> None:
+    server.failures = [(503, b"busy"), (429, b"slow down")]
+    assert len(ColBERTv2(server.url)("q", k=1)) == 1
+    assert len(server.asked) == 3
+    server.failures = [(500, b"broken")]
+    with pytest.raises(LMServerError, match="answered with status 500: 'broken'") as caught:
+        ColBERTv2(server.url, num_retries=0)("q")
+    assert caught.value.status == 500
+    server.failures = [(404, b"nothing here")]
+    with pytest.raises(LMInvalidRequestError, match="status 404"):
+        ColBERTv2(server.url)("q")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>", "did not answer with JSON"),
+        (b'{"error": true, "message": "index gone"}', "It said: 'index gone'"),
+        (b"[]", "without a list `topk`"),
+        (b'{"topk": [{"pid": 1}]}', "passages with `text`"),
+    ],
+)
+def test_an_answer_of_another_kind_says_so(server: Server, body: bytes, words: str) -> None:
+    server.failures = [(200, body)]
+    with pytest.raises(LMUnexpectedError, match=words):
+        ColBERTv2(server.url)("q")
+
+
+def test_nobody_there_is_a_transport_error() -> None:
+    with pytest.raises(LMTransportError):
+        ColBERTv2("http://127.0.0.1", 9, num_retries=0)("q")
+
+
+def test_a_query_must_be_a_text() -> None:
+    with pytest.raises(ValueError, match="A query is a text"):
+        ColBERTv2()(None)  # type: ignore[arg-type]
