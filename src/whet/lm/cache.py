@@ -227,7 +227,7 @@ class Cached:
                 return (yield from _lead(store, name, mine, asking))
             outcome = yield _Follow(flight, flight.leader)  # type: ignore[attr-defined]
             if isinstance(outcome, Response):
-                return outcome
+                return replace(outcome, usage=Usage(), cost=0.0, cache_hit=True)
             if outcome is not None:
                 raise outcome
         return (yield from asking)
@@ -249,8 +249,7 @@ def _look_up(store: CacheStore, keys: list[bytes]) -> dict[int, Response]:
 def _lead(store: CacheStore, name: Any, flight: _Flight, asking: Flow[Response]) -> Flow[Response]:
     outcome: Any = None
     try:
-        response: Response = yield from asking
-        outcome = replace(response, usage=Usage(), cost=0.0, cache_hit=True)
+        outcome = response = yield from asking
         return response
     except LMProviderError as error:
         if not is_retryable_lm_error(error):
