@@ -56,27 +56,27 @@ def one_by_one(search: Search, makers: Iterable[Any], rows: Sequence[Any], stop_
     return _ranked(search, done, rows)
 
 
-def halving(search: Search, makers: Iterable[Any], rows: Sequence[Any], *, first: int = 8, finalists: int = 2) -> Strand[list[Candidate]]:
-    """Successive halving (Karnin et al. 2013; Jamieson and Talwalkar 2016): all on `first` rows, the better half on twice as many, and so on;
-    the last `finalists` on all rows."""
-    size = min(first, len(rows))
+def halving(search: Search, makers: Sequence[Any], rows: Sequence[Any], *, first: int = 8) -> Strand[list[Candidate]]:
+    """Successive halving (Karnin et al. 2013; Jamieson and Talwalkar 2016): all on `first` rows, the better half on twice as many, and so
+    on; the winner on all rows. With few candidates the first round is longer, so that the last duel has half of the rows at least."""
+    size = min(len(rows), max(first, len(rows) >> max(1, len(makers).bit_length() - 1)))
     alive = yield [_made(search, maker, rows[:size]) for maker in makers]
     alive = _ranked(search, list(dict.fromkeys(alive)), rows[:size])
     out: list[Candidate] = []
     while size < len(rows) and len(alive) > 1:
         search.mark(alive[0], search.trial(alive[0], rows[:size]).score)
-        keep = max(finalists, len(alive) // 2) if len(alive) > finalists else len(alive)
+        keep = len(alive) // 2
         for loser in alive[keep:]:
             search.decide("drop", loser, f"not among the best {keep} of {len(alive)} on {size} rows")
         alive, out = alive[:keep], alive[keep:] + out
-        size = len(rows) if keep <= finalists else min(2 * size, len(rows))
+        if keep == 1:
+            break
+        size = min(2 * size, len(rows))
         yield [handle for candidate in alive for handle in search.scores(candidate, rows[:size])]
         alive = _ranked(search, alive, rows[:size])
-    if len(rows) > size:
-        yield search.scores(alive[0], rows)
+    yield search.scores(alive[0], rows)
     search.mark(alive[0], search.trial(alive[0], rows).score)
-    for candidate in reversed(alive):
-        search.announce(candidate, rows)
+    search.announce(alive[0], rows)
     return alive + out
 
 

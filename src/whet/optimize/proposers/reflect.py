@@ -1,0 +1,195 @@
+"""Better instructions from what went wrong: a model reads failed runs with their feedback and rewrites the instruction of one predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from whet.adapters.chat import ChatAdapter
+from whet.core.context import current
+from whet.core.field import InputField, OutputField
+from whet.core.flow import Flow
+from whet.core.signature import Signature
+from whet.datasets.leaks import find_copied
+from whet.errors import ConfigurationError
+from whet.modules.predict import Predict
+from whet.optimize.candidate import Candidate
+from whet.optimize.proposers.blame import Blame
+from whet.optimize.search import Search
+from whet.optimize.store import Result
+from whet.optimize.strand import Handle, Strand
+
+__all__ = ["Reflect", "Rewritten", "lm_for_proposals", "outline_of", "shown_run"]
+
+_LONGEST = 20_000
+
+
+class RewriteInstruction(Signature):
+    """You improve one step of a program that asks a language model. Read how its runs went and what the feedback says about them, find out
+    what the instruction leaves unsaid, and write a better instruction for this step: whole, general, and usable for inputs that are not
+    shown. Keep what already works. Put into words every rule and fact that the feedback gives away. Do not copy the examples."""
+
+    program_outline: str = InputField(desc="all steps of the program, what each takes and gives")
+    step: str = InputField(desc="the step whose instruction is to be rewritten")
+    current_instruction: str = InputField()
+    examples_with_feedback: str = InputField(desc="runs of the program: inputs, what the steps gave, and how that was judged")
+    remark: str = InputField(desc="what to mind this time")
+    new_instruction: str = OutputField(desc="the whole instruction for the step, nothing else")
+
+
+# So that proposals written from similar runs differ.
+REMARKS = (
+    "Be very informative: name what somebody new to this task could not know.",
+    "Only say what matters most.",
+    "Look for what the failed runs have in common.",
+    "Be very informative: spell out how to decide the borderline cases.",
+    "Say step by step how to get to the answer.",
+    "Be very informative about the form that each output must have.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """A proposed instruction: for which predictor, and whether it can be used (`trouble` says why not)."""
+
+    name: str
+    text: str
+    trouble: str = ""
+
+
+def lm_for_proposals(search: Search, prompt_model: Any) -> Any:
+    """The model that writes proposals: the one given, else the ambient one, else the program's own."""
+    bound = (p.lm for p in search.task.student.predictors() if p.lm is not None)
+    lm = prompt_model or current().lm or next(bound, None)
+    if lm is None:
+        raise ConfigurationError("There is no model to write proposals with: `whet.configure(lm=...)`, or give `prompt_model=`.")
+    if not hasattr(lm, "flow"):
+        raise ConfigurationError(f"`prompt_model` must be a `whet.LM`, not {lm!r}.")
+    return lm
+
+
+@dataclass(kw_only=True)
+class Reflect:
+    """Proposes instructions. It shows `k` failed runs and one good one of the candidate, with their feedback.
+
+    `model` writes, at temperature 1, each time with another rollout, so that proposals differ also where a cache is on. A proposal that is
+    empty, unchanged, known or copied from training rows (`guard` words in a row) is refused with its reason, which is on record.
+    """
+
+    search: Search
+    model: Any
+    k: int = 5
+    perfect: float = 1.0
+    guard: int = 8
+    known: set[str] = field(default_factory=set)
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.blame = Blame(search=self.search, model=self.model, perfect=self.perfect)
+
+    def propose(self, candidate: Candidate, shown: Sequence[tuple[Any, Result]], number: int, *, label: str = "reflect") -> Strand[list[Candidate]]:
+        """Up to `number` candidates with one new instruction each, written side by side."""
+        rng = self.search.rng(label, candidate.hash, self.count)
+        failed = [(row, result) for row, result in shown if result.value is not None and result.value < self.perfect]
+        if not failed:
+            return []
+        targets = yield from self.blame.targets(candidate, failed, number, rng)
+        handles = [self._ask(candidate, name, shown, rng) for name in targets]
+        answers = yield handles
+        found = (self._candidate(candidate, a, label) for a in answers)
+        return [c for c in found if c is not None]
+
+    def merge(self, candidate: Candidate, name: str, other: str) -> Strand[Candidate | None]:
+        """A candidate whose instruction for one predictor combines its own with another one that did well too."""
+        self.count += 1
+        number = self.count
+        rng = self.search.rng("merge", candidate.hash, other)
+        remark = f"Another instruction for this step also did well. Combine the best of both: {other}"
+        answer = yield self.search.ask(f"merge {number}", lambda: self._written(candidate, name, [], remark, rng.randrange(10**9)))
+        return self._candidate(candidate, answer, "merge")
+
+    def _ask(self, candidate: Candidate, name: str, shown: Sequence[tuple[Any, Result]], rng: Random) -> Handle:
+        bad = [s for s in shown if s[1].value is not None and s[1].value < self.perfect]
+        good = [s for s in shown if s[1].value is not None and s[1].value >= self.perfect]
+        picked = rng.sample(bad, min(self.k, len(bad))) + rng.sample(good, min(1, len(good)))
+        remark, rollout = REMARKS[self.count % len(REMARKS)], rng.randrange(10**9)
+        self.count += 1
+        return self.search.ask(f"reflect {self.count}", lambda: self._written(candidate, name, picked, remark, rollout))
+
+    def _written(self, candidate: Candidate, name: str, shown: Sequence[tuple[Any, Result]], remark: str, rollout: int) -> Flow[Rewritten]:
+        writer = Predict(RewriteInstruction, adapter=ChatAdapter())
+        prediction = yield from writer.run_flow(
+            (),
+            {
+                "program_outline": outline_of(self.search.program_of(candidate)),
+                "step": name,
+                "current_instruction": candidate.params[name].instructions,
+                "examples_with_feedback": "\n\n".join(shown_run(row, result, self.perfect) for row, result in shown) or "none this time",
+                "remark": remark,
+                "lm": self.model.copy(temperature=1.0, rollout_id=rollout),
+            },
+        )
+        text = str(prediction.new_instruction).strip().strip("`").strip()
+        return Rewritten(name=name, text=text, trouble=self._trouble(candidate, name, text))
+
+    def _trouble(self, candidate: Candidate, name: str, text: str) -> str:
+        old = candidate.params[name].instructions
+        if not text:
+            return "the proposal is empty"
+        if text == old:
+            return "the proposal is the instruction it was to improve"
+        if len(text) > _LONGEST:
+            return f"the proposal has {len(text)} characters; {_LONGEST} are allowed"
+        copied = find_copied(text, [r.without() for r in self.search.train], length=self.guard) if self.guard else []
+        own = [c for c in copied if c.span not in old.lower()]
+        return f"the proposal copies a training row: {own[0].span!r}" if own else ""
+
+    def _candidate(self, candidate: Candidate, answer: Any, label: str) -> Candidate | None:
+        if isinstance(answer, Exception):
+            return None
+        trouble = answer.trouble
+        if not trouble and answer.text in self.known:
+            trouble = "the proposal is not new"
+        made = candidate.with_instructions({answer.name: answer.text}, f"{label} {answer.name}")
+        if trouble:
+            self.search.decide("refuse", made, trouble)
+            return None
+        self.known.add(answer.text)
+        return self.search.add(made, label)
+
+
+def outline_of(program: Any) -> str:
+    """The program's steps in a few lines."""
+    lines = [f"{type(program).__name__}, with these steps:"]
+    for name, predictor in program.named_predictors():
+        lines.append(f"- {name}: {predictor.signature.signature}")
+    return "\n".join(lines)
+
+
+def shown_run(row: Any, result: Result, perfect: float = 1.0) -> str:
+    """One run as text: inputs, what each step gave, how it was judged."""
+    lines = ["Inputs: " + _values(row.inputs())]
+    steps = result.steps or ()
+    for step in steps if len(steps) > 1 else ():
+        lines.append(f"Step {step.name} was given {_values(step.inputs)} and gave {_values(step.prediction)}")
+    if isinstance(result.prediction, Mapping):
+        lines.append("Outputs: " + _values(result.prediction))
+    return "\n".join([*lines, "Feedback: " + _judged(row, result, perfect)])
+
+
+def _judged(row: Any, result: Result, perfect: float) -> str:
+    if result.score is not None and result.score.feedback:
+        return result.score.feedback
+    if result.error:
+        return f"The run failed. {result.error[:600]}"
+    if result.value is not None and result.value >= perfect:
+        return "Right."
+    labels = _values(row.labels())
+    return f"Wrong (score {result.value if result.value is not None else 0:.2f})." + (f" Right would have been {labels}" if labels else "")
+
+
+def _values(values: Mapping[str, Any], width: int = 1500) -> str:
+    text = "; ".join(f"{k} = {v}" for k, v in values.items() if k != "augmented")
+    return text if len(text) <= width else text[: width - 1] + "…"
