@@ -41,6 +41,7 @@ class DataLoader(Dataset):
         there is neither.
         """
         _check_names(fields, input_keys)
+        loaded: Any
         try:
             loaded = load_from_hub(dataset_name, *args, **kwargs)
         except (MissingExtraError, OSError, ValueError, RuntimeError) as error:
@@ -148,15 +149,13 @@ def _missing(name: str, row: Mapping[str, Any]) -> NoReturn:
     raise InputError(f"There is no column `{name}`; the columns are: {', '.join(map(str, row.keys()))}.")
 
 
-def _local_copy(name: str, split: Any, error: Exception) -> Rows | list[Rows] | dict[str, Rows]:
-    """The rows below WHET_DATA; without a copy there, `error` is raised with what would help."""
+def _local_copy(name: str, split: Any, error: Exception) -> Any:
+    """The rows below WHET_DATA, shaped as the hub would give them (a list, one per split asked for, or a dict); without a copy there, `error` is raised with what would help."""
     folder = Path(os.environ.get("WHET_DATA") or ".") / name.split("/")[-1].lower()
     if os.environ.get("WHET_DATA") and folder.is_dir():
         if split is None:
             return {s: _local_split(folder, s) for s in ("train", "validation", "test") if _local_file(folder, s)}
-        wanted = split if isinstance(split, list) else [split]
-        found = [_local_split(folder, str(s)) for s in wanted]
-        return found if isinstance(split, list) else found[0]
+        return [_local_split(folder, str(s)) for s in split] if isinstance(split, list) else _local_split(folder, str(split))
     way = f"Or put `train.csv` (.json, .jsonl, .parquet) into a folder `{folder.name}` and set WHET_DATA to the folder above."
     if isinstance(error, MissingExtraError):
         raise MissingExtraError(f"{name!r} is not in the folder WHET_DATA. {way} Loading it from the hub", "datasets", "datasets") from None

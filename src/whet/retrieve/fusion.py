@@ -71,6 +71,7 @@ class Reranker(Protocol):
 
     def rerank(self, query: str, passages: Sequence[Passage]) -> list[Passage]:
         """The same passages, the best first, with new scores."""
+        ...
 
 
 class Reranked(Searching):

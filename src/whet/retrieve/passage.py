@@ -45,6 +45,7 @@ class Retriever(Protocol):
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:
         """For each query at most `k` passages, the best first, each with a `score`."""
+        ...
 
 
 class Searching:
