@@ -150,7 +150,7 @@ def _missing(name: str, row: Mapping[str, Any]) -> NoReturn:
 
 
 def _local_copy(name: str, split: Any, error: Exception) -> Any:
-    """The rows below WHET_DATA, shaped as the hub would give them (a list, one per split asked for, or a dict); without a copy there, `error` is raised with what would help."""
+    """The rows below WHET_DATA, shaped as the hub would give them; without a copy there, `error` is raised with what would help."""
     folder = Path(os.environ.get("WHET_DATA") or ".") / name.split("/")[-1].lower()
     if os.environ.get("WHET_DATA") and folder.is_dir():
         if split is None:
