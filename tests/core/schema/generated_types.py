@@ -32,14 +32,14 @@ class Kind:
 
 class Tree(BaseModel):
     value: int
-    label: Optional[str] = None
+    label: str | None = None
     children: list[Tree] = Field(default_factory=list)
 
 
 class Color(enum.Enum):
     RED = "red"
     NONE = "null"
-    ODD = " it's \"x\"\n"
+    ODD = ' it\'s "x"\n'
 
 
 class Level(enum.IntEnum):
@@ -54,10 +54,34 @@ class Shape(enum.Enum):
 
 def _trees() -> st.SearchStrategy[Tree]:
     leaf = st.builds(Tree, value=st.integers(), label=st.none() | texts)
-    return st.recursive(leaf, lambda inner: st.builds(Tree, value=st.integers(), label=st.none() | texts, children=st.lists(inner, max_size=3)), max_leaves=4)
+    return st.recursive(
+        leaf,
+        lambda inner: st.builds(Tree, value=st.integers(), label=st.none() | texts, children=st.lists(inner, max_size=3)),
+        max_leaves=4,
+    )
 
 
-_TRAPS = ["", " ", "null", "None", '"None"', "'", '"', "5", "5.0", "true", "True", "[1]", "{}", '{"a": 1}', "```json\n[1]\n```", "[[ ## a ## ]]", "«x»", "NaN", "é\u2028"]
+_TRAPS = [
+    "",
+    " ",
+    "null",
+    "None",
+    '"None"',
+    "'",
+    '"',
+    "5",
+    "5.0",
+    "true",
+    "True",
+    "[1]",
+    "{}",
+    '{"a": 1}',
+    "```json\n[1]\n```",
+    "[[ ## a ## ]]",
+    "«x»",
+    "NaN",
+    "é\u2028",
+]
 texts = st.text(max_size=12) | st.sampled_from(_TRAPS)
 _floats = st.floats(allow_nan=False)
 _moments = st.datetimes() | st.datetimes(timezones=st.just(dt.UTC))
@@ -129,7 +153,9 @@ def _optional(item: Kind) -> Kind:
 def _union(left: Kind, right: Kind) -> Kind:
     if left.shapes & right.shapes or "any" in left.shapes | right.shapes:
         return left
-    return Kind(Union[left.annotation, right.annotation], left.values | right.values, left.shapes | right.shapes, left.hashable and right.hashable)
+    return Kind(
+        Union[left.annotation, right.annotation], left.values | right.values, left.shapes | right.shapes, left.hashable and right.hashable
+    )
 
 
 def _record(form: str, items: list[Kind]) -> Kind:
@@ -185,7 +211,9 @@ def identical(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, dict):
-        return len(left) == len(right) and all(identical(a, b) and identical(left[a], right[b]) for a, b in zip(sorted(left, key=repr), sorted(right, key=repr), strict=True))
+        return len(left) == len(right) and all(
+            identical(a, b) and identical(left[a], right[b]) for a, b in zip(sorted(left, key=repr), sorted(right, key=repr), strict=True)
+        )
     if isinstance(left, (list, tuple)):
         return len(left) == len(right) and all(map(identical, left, right))
     if isinstance(left, BaseModel) or dataclasses.is_dataclass(left):

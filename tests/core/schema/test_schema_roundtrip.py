@@ -7,13 +7,12 @@ import json
 from typing import Any, Literal, Optional, Union
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from core.schema.generated_types import Color, identical, texts, typed_values
 from whet.core.schema import one_line, schema_of
 
-_QUICK = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+_QUICK = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @_QUICK
@@ -47,11 +46,29 @@ def test_text_is_never_altered(text: str) -> None:
 
 @pytest.mark.parametrize(
     "annotation",
-    [Optional[str], Union[str, int], Union[int, str, None], Union[str, list[int], None], Union[str, dt.date], Union[Color, str], Any, Union[str, bool, float]],
+    [
+        Optional[str],
+        Union[str, int],
+        Union[int, str, None],
+        Union[str, list[int], None],
+        Union[str, dt.date],
+        Union[Color, str],
+        Any,
+        Union[str, bool, float],
+    ],
     ids=str,
 )
 @_QUICK
-@given(texts | st.integers() | st.booleans() | st.dates() | st.sampled_from(Color) | st.lists(st.integers(), max_size=3) | st.none() | st.floats(allow_nan=False))
+@given(
+    texts
+    | st.integers()
+    | st.booleans()
+    | st.dates()
+    | st.sampled_from(Color)
+    | st.lists(st.integers(), max_size=3)
+    | st.none()
+    | st.floats(allow_nan=False)
+)
 def test_text_beside_other_types_stays_apart_from_them(annotation: Any, value: Any) -> None:
     schema = schema_of(annotation)
     known = annotation is Any and not isinstance(value, (dt.date, Color))

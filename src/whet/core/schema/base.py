@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ __all__ = ["Schema", "load", "one_line", "same"]
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 _EVERY_SHAPE: Final = frozenset({"object", "array", "string", "number", "boolean", "null"})
+_NO_JSON: Final = frozenset(string.ascii_letters) - frozenset("tfnNI")
 
 
 def one_line(data: Any) -> str:
@@ -26,6 +28,8 @@ def one_line(data: Any) -> str:
 
 def load(text: str) -> Any:
     """The JSON in `text`, or `MISSING` where it is no clean JSON (or is nested too deeply, or holds a giant number)."""
+    if text[:1] in _NO_JSON:
+        return MISSING
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -71,7 +75,7 @@ class Schema:
         Raises:
             SchemaError: the text does not mean a value of this type, or could mean several.
         """
-        reading = Reading(repairs)
+        reading = Reading(repairs, size=len(text))
         try:
             return self.fit_text(text, reading)
         except RecursionError:

@@ -52,7 +52,7 @@ class Builder:
 
     def __init__(self, memo: _Memo) -> None:
         self.memo = memo
-        self.open: dict[int, Schema] = {}
+        self.open: dict[Any, Schema] = {}
 
     def schema(self, annotation: Any) -> Schema:
         """The schema of an annotation inside another one.
@@ -60,10 +60,11 @@ class Builder:
         Raises:
             SignatureError: no value of this type could be written or read.
         """
-        simple = _SIMPLE.get(annotation) if _hashable(annotation) else None
+        known = _hashable(annotation)
+        simple = _SIMPLE.get(annotation) if known else None
         if simple is not None:
             return simple(annotation)
-        ready = self.open.get(id(annotation)) or self.memo.ready(annotation)
+        ready = (self.open.get(annotation) if known else None) or self.memo.ready(annotation)
         return ready if ready is not None else self._special(annotation)
 
     def _special(self, annotation: Any) -> Schema:
@@ -101,6 +102,10 @@ class Builder:
 
     def _named(self, annotation: Any, origin: Any) -> Schema:
         if isinstance(annotation, type) and origin is None:
+            own = getattr(annotation, "__whet_schema__", None)
+            if own is not None:
+                schema: Schema = own()  # a field type that says itself how it is read and written
+                return schema
             if issubclass(annotation, enum.Enum):
                 return enum_choice(annotation)
             if annotation.__module__ in _LEAF_MODULES:
@@ -135,7 +140,11 @@ class _Memo:
         found = self._kept.get(id(annotation))
         if found is not None and found[0] is annotation:
             return found[1]
-        return self._keep(self._kept, id(annotation), annotation, Builder(self).schema(annotation))
+        try:
+            schema = Builder(self).schema(annotation)
+        except RecursionError:
+            raise unsupported(annotation, "It contains itself without end.") from None
+        return self._keep(self._kept, id(annotation), annotation, schema)
 
     def ready(self, annotation: Any) -> Schema | None:
         """The finished schema of an annotation that was seen before."""

@@ -6,7 +6,7 @@ import dataclasses
 import sys
 import typing
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NotRequired, Required, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 from whet.core.schema.base import Schema
 from whet.core.schema.reading import MISSING
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from whet.core.schema.build import Builder
 
 __all__ = ["adapter_of", "class_schema"]
+
+_WRAPPERS: Final = frozenset({"Required", "NotRequired", "ReadOnly"})
 
 
 def class_schema(builder: Builder, annotation: Any, origin: Any) -> Schema:
@@ -83,14 +85,12 @@ def _alias(builder: Builder, annotation: Any) -> Schema:
     """A `type X = ...` statement; one that names itself is left to pydantic."""
     if type(annotation).__name__ != "TypeAliasType" or annotation.__type_params__:
         return _opaque(annotation)
-    if id(annotation) in builder.open:
-        raise RecursionError
     placeholder = Record(annotation, Form(cls=dict, make=dict, take=dict, test=lambda value: False))
-    builder.open[id(annotation)] = placeholder
+    builder.open[annotation] = placeholder
     try:
         schema = builder.schema(annotation.__value__)
     finally:
-        del builder.open[id(annotation)]
+        del builder.open[annotation]
     return _opaque(annotation) if any(part is placeholder for part in schema.family()) else schema
 
 
@@ -120,7 +120,7 @@ def _dataclass_fields(cls: Any) -> dict[str, tuple[bool, Any]]:
 
 def _plain_record(builder: Builder, annotation: Any, form: Form, fields: dict[str, tuple[bool, Any]]) -> Record:
     schema = Record(annotation, form)
-    builder.open[id(annotation)] = schema
+    builder.open[annotation] = schema
     types = _hints(get_origin(annotation) or annotation, annotation)
     schema.fill(
         [
@@ -146,7 +146,7 @@ def _hints(cls: Any, annotation: Any) -> dict[str, Any]:
 
 def _unwrapped(hint: Any) -> Any:
     """A TypedDict's field type without `Required`, `NotRequired` and `ReadOnly` around it."""
-    while get_origin(hint) in (Required, NotRequired, getattr(typing, "ReadOnly", Required)):
+    while str(get_origin(hint)).rpartition(".")[2] in _WRAPPERS:
         hint = get_args(hint)[0]
     return hint
 
@@ -165,7 +165,7 @@ def _model(builder: Builder, cls: Any) -> Schema:
     fields: Mapping[str, Any] = cls.__pydantic_fields__
     if getattr(cls, "__pydantic_root_model__", False):
         root = RootRecord(cls)
-        builder.open[id(cls)] = root
+        builder.open[cls] = root
         root.wrap(builder.schema(fields["root"].annotation))
         return root
     decorators = cls.__pydantic_decorators__
@@ -175,7 +175,7 @@ def _model(builder: Builder, cls: Any) -> Schema:
     written = bool(decorators.field_serializers or decorators.model_serializers or decorators.computed_fields)
     form = Form(cls=cls, make=dict, take=_model_values(fields), test=_is(cls))
     schema = ModelRecord(cls, form, raw=raw, extras=config.get("extra") or "ignore", written=written)
-    builder.open[id(cls)] = schema
+    builder.open[cls] = schema
     known = [(name, info) for name, info in fields.items() if info.init is not False]
     schema.fill([_model_field(builder, name, info, early=name in first or "*" in first) for name, info in known])
     return schema

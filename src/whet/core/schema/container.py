@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from whet.core.schema.base import Schema
 from whet.core.schema.plain import ordered, plain
@@ -12,7 +13,16 @@ from whet.core.schema.structured import Structured
 
 __all__ = ["DictOf", "ListOf", "SetOf", "TupleOf"]
 
-_SEPARATORS = frozenset(",;\n")
+_SEPARATORS: Final = frozenset(",;\n")
+_BULLET: Final = re.compile(r"\s*(?:[-*•]|\d{1,4}[.)])\s+(\S.*?)\s*")
+
+
+def _bulleted(value: Any) -> list[str] | None:
+    """The items of a list that is written with a bullet or a number on each line."""
+    if not isinstance(value, str) or "\n" not in value.strip():
+        return None
+    rows = [_BULLET.fullmatch(line) for line in value.strip().splitlines() if line.strip()]
+    return [row.group(1) for row in rows if row] if all(rows) else None
 
 
 class ListOf(Structured):
@@ -38,6 +48,10 @@ class ListOf(Structured):
             if isinstance(inner, list):
                 reading.mend("took the list out of an object around it", value, self.expected)
                 return self.fit(inner, reading)
+        rows = _bulleted(value)
+        if rows is not None:
+            reading.mend("read a bulleted list", value, self.expected)
+            return self.fit(rows, reading)
         self._refuse_many(value, reading)
         items = [self.item.fit(value, reading)]
         reading.mend("made a list of the single value", value, self.expected)
@@ -49,6 +63,8 @@ class ListOf(Structured):
 
     def items(self, values: Iterable[Any], reading: Reading) -> list[Any]:
         """Every item, typed."""
+        if reading.quiet:
+            reading.spend(1, values)
         path, fit = reading.path, self.item.fit
         items = []
         path.append(0)
@@ -56,8 +72,6 @@ class ListOf(Structured):
             path[-1] = index
             items.append(fit(value, reading))
         path.pop()
-        if reading.quiet:
-            reading.spend(len(items) + 1, values)
         return items
 
     def _refuse_many(self, value: Any, reading: Reading) -> None:
@@ -130,8 +144,6 @@ class TupleOf(Structured):
             path[-1] = index
             items.append(schema.fit(part, reading))
         path.pop()
-        if reading.quiet:
-            reading.spend(len(items) + 1, value)
         return tuple(items)
 
     def dump(self, value: Any) -> Any:
@@ -180,8 +192,6 @@ class DictOf(Structured):
                 raise reading.misfit(name, "keys that differ")
             found[key] = self.value.fit(part, reading)
         path.pop()
-        if reading.quiet:
-            reading.spend(len(found) + 1, value)
         return found
 
     def _key(self, name: Any, reading: Reading) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from whet.core.schema.base import load
 from whet.core.schema.reading import MISSING, Reading
-from whet.core.schema.segments import read_damaged, segments, unfenced
 
 __all__ = ["read_json", "read_object"]
 
@@ -19,6 +19,11 @@ def read_json(text: str, repairs: list[str] | None = None) -> Any:
     Raises:
         SchemaError: the text is no JSON, or none that can be read in one way.
     """
+    from whet.core.schema.segments import read_damaged, unfenced  # noqa: PLC0415 - compiles many patterns, wanted for damaged text
+
+    tree = load(text)
+    if tree is not MISSING:
+        return tree
     body, notes = unfenced(text)
     tree, mended = read_damaged(body)
     if tree is MISSING:
@@ -34,6 +39,11 @@ def read_object(text: str, repairs: list[str] | None = None) -> dict[str, Any]:
     Raises:
         SchemaError: there is none.
     """
+    from whet.core.schema.segments import read_damaged, segments, unfenced  # noqa: PLC0415 - compiles many patterns, as above
+
+    tree = load(text)
+    if isinstance(tree, dict):
+        return tree
     body, notes = unfenced(text)
     tree, mended = read_damaged(body)
     if not isinstance(tree, dict):

@@ -22,7 +22,7 @@ __all__ = ["LEAVES", "Leaf"]
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DECIMAL: Final = re.compile(r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|Infinity|NaN)")
 _DURATION: Final = re.compile(
-    r"([+-])?P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,11})H)?(?:(\d{1,12})M)?(?:(\d{1,14})(?:[.,](\d{1,6}))?S)?)?"
+    r"([+-])?P(?:(\d{1,7})Y)?(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,11})H)?(?:(\d{1,12})M)?(?:(\d{1,14})(?:[.,](\d{1,6}))?S)?)?"
 )
 _CLOCK: Final = re.compile(r"(?:(-?\d{1,9}) days?, |(-)?)(\d{1,9}):([0-5]\d):([0-5]\d)(?:\.(\d{1,6}))?")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -51,7 +51,8 @@ class Leaf(Schema):
         self.kind = kind
         self.expected = expected
         self._write, self._read, self._mend, self._part = write, read, mend, part
-        self.pydantic_reads = self.pydantic_writes = kind is not bytes
+        self.pydantic_reads = kind is not bytes
+        self.pydantic_writes = kind not in (bytes, timedelta)
         if kind is Decimal:
             self.shapes = frozenset({"string", "number"})
 
@@ -130,11 +131,13 @@ def _seconds(sign: str | None, days: int, clock: tuple[int, int, int], fraction:
 
 
 def _duration(text: str) -> timedelta:
+    """An ISO 8601 duration; a year has 365 days, as pydantic has it."""
     found = _DURATION.fullmatch(text)
     if not found or text[-1:] in "PT":
         raise ValueError(text)
-    sign, weeks, days, hours, minutes, seconds, fraction = found.groups()
-    return _seconds(sign, int(weeks or 0) * 7 + int(days or 0), (int(hours or 0), int(minutes or 0), int(seconds or 0)), fraction)
+    sign, years, weeks, days, hours, minutes, seconds, fraction = found.groups()
+    whole = int(years or 0) * 365 + int(weeks or 0) * 7 + int(days or 0)
+    return _seconds(sign, whole, (int(hours or 0), int(minutes or 0), int(seconds or 0)), fraction)
 
 
 def _clock(text: str) -> timedelta:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,7 +26,9 @@ def validated(validator: Any, value: Any, reading: Reading, expected: str) -> An
     except ValidationError as error:
         first: ErrorDetails = error.errors(include_url=False)[0]
         reading.path.extend(step for step in first["loc"] if isinstance(step, (str, int)))
-        raise reading.misfit(first["input"], expected, f"{first['msg']}.") from error
+        if not first["loc"]:
+            raise reading.misfit(first["input"], expected, f"{first['msg']}.") from error
+        raise reading.misfit(first["input"], first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")) from error
     except SchemaError:
         raise
     except Exception as error:
@@ -256,9 +257,3 @@ class Checked(Structured):
 
     def emit(self, definitions: dict[str, Any]) -> dict[str, Any]:
         return embed(self.adapter, definitions)
-
-
-def model_fields(annotation: Any) -> Mapping[str, Any]:
-    """The fields of a pydantic model or dataclass."""
-    fields: Mapping[str, Any] = annotation.__pydantic_fields__
-    return fields

@@ -10,7 +10,7 @@ from whet.errors import SchemaError
 
 __all__ = ["MISSING", "Reading", "shorten"]
 
-_STEPS: Final = 20_000
+_STEPS: Final = 5_000
 
 
 def _brief() -> reprlib.Repr:
@@ -50,17 +50,17 @@ class Reading:
 
     `path` is the way to the part now read (keys and indexes), `repairs` collects a sentence for everything that had to be
     mended (None: nobody asks), `strict` makes every repair an error, `quiet` is set while alternatives are tried (errors
-    then carry no text, since nobody will read it), `steps` bounds how much trying there may be.
+    then carry no text, since nobody will read it), `steps` bounds how much trying there may be for a text of `size` characters.
     """
 
     __slots__ = ("path", "quiet", "repairs", "steps", "strict")
 
-    def __init__(self, repairs: list[str] | None = None, *, strict: bool = False) -> None:
+    def __init__(self, repairs: list[str] | None = None, *, strict: bool = False, size: int = 0) -> None:
         self.path: list[str | int] = []
         self.repairs = repairs
         self.strict = strict
         self.quiet = False
-        self.steps = _STEPS
+        self.steps = _STEPS + size // 2
 
     def where(self) -> str:
         """The path as people write it, such as `author.tags[0]`; empty for the value itself."""
@@ -87,12 +87,15 @@ class Reading:
 
     def attempt(self, read: Callable[[Any, Reading], Any], value: Any, *, strict: bool) -> tuple[Any, list[str]]:
         """Try a way to read `value`: what came out (`MISSING` where it does not fit) and what was mended for it."""
+        self.spend(1, value)
         depth, before = len(self.path), (self.strict, self.quiet, self.repairs)
         notes: list[str] = []
         self.strict, self.quiet, self.repairs = strict or self.strict, True, notes
         try:
             return read(value, self), notes
         except SchemaError:
+            if self.steps < 0:
+                raise
             return MISSING, notes
         finally:
             del self.path[depth:]
@@ -100,8 +103,7 @@ class Reading:
 
     def spend(self, steps: int, value: Any) -> None:
         """Count work done while alternatives are tried, so that no hostile text can make it endless."""
-        if self.quiet:
-            self.steps -= steps
-            if self.steps < 0:
-                self.quiet = False
-                raise self.misfit(value, "a value that is easier to tell apart from its alternatives")
+        self.steps -= steps
+        if self.steps < 0:
+            self.quiet = False
+            raise self.misfit(value, "a value that is easier to tell apart from its alternatives")

@@ -104,6 +104,8 @@ class Record(Structured):
             raise reading.misfit(value, self.expected, str(error)) from error
 
     def _typed(self, value: dict[Any, Any], reading: Reading) -> dict[str, Any]:
+        if reading.quiet:
+            reading.spend(len(value), value)
         given = self._sorted(value, reading)
         path, typed = reading.path, {}
         path.append("")
@@ -119,8 +121,6 @@ class Record(Structured):
                 reading.mend("took null for a missing value", None, field.schema.expected)
                 typed[name] = None
         path.pop()
-        if reading.quiet:
-            reading.spend(len(value) + 1, value)
         self.keep_extras(typed, given)
         return typed
 

@@ -316,7 +316,7 @@ class AnyValue(Schema):
     def render(self, value: Any) -> str:
         if isinstance(value, str):
             return one_line(value) if self.fit_text(value, Reading()) is not value else str.__str__(value)
-        return super().render(value)
+        return one_line(value) if isinstance(value, float) else super().render(value)
 
     def dump(self, value: Any) -> Any:
         return plain(value)

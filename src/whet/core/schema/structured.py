@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from whet.core.schema.base import Schema, load, one_line
 from whet.core.schema.reading import MISSING, Reading
-from whet.core.schema.segments import read_damaged, segments, unfenced
 
 __all__ = ["Structured"]
 
@@ -39,6 +38,8 @@ class Structured(Schema):
         return self._recovered(text, reading)
 
     def _recovered(self, text: str, reading: Reading) -> Any:
+        from whet.core.schema.segments import read_damaged, segments, unfenced  # noqa: PLC0415 - only wanted for damaged text
+
         body, notes = unfenced(text)
         tree, mended = read_damaged(body)
         if tree is not MISSING:
@@ -69,6 +70,8 @@ class Structured(Schema):
         clean = value.strip()
         tree = load(clean) if clean[:1] in ("{", "[", '"') else MISSING
         if tree is MISSING and clean[:1] in ("{", "["):
+            from whet.core.schema.segments import read_damaged  # noqa: PLC0415 - only wanted for damaged text
+
             tree = read_damaged(clean)[0]
         if not isinstance(tree, (dict, list)):
             return MISSING

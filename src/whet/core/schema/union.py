@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final
 
 from whet.core.schema.base import Schema, load, one_line, same
@@ -46,7 +47,14 @@ class UnionOf(Structured):
         self.others = tuple(sorted(others, key=lambda member: next(place for place, kind in enumerate(_ORDER) if isinstance(member, kind))))
         self.shapes = frozenset().union(*(member.shapes for member in members))
         self.expected = " or ".join(member.expected for member in members[:6])
+        alike = [shape for shape in ("object", "array") if sum(shape in member.shapes for member in others) > 1]
+        self._alike = bool(alike)
         self._only = self.others[0] if len(self.others) == 1 and not self.text else None
+
+    @cached_property
+    def pydantic_reads(self) -> bool:  # type: ignore[override]
+        """Not where members look alike and contain the union again: pydantic's time grows exponentially with the depth."""
+        return not (self._alike and any(part is self for member in self.members for part in member.family()))
 
     def parse(self, text: str, repairs: list[str] | None = None) -> Any:
         return Schema.parse(self, text, repairs) if self.text or text in NONE_TEXTS else super().parse(text, repairs)
@@ -190,7 +198,12 @@ class UnionOf(Structured):
             return "plain text, or null when there is none"
         if self._only is not None and self.nullable and not isinstance(self._only, Structured):
             return f"{self._only.note()}, or null when there is none"
-        return super().note()
+        if not self.text:
+            return super().note()
+        definitions: dict[str, Any] = {}
+        parts = [member.emit(definitions) for member in self.members if not isinstance(member, Text)]
+        schema = (parts[0] if len(parts) == 1 else {"anyOf": parts}) | ({"$defs": definitions} if definitions else {})
+        return f"plain text without quotes, or JSON that fits this schema: {one_line(schema)}"
 
 
 def read_with(read: Callable[[Schema, Reading], Any], member: Schema) -> Callable[[Any, Reading], Any]:
