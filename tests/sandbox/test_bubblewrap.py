@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -162,3 +164,48 @@ def test_the_filter_is_well_formed(machine: str, network: bool) -> None:
         assert code in (0x20, 0x15, 0x35, 0x45, 0x06)
         assert at + 1 + max(yes, no) < len(lines) or code in (0x06, 0x20)
     assert lines[-1][0] == 0x06
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    "code", ["1", "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True:\n    pass"], ids=["idle", "busy"]
+)
+def test_it_ends_with_its_host_however_that_ends(code: str) -> None:
+    program = (
+        "from whet.sandbox import PythonInterpreter\n"
+        "i = PythonInterpreter(backend='bubblewrap', timeout=60)\ni.execute('1')\n"
+        "with open(f'/proc/self/fdinfo/{i._backend._pidfd}') as f:\n"
+        "    print([line.split()[1] for line in f if line.startswith('Pid:')][0], flush=True)\n"
+        f"i.execute({code!r})\nprint('ready', flush=True)\ninput()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as host:
+        assert host.stdout is not None
+        inner = int(host.stdout.readline())
+        if code == "1":
+            assert host.stdout.readline() == b"ready\n"
+        assert alive(inner)
+        time.sleep(0.2)
+        host.kill()
+    for _ in range(100):
+        if not alive(inner):
+            break
+        time.sleep(0.02)
+    assert not alive(inner)
+
+
+@needs_bubblewrap
+def test_it_does_not_end_with_the_thread_that_started_it() -> None:
+    with jailed() as interpreter:
+        thread = threading.Thread(target=interpreter.execute, args=("x = 1",))
+        thread.start()
+        thread.join()
+        time.sleep(0.1)
+        assert interpreter.execute("x") == 1

@@ -10,6 +10,7 @@ import platform
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -30,6 +31,10 @@ GRACE = 1.0
 START_SECONDS = 20.0
 CHUNK = 1024 * 1024
 MAX_MESSAGE = 8 * CHUNK
+
+# A shell between us and bubblewrap, which dies with its parent: with the shell, when our end of its input is closed or we are gone.
+# (As our own child it would die with the *thread* that started it.) Its output is the channel, which only the sandbox keeps.
+KEEPER = '"$@" </dev/null & exec >&- 2>&-; read -r _'
 
 INSTRUCTIONS = """\
 The code runs in a sandbox with full CPython and its standard library (numpy too where `import numpy` works): no network, no processes \
@@ -72,7 +77,7 @@ class _Lost(Exception):
 
 
 class BubblewrapBackend:
-    """One CPython process behind two pipes; stopped by the kernel while no run is on, killed when it does not keep to its time."""
+    """One CPython process behind a socket; stopped by the kernel while no run is on, killed when it does not keep to its time."""
 
     name = NAME
 
@@ -80,7 +85,9 @@ class BubblewrapBackend:
         self._limits = limits
         self._offer = offer
         self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
         self._pidfd: int | None = None
+        self._lifeline: int | None = None
         self._buffer = bytearray()
         self._run = 0
 
@@ -91,14 +98,19 @@ class BubblewrapBackend:
         machine = platform.machine()
         if shutil.which("bwrap") is None or machine not in seccomp.MACHINES:
             raise CodeInterpreterError(f"The `bubblewrap` sandbox cannot run here: {status().missing} is missing ({status().install}).")
-        self._spawn(seccomp.program(machine, network=self._offer.network))
+        info = self._spawn(seccomp.program(machine, network=self._offer.network))
         try:
             self._send(self._setup())
             self._receive(time.monotonic() + START_SECONDS, "ready")
+            os.set_blocking(info, False)
+            with contextlib.suppress(ValueError, KeyError, OSError):
+                self._pidfd = os.pidfd_open(json.loads(os.read(info, CHUNK))["child-pid"])
         except _Lost as error:
             said = self._last_words()
             self.close()
             raise CodeInterpreterError(f"The `bubblewrap` sandbox did not start: {said or error}") from None
+        finally:
+            os.close(info)
         self._signal(signal.SIGSTOP)
 
     def _setup(self) -> dict[str, Any]:
@@ -109,30 +121,30 @@ class BubblewrapBackend:
             "files": {name: base64.b64encode(content).decode("ascii") for name, content in offer.files.items()},
         }  # fmt: skip
 
-    def _spawn(self, program: bytes) -> None:
+    def _spawn(self, program: bytes) -> int:
+        """Start it; the descriptor given back is where bubblewrap writes the process id."""
         filter_read, filter_write = os.pipe()
         info_read, info_write = os.pipe()
-        words = jail.command(network=self._offer.network, packages=self._offer.packages, filter_fd=filter_read, info_fd=info_write)
+        life_read, self._lifeline = os.pipe()
+        self._channel, theirs = socket.socketpair()
+        self._channel.setblocking(False)
+        jailed = jail.command(network=self._offer.network, packages=self._offer.packages, filter_fd=filter_read, info_fd=info_write)
         try:
             os.write(filter_write, program)
             os.close(filter_write)
             self._process = subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, cwd="/", bufsize=0,
-                pass_fds=(filter_read, info_write), start_new_session=True,
+                ["/bin/sh", "-c", KEEPER, "keeper", *jailed], stdin=life_read, stdout=theirs.fileno(), stderr=subprocess.PIPE,
+                env={}, cwd="/", pass_fds=(filter_read, info_write), start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             os.close(info_read)
+            self.close()
             raise CodeInterpreterError(f"The `bubblewrap` sandbox did not start: {error}") from error
         finally:
-            os.close(filter_read)
-            os.close(info_write)
-        with open(info_read, "rb") as file:
-            told = file.read(65536)
-        with contextlib.suppress(ValueError, KeyError, OSError):
-            self._pidfd = os.pidfd_open(json.loads(told)["child-pid"])
-        assert self._process.stdin is not None and self._process.stdout is not None
-        os.set_blocking(self._process.stdin.fileno(), False)
-        os.set_blocking(self._process.stdout.fileno(), False)
+            theirs.close()
+            for descriptor in (filter_read, info_write, life_read):
+                os.close(descriptor)
+        return info_read
 
     def run(self, code: str, variables: Mapping[str, Any], bridge: Bridge) -> Outcome:
         """Run code in the process."""
@@ -178,16 +190,20 @@ class BubblewrapBackend:
         )  # fmt: skip
 
     def _send(self, message: dict[str, Any]) -> None:
-        assert self._process is not None and self._process.stdin is not None
-        sink, left = self._process.stdin.fileno(), memoryview(encode(message))
-        deadline = time.monotonic() + START_SECONDS
+        left, deadline = memoryview(encode(message)), time.monotonic() + START_SECONDS
+        channel = self._open_channel()
         try:
             while left:
-                if not _ready(sink, select.POLLOUT, deadline):
+                if not _ready(channel.fileno(), select.POLLOUT, deadline):
                     raise _Lost("The sandbox does not read what it is sent")
-                left = left[os.write(sink, left[:CHUNK]) :]
+                left = left[channel.send(left[:CHUNK]) :]
         except OSError:
             raise _Lost("The sandbox's process has ended") from None
+
+    def _open_channel(self) -> socket.socket:
+        if self._channel is None:
+            raise _Lost("The sandbox's process has ended")
+        return self._channel
 
     def _receive(self, deadline: float, *kinds: str) -> dict[str, Any]:
         try:
@@ -205,12 +221,14 @@ class BubblewrapBackend:
         return self._read(size, deadline)
 
     def _read(self, size: int, deadline: float) -> bytes:
-        assert self._process is not None and self._process.stdout is not None
-        source = self._process.stdout.fileno()
+        channel = self._open_channel()
         while len(self._buffer) < size:
-            if not _ready(source, select.POLLIN, deadline):
+            if not _ready(channel.fileno(), select.POLLIN, deadline):
                 raise _Lost(f"TimeoutError: the code ran longer than {self._limits.timeout:g} s and its process was killed")
-            piece = os.read(source, CHUNK)
+            try:
+                piece = channel.recv(CHUNK)
+            except OSError:
+                piece = b""
             if not piece:
                 raise _Lost("The sandbox's process has ended")
             self._buffer += piece
@@ -258,17 +276,20 @@ class BubblewrapBackend:
 
     def close(self) -> None:
         """Kill the process."""
-        process, self._process = self._process, None
         self._signal(signal.SIGKILL)
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-            self._pidfd = None
+        for descriptor in (self._pidfd, self._lifeline):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._pidfd = self._lifeline = None
+        channel, process = self._channel, self._process
+        self._channel = self._process = None
+        if channel is not None:
+            channel.close()
         if process is not None:
             process.kill()
             process.wait()
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                if pipe is not None:
-                    pipe.close()
+            if process.stderr is not None:
+                process.stderr.close()
 
 
 def _ready(descriptor: int, event: int, deadline: float) -> bool:

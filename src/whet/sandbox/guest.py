@@ -1,4 +1,4 @@
-"""The program inside a `bubblewrap` sandbox: takes code over a pipe, runs it in one namespace, answers over another.
+"""The program inside a `bubblewrap` sandbox: takes code from the host, runs it in one namespace, and answers.
 
 It holds nothing worth stealing and is not what keeps the code in: the kernel is. So code that breaks it breaks only itself.
 """
@@ -83,10 +83,10 @@ class _Printed:
 
 
 class _Host:
-    """The two pipes."""
+    """The socket to the host, which takes the place of the standard output."""
 
     def __init__(self) -> None:
-        self.source, self.sink = os.dup(0), os.dup(1)
+        self.channel = os.dup(1)
         nothing = os.open("/dev/null", os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
@@ -98,7 +98,7 @@ class _Host:
     def _read(self, size: int) -> bytes:
         pieces = []
         while size:
-            piece = os.read(self.source, min(size, MEBIBYTE))
+            piece = os.read(self.channel, min(size, MEBIBYTE))
             if not piece:
                 os._exit(0)
             pieces.append(piece)
@@ -114,7 +114,7 @@ class _Host:
     def write(self, body: bytes) -> None:
         view = memoryview(body)
         while view:
-            view = view[os.write(self.sink, view) :]
+            view = view[os.write(self.channel, view) :]
 
 
 class _Session:
