@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from whet.errors import CodeExecutionError, CodeInterpreterError
-from whet.sandbox import PythonInterpreter, check_backends
+from whet.sandbox import PythonInterpreter, check_backends, jail
 from whet.sandbox.seccomp import MACHINES, program
 
 ready = {status.name: status.ready for status in check_backends()}["bubblewrap"]
@@ -209,3 +209,15 @@ def test_it_does_not_end_with_the_thread_that_started_it() -> None:
         thread.join()
         time.sleep(0.1)
         assert interpreter.execute("x") == 1
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    "words", [["bwrap", "--no-such-option"], ["/bin/sh", "-c", "echo no user namespaces >&2; exit 1"], ["/no/such/program"]]
+)
+def test_one_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setattr(jail, "command", lambda **_: words)
+    began = time.monotonic()
+    with pytest.raises(CodeInterpreterError, match="did not start: .*(no-such-option|no user namespaces|not found)"):
+        jailed().execute("1")
+    assert time.monotonic() - began < 5
