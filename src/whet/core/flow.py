@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from whet.core.http import HttpRequest, HttpResponse, asend, send
 
-__all__ = ["WAIT", "Effect", "Flow", "Gather", "Invoke", "Job", "JobTimeout", "Send", "Sleep", "Wait", "adrive", "drive"]
+__all__ = ["WAIT", "Effect", "Flow", "Gather", "Invoke", "Job", "JobTimeout", "Send", "Sleep", "Wait", "adrive", "drive", "start_thread"]
 
 T = TypeVar("T")
 
@@ -411,7 +411,7 @@ def run_coroutine(awaitable: Awaitable[T]) -> T:
     except RuntimeError:
         return asyncio.run(_coroutine(awaitable))
     future: Future[T] = Future()
-    _start_thread(future, lambda: asyncio.run(_coroutine(awaitable)))
+    start_thread(future, lambda: asyncio.run(_coroutine(awaitable)))
     return future.result()
 
 
@@ -421,11 +421,12 @@ async def _coroutine(awaitable: Awaitable[T]) -> T:
 
 async def _in_thread(function: Callable[[], T]) -> T:
     future: Future[T] = Future()
-    _start_thread(future, function)
+    start_thread(future, function)
     return await Wait(future).aperform()  # type: ignore[no-any-return]
 
 
-def _start_thread(future: Future[T], function: Callable[[], T]) -> None:
+def start_thread(future: Future[T], function: Callable[[], T]) -> None:
+    """Call a function in a daemon thread of its own, in a copy of this context; the future gets what it returns or raises."""
     context = contextvars.copy_context()
 
     def work() -> None:

@@ -13,8 +13,9 @@ from whet.core.flow import Flow, adrive, drive
 from whet.core.trace import CallRecord, History, Trace, message_dicts, plain_outputs, usage_dict
 from whet.errors import LMError
 from whet.lm.asking import merged_request, request_of
+from whet.lm.facts import Price
 from whet.lm.own import OwnMethod
-from whet.lm.wrapping import cache_mode, store_in_force, wrapped
+from whet.lm.wrapping import Terms, cache_mode, store_in_force, wrapped
 
 __all__ = ["BaseLM"]
 
@@ -31,6 +32,8 @@ class BaseLM:
     >>> Echo("echo")("Hello")
     ['Hello']
     """
+
+    price: Price | None = None
 
     def __init__(  # noqa: PLR0913 - the arguments that people know
         self,
@@ -53,6 +56,7 @@ class BaseLM:
         self.history = History()
         self._capabilities = capabilities
         self._engines: dict[tuple[str, int], Any] = {}
+        self._source: Any = None
 
     # -- what it can do ------------------------------------------------------------------------------------------------
 
@@ -122,13 +126,21 @@ class BaseLM:
         store = None if mode == "off" else store_in_force()
         engine = self._engines.get((mode, id(store)))
         if engine is None:
-            engine = wrapped(self.source(), mode=mode, store=store, num_retries=self.num_retries, endpoint=self.identity())
-            self._engines[(mode, id(store))] = engine
+            engine = self._engines[(mode, id(store))] = wrapped(self._source_in_use(), self.terms(), mode, store)
         return engine
+
+    def _source_in_use(self) -> Any:
+        if self._source is None:
+            self._source = self.source()
+        return self._source
 
     def source(self) -> Any:
         """The innermost engine, without cache and retries: here the model's own method."""
         return OwnMethod(self)
+
+    def terms(self) -> Terms:
+        """On which terms it is asked: cache identity, retries, price, pace."""
+        return Terms(endpoint=self.identity(), model=self.model, num_retries=self.num_retries, price=self.price)
 
     def identity(self) -> str:
         """What tells this model's answers apart from another's in the cache: its name and, for a server, its address."""
@@ -157,7 +169,7 @@ class BaseLM:
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         new.history, new.callbacks, new.kwargs = History(), list(self.callbacks), dict(self.kwargs)
-        new._engines = {}
+        new._engines, new._source = {}, None
         for name, value in changes.items():
             if name in new.__dict__ and name != "kwargs":
                 setattr(new, name, value)

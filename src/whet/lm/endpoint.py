@@ -1,109 +1,139 @@
-"""The source of an `LM` behind HTTP: encode, send, decode. It knows no provider; wires and the table of facts do."""
+"""The source of an `LM` behind HTTP: encode, send, decode. It knows no provider; wires, sites and the table of facts do."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from whet.core.exchange import Request, Response, Usage
-from whet.core.flow import Flow, Gather, Send
-from whet.core.http import HttpRequest
-from whet.core.secret import Secret
-from whet.errors import LMInvalidRequestError, LMNotConfiguredError
-from whet.lm.facts import ModelFacts, Provider, facts_of, provider_of
-from whet.lm.wire.table import wire_of
-from whet.lm.wire.auth import auth_headers
+from whet.core.context import current
+from whet.core.exchange import Request, Response, StreamEvent
+from whet.core.flow import Flow, Send
+from whet.core.http import HttpRequest, HttpResponse
+from whet.errors import LMError, LMInvalidRequestError, LMUnexpectedError
+from whet.lm.budget import seconds_left
+from whet.lm.facts import ModelFacts, provider_of
+from whet.lm.limit import Limiter
+from whet.lm.replay import replay
+from whet.lm.site.access import Access
+from whet.lm.site.table import site_of
+from whet.lm.wire.draft import MISSHAPEN
+from whet.lm.wire.errors import rejected_option
+from whet.lm.wire.table import Decoder, wire_of
 
 __all__ = ["Endpoint"]
 
-_VERSION = "0.1.0"
-_DROPPABLE = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "logprobs", "reasoning_effort", "seed", "n")
+# Servers differ in what they take; an answer without these is still an answer to the question.
+DROPPABLE = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "logprobs", "top_logprobs", "reasoning_effort", "seed")
 
 
 class Endpoint:
     """One model at one address. Everything that does not change from call to call is worked out once."""
 
-    def __init__(self, lm: Any) -> None:
-        self.facts: ModelFacts = facts_of(lm.model, lm.price, lm.capabilities)
-        self.provider: Provider = provider_of(self.facts.provider)
-        self.wire = wire_of(self.provider, lm.model_type)
-        self.api_base: str | None = lm.api_base
-        self.key = self._key(lm.api_key)
-        self.timeout: float | None = lm.kwargs.get("timeout", 600.0)
-        self.headers = {"user-agent": f"whet/{_VERSION}", **{k.lower(): v for k, v in (lm.kwargs.get("headers") or {}).items()}}
+    def __init__(self, facts: ModelFacts, access: Access, model_type: str = "chat", *, developer: bool = False) -> None:
+        provider = provider_of(facts.provider)
+        self.facts = facts
+        self.access = access
+        self.wire = wire_of(provider, facts, model_type)
+        self.site = site_of(provider, facts, access)
+        self.developer = developer
+        self.limiter: Limiter | None = None
         self.rejected: frozenset[str] = frozenset()
 
     def flow(self, request: Request) -> Flow[Response]:
-        """Answer a request; several samples side by side where the server cannot give them in one call."""
-        if request.n > 1 and not self.facts.capabilities.native_n:
-            return (yield from self._samples(request))
+        """Answer a request; one that fails because of a parameter the server does not take is sent once more without it."""
         if self.rejected and not self.rejected.isdisjoint(request.options):
             request = _without(request, self.rejected)
         try:
             return (yield from self._exchange(request))
         except LMInvalidRequestError as error:
-            name = _named_parameter(error, request.options)
+            name = rejected_option(error, [name for name in DROPPABLE if name in request.options])
             if name is None:
                 raise
-            response = yield from self._exchange(_without(request, {name}))
+            response = yield from self._exchange(_without(request, frozenset({name})))
             self.rejected |= {name}
             return response
 
     def _exchange(self, request: Request) -> Flow[Response]:
-        options = {k: v for k, v in request.options.items() if k not in ("timeout", "headers")}
-        path, headers, body = self.wire.encode(replace(request, options=options) if len(options) < len(request.options) else request, self.facts)
-        url = self._base() + path
-        sent = {**headers, **self.headers, **auth_headers(self.provider.auth, self.key)}
-        answer = yield Send(HttpRequest(url=url, headers=sent, body=body, timeout=request.options.get("timeout", self.timeout)))
-        return self.wire.decode(answer, self.facts)  # type: ignore[no-any-return]
+        if self.developer:
+            request = replace(request, messages=tuple(replace(m, role="developer") if m.role == "system" else m for m in request.messages))
+        listener = current().listener
+        path, headers, body = self.wire.encode(request, self.facts, stream=listener is not None)
+        url, headers = self.site.address(path, headers, body)
+        if listener is not None:
+            return (yield from self._streamed(url, headers, body, listener))
+        answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout()))
+        return self._decoded(answer)
 
-    def _samples(self, request: Request) -> Flow[Response]:
-        one = replace(request, n=1)
-        outcomes = yield Gather([lambda: self.flow(one)] * request.n)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
-        return joined(outcomes)
+    def _streamed(self, url: str, headers: Any, body: bytes, listener: Callable[[StreamEvent], None]) -> Flow[Response]:
+        sink = _Sink(self.wire.stream(self.facts), listener, events=headers.get("accept") == "text/event-stream")
+        decoder = sink.decoder
+        try:
+            answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout(), sink=sink))
+            if not 200 <= answer.status < 300:
+                return self._decoded(answer)
+            if sink.whole is not None:  # the server does not stream, and sent the answer in one piece
+                response = self._decoded(replace(answer, body=b"".join(sink.whole)))
+                replay(response, listener)
+                return response
+            self._learn(answer)
+            for event in decoder.tail():
+                listener(event)
+            return decoder.finish()
+        except LMError as error:
+            error.streamed = decoder.started
+            self._price(error)
+            raise
 
-    def _base(self) -> str:
-        base = self.api_base or _from_environment(self.provider.base_env) or self.provider.base_url
-        if not base:
-            names = " or ".join(f"`{name}`" for name in self.provider.base_env)
-            raise LMNotConfiguredError(
-                f"The address of `{self.facts.full_name}` is not known. Pass `api_base=` or set {names}.", model=self.facts.full_name
-            )
-        return base.rstrip("/")
+    def _decoded(self, answer: HttpResponse) -> Response:
+        self._learn(answer)
+        try:
+            return self.wire.decode(answer, self.facts)
+        except LMError as error:
+            self._price(error)
+            raise
+        except MISSHAPEN as error:
+            raise LMUnexpectedError(
+                f"The answer has an unknown form ({type(error).__name__}: {error}): {answer.body[:200]!r}",
+                model=self.facts.full_name,
+                provider=self.facts.provider,
+                status=answer.status,
+            ) from error
 
-    def _key(self, given: Secret | None) -> Secret | None:
-        if given is not None:
-            return given
-        if self.provider.key_optional or not self.provider.key_env:
-            return Secret(lambda: _from_environment(self.provider.key_env) or "") if self.provider.key_env else None
-        return Secret.env(*self.provider.key_env)
+    def _learn(self, answer: HttpResponse) -> None:
+        if self.limiter is not None:
+            self.limiter.observe(answer.headers)
+
+    def _price(self, error: LMError) -> None:
+        if error.usage is not None and error.cost is None and self.facts.price is not None:
+            error.cost = self.facts.price.cost(error.usage)
+
+    def _timeout(self) -> float | None:
+        limits = [s for s in (self.access.timeout, self.access.deadline, seconds_left()) if s is not None]
+        return max(0.001, min(limits)) if limits else None
 
 
-def _from_environment(names: tuple[str, ...]) -> str | None:
-    return next((value for name in names if (value := os.environ.get(name))), None)
+class _Sink:
+    """Takes the body of a streamed answer as it comes and tells the listener; a body that is no stream is kept whole."""
+
+    __slots__ = ("decoder", "events", "listener", "whole")
+
+    def __init__(self, decoder: Decoder, listener: Callable[[StreamEvent], None], *, events: bool) -> None:
+        self.decoder, self.listener, self.events = decoder, listener, events
+        self.whole: list[bytes] | None = None
+
+    def __call__(self, data: bytes) -> None:
+        if self.events:
+            self.events = False
+            if data.lstrip()[:1] in (b"{", b"["):
+                self.whole = []
+        if self.whole is not None:
+            self.whole.append(data)
+            return
+        listener = self.listener
+        for event in self.decoder.feed(data):
+            listener(event)
 
 
-def _without(request: Request, names: Any) -> Request:
+def _without(request: Request, names: frozenset[str]) -> Request:
     return replace(request, options={k: v for k, v in request.options.items() if k not in names})
-
-
-def _named_parameter(error: LMInvalidRequestError, options: Mapping[str, Any]) -> str | None:
-    # A 400 that names a parameter of ours: servers differ in what they take, and nothing is lost by leaving it out.
-    if error.status != 400 or type(error) is not LMInvalidRequestError:
-        return None
-    message = error.message
-    return next((name for name in _DROPPABLE if name in options and f"'{name}'" in message.replace("`", "'").replace('"', "'")), None)
-
-
-def joined(responses: list[Response]) -> Response:
-    """Several responses to the same request as one; usage and cost are the sums."""
-    usage = sum((r.usage for r in responses), Usage())
-    costs = [r.cost for r in responses]
-    cost = None if any(c is None for c in costs) else float(sum(c for c in costs if c is not None))
-    choices = tuple(choice for r in responses for choice in r.choices)
-    return replace(responses[0], choices=choices, usage=usage, cost=cost, attempts=sum(r.attempts for r in responses))

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from whet.core.exchange import Capabilities
-from whet.core.secret import Secret
+from whet.core.exchange import Capabilities, Request, Response
+from whet.core.flow import Flow
 from whet.errors import LMConfigurationError
 from whet.lm.base import BaseLM
 from whet.lm.endpoint import Endpoint
-from whet.lm.facts import Price, facts_of, is_reasoning_name
+from whet.lm.facts import Price, facts_of, is_reasoning_name, provider_of
+from whet.lm.limit import limiter_of
+from whet.lm.provider import Provider, ReinforceJob, TrainingJob
+from whet.lm.site.access import ACCESS, access_of
+from whet.lm.wrapping import Terms
 
 __all__ = ["LM"]
 
 EMBEDDED = "embedded"
+EMBEDDED_CAPABILITIES = Capabilities(json_schema=True, json_mode=True, tools=True, logprobs=True, native_n=True, streaming=False)
+FREE = Price(input=0.0, output=0.0)
+# How many copies with other access (a timeout for one call, say) an LM keeps.
+MAX_VARIANTS = 16
 
 
 class LM(BaseLM):
     """A language model by its name: `"openai/gpt-4o-mini"`, any OpenAI-compatible server with `api_base=`, or `"embedded"`.
 
     The key comes from `api_key` (a string or a function that returns one), else from the provider's environment variable, at each call.
-    Nothing is sent that was not asked for: no temperature, no token limit. Other keywords are request parameters for every call.
-    `price` and `capabilities` win over the built-in table. `"embedded"` is a small linear text reader that needs no key and no network: it
-    is no neural language model, and it is there to try the machinery with.
+    Nothing is sent that was not asked for: no temperature, no token limit. Keywords about the way to the server (`api_base`, `headers`,
+    `timeout`, `deadline`, `max_concurrency`, `api_version`, `aws_region_name`, ...) are kept apart and never saved or logged; all others
+    are request parameters for every call. `price` and `capabilities` win over the built-in table. `"embedded"` is a small linear text
+    reader that needs no key and no network: it is no neural language model, and it is there to try the machinery with.
 
     Raises `LMConfigurationError` for a name that cannot work, before anything is sent.
 
@@ -31,7 +42,7 @@ class LM(BaseLM):
     'embedded'
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the arguments that people know
         self,
         model: str,
         model_type: str = "chat",
@@ -40,12 +51,14 @@ class LM(BaseLM):
         cache: bool | str = True,
         callbacks: list[Any] | None = None,
         num_retries: int = 3,
+        provider: Provider | None = None,
+        finetuning_model: str | None = None,
+        launch_kwargs: Mapping[str, Any] | None = None,
+        train_kwargs: Mapping[str, Any] | None = None,
+        use_developer_role: bool = False,
         *,
-        api_key: Any = None,
-        api_base: str | None = None,
         price: Price | None = None,
         capabilities: Capabilities | None = None,
-        use_developer_role: bool = False,
         **kwargs: Any,
     ) -> None:
         if not isinstance(model, str) or not model.strip():
@@ -55,13 +68,17 @@ class LM(BaseLM):
         self.embedded = model == EMBEDDED or model.startswith(EMBEDDED + ":")
         if is_reasoning_name(model) and not self.embedded:
             _check_reasoning_limits(temperature, max_tokens or kwargs.get("max_completion_tokens"))
+        access = access_of({name: kwargs.pop(name) for name in ACCESS & kwargs.keys()})
         cache = False if self.embedded and cache is True else cache
         super().__init__(model, model_type, temperature, max_tokens, cache, callbacks, num_retries, capabilities, **kwargs)
-        self.api_key = Secret(api_key) if isinstance(api_key, str) or callable(api_key) else api_key
-        self.api_base = (api_base or kwargs.pop("base_url", None) or "").rstrip("/") or None
-        self.kwargs.pop("base_url", None)
-        self.price = price
+        self.access = access
+        self._variants: dict[Any, LM] = {}
+        self.price = FREE if self.embedded and price is None else price
         self.use_developer_role = use_developer_role
+        self.provider = provider or Provider()
+        self.finetuning_model = finetuning_model
+        self.launch_kwargs = dict(launch_kwargs or {})
+        self.train_kwargs = dict(train_kwargs or {})
 
     @property
     def capabilities(self) -> Capabilities:
@@ -70,23 +87,104 @@ class LM(BaseLM):
             self._capabilities = EMBEDDED_CAPABILITIES if self.embedded else facts_of(self.model).capabilities
         return self._capabilities
 
+    def flow(self, request: Request, *, cache: bool | str | None = None) -> Flow[Response]:
+        """Answer a request. What it says about the way to the server (`timeout`, `headers`, `api_key`, ...) holds for this call."""
+        if not ACCESS.isdisjoint(request.options):
+            access = {name: value for name, value in request.options.items() if name in ACCESS}
+            options = {name: value for name, value in request.options.items() if name not in ACCESS}
+            return self._variant(access).flow(replace(request, options=options), cache=cache)
+        return super().flow(request, cache=cache)
+
+    def copy(self, **changes: Any) -> LM:
+        """The same model with other attributes, access or request parameters (`None` removes one); its history is its own."""
+        access = {name: changes.pop(name) for name in ACCESS & changes.keys()}
+        new: LM = super().copy(**changes)
+        new._variants = {}
+        if access:
+            new.access = access_of({**self.access.given(), **access})
+        if "model" in changes and "capabilities" not in changes:
+            new._capabilities = None
+        return new
+
     def source(self) -> Any:
         """What asks the server, or the embedded model itself."""
         if self.embedded:
             from whet.lm.local import EmbeddedSource  # noqa: PLC0415 - a few hundred lines that only this model needs
 
             return EmbeddedSource(self.model)
-        return Endpoint(self)
+        facts = facts_of(self.model, self.price, self.capabilities)
+        if provider_of(facts.provider).wire == "litellm":
+            from whet.lm.lite import LiteSource  # noqa: PLC0415 - only the long tail needs it
+
+            return LiteSource(facts, self.access, self.model_type)
+        endpoint = Endpoint(facts, self.access, self.model_type, developer=self.use_developer_role and self.model_type == "responses")
+        endpoint.limiter = limiter_of(self.identity().partition("#")[0] + (self.access.api_base or ""), self.access.max_concurrency)
+        return endpoint
+
+    def terms(self) -> Terms:
+        """On which terms it is asked: cache identity, retries, price, pace."""
+        source = self._source_in_use()
+        return Terms(
+            endpoint=self.identity(),
+            model=self.model,
+            num_retries=self.num_retries,
+            deadline=self.access.deadline,
+            price=self.price or (source.facts.price if hasattr(source, "facts") else None),
+            limiter=getattr(source, "limiter", None),
+            split=not self.capabilities.native_n and not self.embedded,
+        )
 
     def identity(self) -> str:
-        """The model's name and the address of its server, without credentials and query."""
-        if self.api_base is None:
+        """The model's name and type and the address of its server, without credentials and query."""
+        if self.access.api_base is None:
             return f"{self.model}#{self.model_type}"
-        parts = urlsplit(self.api_base)
+        parts = urlsplit(self.access.api_base)
         return f"{self.model}#{self.model_type}@{parts.hostname}:{parts.port or ''}{parts.path}"
 
+    def launch(self, launch_kwargs: Mapping[str, Any] | None = None) -> None:
+        """Start the server of a local model, as the provider does it; nothing to do for others."""
+        self.provider.launch(self, {**self.launch_kwargs, **(launch_kwargs or {})})
 
-EMBEDDED_CAPABILITIES = Capabilities(json_schema=True, json_mode=True, tools=True, logprobs=True, native_n=True, streaming=False)
+    def kill(self, launch_kwargs: Mapping[str, Any] | None = None) -> None:
+        """Stop the server of a local model, as the provider does it; nothing to do for others."""
+        self.provider.kill(self, {**self.launch_kwargs, **(launch_kwargs or {})})
+
+    def finetune(
+        self, train_data: list[dict[str, Any]], train_data_format: Any = None, train_kwargs: Mapping[str, Any] | None = None
+    ) -> TrainingJob:
+        """Train this model's weights in the background; the job's result is the new LM, or the exception that ended it.
+
+        Raises `LMUnsupportedFeatureError` at once for a provider that cannot.
+        """
+        return self.provider.start_finetuning(self, train_data, train_data_format, {**self.train_kwargs, **(train_kwargs or {})})
+
+    def reinforce(self, train_kwargs: Mapping[str, Any] | None = None) -> ReinforceJob:
+        """Train this model's weights by reward, step by step. Raises `LMUnsupportedFeatureError` for a provider that cannot."""
+        return self.provider.start_reinforcing(self, {**self.train_kwargs, **(train_kwargs or {})})
+
+    def dump_state(self) -> dict[str, Any]:
+        """Name, type, request and training parameters; never a key, a header or an endpoint."""
+        state = super().dump_state()
+        if (limit := state.pop("max_completion_tokens", None)) is not None:
+            state["max_tokens"] = limit
+        more = {"finetuning_model": self.finetuning_model, "launch_kwargs": self.launch_kwargs, "train_kwargs": self.train_kwargs}
+        return {**state, "use_developer_role": self.use_developer_role, **more}
+
+    def _variant(self, access: dict[str, Any]) -> LM:
+        """This model with another access, sharing its history; the last few are kept."""
+        try:
+            key = tuple(sorted(access.items()))
+            variant = self._variants.get(key)
+        except TypeError:  # values that cannot be compared or hashed, such as headers
+            key, variant = None, None
+        if variant is None:
+            variant = self.copy(**access)
+            variant.history, variant.callbacks = self.history, self.callbacks
+            if key is not None:
+                if len(self._variants) >= MAX_VARIANTS:
+                    self._variants.clear()
+                self._variants[key] = variant
+        return variant
 
 
 def _check_reasoning_limits(temperature: float | None, max_tokens: int | None) -> None:

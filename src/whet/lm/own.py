@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from whet.core.exchange import Choice, Request, Response, Usage
+from whet.core.context import current
+from whet.core.exchange import Choice, Request, Response, StreamEvent, Usage
 from whet.core.flow import Flow, Invoke
 from whet.core.messages import ToolCallPart
 from whet.core.trace import message_dicts
 from whet.errors import ConfigurationError, LMUnexpectedError
+from whet.lm.replay import replay
+from whet.lm.wire.draft import Draft
 
 __all__ = ["OwnMethod", "forwarded_options", "response_of"]
 
+_END: Any = object()
+
 
 class OwnMethod:
-    """Calls the subclass's own method and reads what it returned."""
+    """Calls the subclass's own method and reads what it returned. Who listens is told piece by piece where there is `stream_complete`."""
 
     def __init__(self, lm: Any) -> None:
         self.lm = lm
 
     def flow(self, request: Request) -> Flow[Response]:
         """One call of the method, sync or async."""
+        listener = current().listener
+        if hasattr(self.lm, "stream_complete") and (listener is not None or not hasattr(self.lm, "complete")):
+            return (yield from self._piecewise(request, listener or _nobody))
+        response = yield from self._whole(request)
+        if listener is not None:
+            replay(response, listener)
+        return response
+
+    def _whole(self, request: Request) -> Flow[Response]:
         lm = self.lm
         if hasattr(lm, "complete"):
             answer = yield Invoke(lm.complete, (request,), twin=getattr(lm, "acomplete", None))
@@ -30,6 +45,61 @@ class OwnMethod:
         else:
             raise ConfigurationError(f"`{type(lm).__name__}` must define `complete(request)` or `forward(prompt, messages, **kwargs)`.")
         return response_of(answer, lm.model)
+
+    def _piecewise(self, request: Request, listener: Callable[[StreamEvent], None]) -> Flow[Response]:
+        grown = _Grown(listener)
+        pieces = self.lm.stream_complete(request)
+        if hasattr(pieces, "__anext__"):
+            yield Invoke(grown.take_all, (pieces,), inline=True)
+        else:
+            # One effect per piece, so that whoever pulls the stream gets each when it is there.
+            while (piece := (yield Invoke(next, (pieces, _END)))) is not _END:
+                grown.take(piece)
+        return grown.response(self.lm.model)
+
+
+def _nobody(event: StreamEvent) -> None:
+    """Nobody listens."""
+
+
+class _Grown:
+    """An answer put together from the pieces of `stream_complete`: strings or `StreamEvent`s."""
+
+    def __init__(self, listener: Callable[[StreamEvent], None]) -> None:
+        self.listener = listener
+        self.draft = Draft()
+        self.usage = Usage()
+        self.finish: Any = "stop"
+
+    def take(self, piece: Any) -> None:
+        if isinstance(piece, str):
+            self.listener(self.draft.say(piece))
+            return
+        if not isinstance(piece, StreamEvent):
+            raise LMUnexpectedError(f"`stream_complete` yielded {type(piece).__name__}; yield strings or `whet.StreamEvent`s.")
+        if piece.kind == "text":
+            self.draft.say(piece.text)
+        elif piece.kind == "reasoning":
+            self.draft.think(piece.text)
+        elif piece.kind == "tool_call":
+            self.draft.call(piece.tool_index, piece.text, piece.tool_name or "", piece.tool_id)
+        elif piece.kind == "citation" and piece.citation is not None:
+            self.draft.cite(piece.citation)
+        elif piece.kind == "usage" and piece.usage is not None:
+            self.usage = piece.usage
+        elif piece.kind == "done":
+            self.finish = piece.finish_reason
+            return
+        self.listener(piece)
+
+    async def take_all(self, pieces: Any) -> None:
+        async for piece in pieces:
+            self.take(piece)
+
+    def response(self, model: str) -> Response:
+        self.draft.finish = self.finish
+        self.listener(StreamEvent(kind="done", finish_reason=self.finish))
+        return Response(choices=(self.draft.choice(),), usage=self.usage, model=model)
 
 
 def forwarded_options(request: Request) -> dict[str, Any]:

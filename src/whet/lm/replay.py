@@ -1,0 +1,39 @@
+"""Tells a listener of an answer that is already there, in the events that it would have come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from whet.core.exchange import Response, StreamEvent
+
+__all__ = ["events_of", "replay"]
+
+
+def events_of(response: Response) -> Iterator[StreamEvent]:
+    """The events of a whole answer: reasoning, text, calls, citations; then usage; then the end of each choice.
+
+    >>> from whet.core.exchange import Choice
+    >>> [event.kind for event in events_of(Response(choices=(Choice(text="Hi"),)))]
+    ['text', 'done']
+    """
+    for index, choice in enumerate(response.choices):
+        if choice.reasoning:
+            yield StreamEvent(kind="reasoning", text=choice.reasoning, index=index)
+        if choice.text:
+            yield StreamEvent(kind="text", text=choice.text, index=index)
+        for place, call in enumerate(choice.tool_calls):
+            yield StreamEvent(
+                kind="tool_call", text=call.arguments, index=index, tool_index=place, tool_id=call.id, tool_name=call.name
+            )
+        for citation in choice.citations:
+            yield StreamEvent(kind="citation", index=index, citation=citation)
+    if response.usage.total_tokens:
+        yield StreamEvent(kind="usage", usage=response.usage)
+    for index, choice in enumerate(response.choices):
+        yield StreamEvent(kind="done", index=index, finish_reason=choice.finish_reason)
+
+
+def replay(response: Response, listener: Callable[[StreamEvent], None]) -> None:
+    """Tell the listener of the whole answer."""
+    for event in events_of(response):
+        listener(event)

@@ -1,0 +1,84 @@
+"""What a user says about reaching a model's server, apart from what is asked: address, credentials, headers, time limits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from whet.core.secret import Secret
+from whet.errors import LMConfigurationError
+
+__all__ = ["ACCESS", "Access", "access_of", "from_environment"]
+
+SECRETS: Final = frozenset(
+    {"azure_ad_token", "azure_ad_token_provider", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "vertex_credentials"}
+)
+PLAIN: Final = frozenset("api_version organization aws_region_name aws_profile_name vertex_project vertex_location".split())
+ACCESS: Final = SECRETS | PLAIN | {"api_key", "api_base", "base_url", "headers", "extra_headers", "timeout", "deadline", "max_concurrency"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How to reach a server. Nothing in it shows a credential.
+
+    `timeout` bounds one exchange, `deadline` a whole call with its retries, both in seconds; `max_concurrency` the calls under way.
+    `more` holds what only some places need, such as `api_version` or `aws_region_name`.
+    """
+
+    api_key: Secret | None = None
+    api_base: str | None = None
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+    timeout: float | None = 600.0
+    deadline: float | None = None
+    max_concurrency: int | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def given(self) -> dict[str, Any]:
+        """The keyword arguments that describe this access again, secrets still hidden."""
+        own = {name: getattr(self, name) for name in ("api_key", "api_base", "headers", "timeout", "deadline", "max_concurrency")}
+        return {**own, **self.more}
+
+    def text(self, name: str, *variables: str) -> str | None:
+        """One of `more` as text, else the first of these environment variables that is set."""
+        value = self.more.get(name)
+        if isinstance(value, Secret):
+            return value.reveal() or from_environment(variables)
+        return value or from_environment(variables)
+
+
+def access_of(given: Mapping[str, Any]) -> Access:
+    """The access that these keyword arguments describe. Raises `LMConfigurationError` for one that cannot work; no secret is shown."""
+    headers = {**(given.get("headers") or {}), **(given.get("extra_headers") or {})}
+    if not all(isinstance(name, str) and isinstance(value, str | Secret) for name, value in headers.items()):
+        raise LMConfigurationError(f"`headers` must map names to strings; look at {', '.join(map(repr, headers))} (values not shown).")
+    for name in ("timeout", "deadline"):
+        value = given.get(name)
+        if value is not None and not (isinstance(value, int | float) and value > 0):
+            raise LMConfigurationError(f"`{name}` is a number of seconds above 0, or None for no limit; got {value!r}.")
+    base = given.get("api_base") or given.get("base_url")
+    if base is not None and not isinstance(base, str):
+        raise LMConfigurationError(f"`api_base` is a URL such as 'http://localhost:8000/v1'; got {base!r}.")
+    return Access(
+        api_key=_secret(given.get("api_key")),
+        api_base=(base or "").rstrip("/") or None,
+        headers={name.lower(): value if isinstance(value, Secret) else Secret(value) for name, value in headers.items()},
+        timeout=given.get("timeout", 600.0),
+        deadline=given.get("deadline"),
+        max_concurrency=given.get("max_concurrency"),
+        more={name: _secret(value) if name in SECRETS else value for name, value in given.items() if name in SECRETS | PLAIN},
+    )
+
+
+def _secret(value: Any) -> Secret | None:
+    if value is None or isinstance(value, Secret):
+        return value
+    if isinstance(value, str) or callable(value):
+        return Secret(value)
+    raise LMConfigurationError(f"A credential is a string or a function that returns one, not a {type(value).__name__}.")
+
+
+def from_environment(names: tuple[str, ...]) -> str | None:
+    """The first of these environment variables that is set and not empty."""
+    return next((value for name in names if (value := os.environ.get(name))), None)

@@ -1,0 +1,60 @@
+"""Databricks serving endpoints: a personal access token, or the sign-in of the Databricks SDK where it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from threading import Lock
+from typing import Any
+
+from whet.errors import LMNotConfiguredError
+from whet.lm.facts import ModelFacts, Provider
+from whet.lm.site.access import Access, from_environment
+from whet.lm.site.plain import PlainSite, sent_headers
+
+__all__ = ["DatabricksSite"]
+
+PATH = "/serving-endpoints"
+
+
+class DatabricksSite(PlainSite):
+    """The workspace comes from `api_base`, `DATABRICKS_API_BASE` or `DATABRICKS_HOST`; without key and host, from the SDK's profile."""
+
+    def __init__(self, provider: Provider, facts: ModelFacts, access: Access) -> None:
+        super().__init__(provider, facts, access)
+        self._lock = Lock()
+        self._config: Any = None
+
+    def base(self) -> str:
+        """The base URL of the workspace's endpoints."""
+        given = self.access.api_base or from_environment(self.provider.base_env)
+        if not given and (host := from_environment(("DATABRICKS_HOST",)) or (self._signed_in().host if self._has_sdk() else None)):
+            given = host.rstrip("/") + PATH if "://" in host else f"https://{host.rstrip('/')}{PATH}"
+        return (given or self._no_base()).rstrip("/")
+
+    def address(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Mapping[str, str]]:
+        """The URL and all headers."""
+        key = self.access.api_key.reveal() if self.access.api_key is not None else from_environment(self.provider.key_env)
+        if key:
+            signed: Mapping[str, str] = {"authorization": f"Bearer {key}"}
+        elif self._has_sdk():
+            signed = {name.lower(): value for name, value in self._signed_in().authenticate().items()}
+        else:
+            raise LMNotConfiguredError(
+                f"No Databricks token found. Set {' or '.join(f'`{n}`' for n in self.provider.key_env)}, pass `api_key=`, or install "
+                "`databricks-sdk` to sign in with its profile.",
+                model=self.facts.full_name,
+                provider=self.provider.name,
+            )
+        return self.base() + path, {**headers, **signed, **sent_headers(self.access)}
+
+    def _has_sdk(self) -> bool:
+        return find_spec("databricks") is not None and find_spec("databricks.sdk") is not None
+
+    def _signed_in(self) -> Any:
+        with self._lock:
+            if self._config is None:
+                from databricks.sdk.core import Config  # type: ignore[import-not-found]  # noqa: PLC0415 - optional package
+
+                self._config = Config()
+            return self._config

@@ -1,0 +1,47 @@
+"""Which kind of place a provider's models live at; each is imported when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from whet.lm.facts import ModelFacts, Provider
+from whet.lm.site.access import Access
+from whet.lm.site.plain import PlainSite
+
+__all__ = ["Site", "site_of"]
+
+
+class Site(Protocol):
+    """Where requests go."""
+
+    def base(self) -> str:
+        """The base URL."""
+
+    def address(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Mapping[str, str]]:
+        """The URL and all headers for a request to this path with this body."""
+
+
+def site_of(provider: Provider, facts: ModelFacts, access: Access) -> Site:
+    """The place of a provider's model."""
+    if "azure" in provider.quirks:
+        from whet.lm.site.azure import AzureSite  # noqa: PLC0415 - a program needs one or two places
+
+        return AzureSite(provider, facts, access)
+    if "databricks" in provider.quirks:
+        from whet.lm.site.databricks import DatabricksSite  # noqa: PLC0415 - a program needs one or two places
+
+        return DatabricksSite(provider, facts, access)
+    if "vertex" in provider.quirks:
+        from whet.lm.site.vertex import VertexSite  # noqa: PLC0415 - a program needs one or two places
+
+        return VertexSite(provider, facts, access)
+    if provider.wire == "bedrock":
+        from whet.lm.site.aws import BedrockSite  # noqa: PLC0415 - a program needs one or two places
+
+        return BedrockSite(provider, facts, access)
+    if provider.wire == "ollama":
+        from whet.lm.site.ollama import OllamaSite  # noqa: PLC0415 - a program needs one or two places
+
+        return OllamaSite(provider, facts, access)
+    return PlainSite(provider, facts, access)
