@@ -1,5 +1,7 @@
 """Generated annotations with values of them, for the property tests."""
 
+# ruff: noqa: UP007, UP045 - both spellings of a union are under test
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,5 +1,7 @@
 """parse(render(v)) == v, for generated types and values."""
 
+# ruff: noqa: UP007, UP045 - both spellings of a union are under test
+
 from __future__ import annotations
 
 import datetime as dt

@@ -46,9 +46,8 @@ def _plain_form(cls: Any) -> tuple[Form | None, dict[str, tuple[bool, Any]]]:
     if "__dataclass_fields__" in dir(cls):
         return Form(cls=cls, make=lambda fields: cls(**fields), take=_attributes(cls), test=_is(cls)), _dataclass_fields(cls)
     if issubclass(cls, dict) and hasattr(cls, "__required_keys__"):
-        required: frozenset[str] = cls.__required_keys__
         form = Form(cls=dict, make=dict, take=dict, test=lambda value: False)
-        return form, {name: (name in required, MISSING) for name in _hints(cls, cls)}
+        return form, {name: (_required(cls, name, hint), MISSING) for name, hint in _resolved(cls).items()}
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         defaults: Mapping[str, Any] = getattr(cls, "_field_defaults", {})
         form = Form(cls=cls, make=lambda fields: cls(**fields), take=lambda value: value._asdict(), test=_is(cls), rows=True)
@@ -89,6 +88,8 @@ def _alias(builder: Builder, annotation: Any) -> Schema:
     builder.open[annotation] = placeholder
     try:
         schema = builder.schema(annotation.__value__)
+    except SignatureError:
+        return _opaque(annotation)
     finally:
         del builder.open[annotation]
     return _opaque(annotation) if any(part is placeholder for part in schema.family()) else schema
@@ -131,22 +132,36 @@ def _plain_record(builder: Builder, annotation: Any, form: Form, fields: dict[st
     return schema
 
 
-def _hints(cls: Any, annotation: Any) -> dict[str, Any]:
-    """The types of a class's fields; those of a generic class with its arguments put in."""
+def _required(cls: Any, name: str, hint: Any) -> bool:
+    """Whether a typed dict must have a key; a class cannot know it itself where its annotations are text."""
+    wrapper = _wrapper(hint)
+    return wrapper == "Required" or (wrapper != "NotRequired" and name in cls.__required_keys__)
+
+
+def _wrapper(hint: Any) -> str:
+    return str(get_origin(hint)).rpartition(".")[2]
+
+
+def _resolved(cls: Any) -> dict[str, Any]:
+    """The types of a class's fields, with names looked up where they are text."""
     try:
-        hints = typing.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)
+        return typing.get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True)
     except NameError as error:
         raise SignatureError(
             f"The fields of `{cls.__name__}` name a type that is not known: {error}. Define it at the top of its module, "
             "or do without `from __future__ import annotations` there."
         ) from error
+
+
+def _hints(cls: Any, annotation: Any) -> dict[str, Any]:
+    """The types of a class's fields; those of a generic class with its arguments put in."""
     bound = dict(zip(getattr(cls, "__parameters__", ()), get_args(annotation), strict=False))
-    return {name: _bind(_unwrapped(hint), bound) for name, hint in hints.items()}
+    return {name: _bind(_unwrapped(hint), bound) for name, hint in _resolved(cls).items()}
 
 
 def _unwrapped(hint: Any) -> Any:
     """A TypedDict's field type without `Required`, `NotRequired` and `ReadOnly` around it."""
-    while str(get_origin(hint)).rpartition(".")[2] in _WRAPPERS:
+    while _wrapper(hint) in _WRAPPERS:
         hint = get_args(hint)[0]
     return hint
 

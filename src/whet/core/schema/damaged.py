@@ -37,6 +37,7 @@ _WORDS: Final = {
     "NULL": None,
 }
 _NOT_FINITE: Final = {"NaN": "nan", "nan": "nan", "Infinity": "inf", "inf": "inf"}
+_LEFT_OPEN: Final = "closed what the text leaves open"
 _CLOSERS: Final = {"[": "]", "(": ")", "{": "}"}
 
 
@@ -68,7 +69,7 @@ class DamagedJson:
         """
         value = self._value(0)
         self._skip()
-        if value is MISSING or self.at < len(self.text):
+        if value is MISSING or self.at < len(self.text) or (value in ([], {}) and _LEFT_OPEN in self.notes):
             raise Damaged
         return value
 
@@ -90,7 +91,7 @@ class DamagedJson:
         if depth > _DEPTH:
             raise Damaged
         if not char:
-            self._note("closed what the text leaves open")
+            self._note(_LEFT_OPEN)
             return MISSING
         if char in "[(":
             return self._array(char, depth)
@@ -158,7 +159,7 @@ class DamagedJson:
             self.at += 1
             return True
         if not char:
-            self._note("closed what the text leaves open")
+            self._note(_LEFT_OPEN)
         elif char in "])}":
             raise Damaged
         return not char
@@ -201,7 +202,7 @@ class DamagedJson:
             body, self.at = self.text[self.at + 1 :], len(self.text)
             if body.rstrip().endswith(("}", "]")):
                 raise Damaged
-            self._note("closed what the text leaves open")
+            self._note(_LEFT_OPEN)
         else:
             body, self.at = found.group(1), found.end()
         if "\n" in body:

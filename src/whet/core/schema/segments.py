@@ -14,7 +14,7 @@ from whet.core.schema.wrapping import fenced
 __all__ = ["read_damaged", "segments", "unfenced"]
 
 _FENCES: Final = re.compile(r"```[ \t]*[\w+.#-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
-_MARKS: Final = re.compile(r"[\[\]{}]|\"(?:[^\"\\\n]|\\.)*+\"")
+_MARKS: Final = re.compile(r"""[\[\]{}]|"(?:[^"\\\n]|\\.)*+"|(?<=[\[{,:(\s])'(?:[^'\\\n]|\\.)*+'(?=\s{0,9}[,:\]})])""")
 _WRITTEN: Final = re.compile(r"[^\w%$€£.+\-]+")
 _MOST: Final = 16
 _LONGEST: Final = 8_000
@@ -75,7 +75,10 @@ def _by_library(text: str) -> tuple[Any, list[str]]:
         tree = json_repair.loads(text, skip_json_loads=True, strict=True)
     except (ValueError, RecursionError):
         return MISSING, []
-    if not isinstance(tree, (dict, list)) or _written(one_line(tree)) != _written(text):
+    if not tree or not isinstance(tree, (dict, list)):
+        return MISSING, []
+    line = one_line(tree)
+    if _written(line) != _written(text) or line.count('""') > text.count('""') + text.count("''"):
         return MISSING, []
     return tree, ["repaired the punctuation of the JSON"]
 
