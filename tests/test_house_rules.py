@@ -26,6 +26,7 @@ STARTS_WORK = {
     "core/flow.py": "the two drivers",
     "core/http/": "the connections of each event loop",
     "sandbox/guest.py": "a program of its own, inside the jail",
+    "tools/mcp.py": "the loop that the session of a server lives on",
 }
 # Where a ContextVar may be made: whoever reads one reads hidden state, so there are few.
 CONTEXT_VARS = {

@@ -153,6 +153,12 @@ if TYPE_CHECKING:
         BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch,
         BootstrapRS as BootstrapRS,
     )
+    from whet.tools.mcp import (
+        mcp_tools as mcp_tools,
+    )
+    from whet.tools.tool import (
+        Tool as Tool,
+    )
 
 __version__ = "0.1.0"
 
@@ -221,6 +227,7 @@ _HOMES: dict[str, str] = {
     "SignatureMeta": "whet.core.signature",
     "StateError": "whet.errors",
     "Step": "whet.core.trace",
+    "Tool": "whet.tools.tool",
     "ToolError": "whet.errors",
     "ToolSpec": "whet.core.exchange",
     "Trace": "whet.core.trace",
@@ -236,6 +243,7 @@ _HOMES: dict[str, str] = {
     "is_retryable_lm_error": "whet.errors",
     "load_best": "whet.optimize.journal",
     "make_signature": "whet.core.signature",
+    "mcp_tools": "whet.tools.mcp",
     "settings": "whet.core.context",
     "signature_of_function": "whet.core.signature",
     "trace": "whet.core.recording",

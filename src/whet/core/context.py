@@ -19,7 +19,19 @@ from typing import Any
 from whet.core.trace import History
 from whet.errors import ConfigurationError
 
-__all__ = ["Meter", "Settings", "SettingsView", "active_modules", "configure", "context", "current", "fill_default", "meter", "settings"]
+__all__ = [
+    "Meter",
+    "Settings",
+    "SettingsView",
+    "active_modules",
+    "attempt",
+    "configure",
+    "context",
+    "current",
+    "fill_default",
+    "meter",
+    "settings",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +58,7 @@ class Settings:
     usage_tracker: Any = None
     warn_on_type_mismatch: bool = True
     allow_tool_async_sync_conversion: bool = False
+    approve_tools: Any = None
     send_stream: Any = None
     stream_listeners: tuple[Any, ...] = ()
     listener: Any = None
@@ -64,6 +77,8 @@ _override: ContextVar[Settings | None] = ContextVar("whet_settings", default=Non
 
 # The modules whose calls are under way here, outermost first.
 active_modules: ContextVar[tuple[Any, ...]] = ContextVar("whet_active_modules", default=())
+# The run of a user's `forward` that is under way here, which can be taken again from one of its steps (`core/replay.py`).
+attempt: ContextVar[Any] = ContextVar("whet_attempt", default=None)
 
 
 class Meter:

@@ -1,1 +1,1 @@
-"""Functions that a model may call, with schemas read from their types."""
+"""What a model may call: `Tool`, and the tools of MCP servers."""

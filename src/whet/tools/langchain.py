@@ -1,0 +1,40 @@
+"""LangChain's tools as whet's own; nothing of LangChain is imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.core.schema import schema_of
+from whet.errors import SignatureError, ToolError
+from whet.tools.parameters import without_references
+from whet.tools.tool import Tool
+
+__all__ = ["tool_of_langchain"]
+
+
+def tool_of_langchain(tool: Any) -> Tool:
+    """An async tool with the name, description, argument schema and types of a LangChain tool; it calls its `ainvoke`."""
+
+    async def call(**arguments: Any) -> Any:
+        try:
+            return await tool.ainvoke(arguments)
+        except Exception as error:
+            raise ToolError(f"Failed to call LangChain tool {tool.name}: {error}") from error
+
+    args, types = _arguments(tool)
+    return Tool(call, name=tool.name, desc=tool.description, args=args, arg_types=types)
+
+
+def _arguments(tool: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    model: Any = getattr(tool, "args_schema", None)
+    fields = getattr(model, "model_fields", None)
+    if fields is None:
+        schema = without_references(model) if isinstance(model, dict) else {"properties": dict(getattr(tool, "args", None) or {})}
+        args = {name: dict(part) for name, part in (schema.get("properties") or {}).items()}
+        return args, dict.fromkeys(args, Any)
+    types = {name: field.annotation for name, field in fields.items()}
+    try:
+        properties = without_references(schema_of(model).json_schema()).get("properties") or {}
+    except SignatureError:
+        properties = without_references(model.model_json_schema()).get("properties") or {}
+    return {name: {k: v for k, v in properties.get(name, {}).items() if k != "title"} for name in fields}, types
