@@ -24,6 +24,7 @@ LONG_FUNCTIONS: dict[str, str] = {}
 # Where threads and event loops may be started, and why there.
 STARTS_WORK = {
     "core/flow.py": "the two drivers",
+    "core/crew.py": "flows side by side",
     "core/http/": "the connections of each event loop",
     "sandbox/guest.py": "a program of its own, inside the jail",
     "tools/mcp.py": "the loop that the session of a server lives on",

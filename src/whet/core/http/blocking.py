@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -50,6 +50,32 @@ class Blocking:
                 if fresh or reader.started:
                     raise
                 # The server had closed this kept connection just as we wrote to it: it never saw the request.
+                line, fresh = None, True
+                continue
+            except BaseException:
+                line.close()
+                raise
+            self._put_back(line, route.key, reader)
+            return reader.response()
+
+    def pieces(self, request: HttpRequest, route: Route) -> Generator[None, None, HttpResponse]:
+        """The same exchange, pausing after each piece that came, so that who pulls it can look at what its sink got. Closing the
+        generator closes the connection."""
+        now = monotonic()
+        until = _Deadline(now, request.timeout, route.where)
+        payload = encode(request, route)
+        line = self._shelf.take(route.key, now)
+        fresh = line is None
+        while True:
+            if line is None:
+                line = self._open(route, until)
+            reader = AnswerReader(route.where, request.method, request.sink)
+            try:
+                yield from line.pieces(payload, reader, until)
+            except LMTransportError:
+                line.close()
+                if fresh or reader.started:
+                    raise
                 line, fresh = None, True
                 continue
             except BaseException:
@@ -122,6 +148,16 @@ class _Line:
             if reader.feed(data):
                 reader.keep = reader.keep and heard_all
                 return
+        reader.end()
+
+    def pieces(self, payload: bytes, reader: AnswerReader, until: _Deadline) -> Generator[None, None, None]:
+        """The same, pausing after each piece."""
+        heard_all = self._write(payload, until)
+        while data := self._read(until):
+            if reader.feed(data):
+                reader.keep = reader.keep and heard_all
+                return
+            yield
         reader.end()
 
     def _write(self, payload: bytes, until: _Deadline) -> bool:

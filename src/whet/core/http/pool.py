@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from dataclasses import replace
 from functools import cache
 from threading import Lock
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from whet.core.http.looping import Looping
 
-__all__ = ["Pool", "asend", "send"]
+__all__ = ["Pool", "asend", "pieces", "send"]
 
 _HOPS = 5
 _ROUTES = 1024
@@ -59,6 +59,17 @@ class Pool:
         for _ in range(_HOPS):
             start = monotonic()
             response = self._blocking.send(request, self._enter(request))
+            again = self._redirected(request, response, start)
+            if again is None:
+                return response
+            request = again
+        raise _lost_in_redirects(request)
+
+    def pieces(self, request: HttpRequest) -> Generator[None, None, HttpResponse]:
+        """The same, pausing after each piece of the answer; for a request with a `sink`. Closing the generator closes the connection."""
+        for _ in range(_HOPS):
+            start = monotonic()
+            response = yield from self._blocking.pieces(request, self._enter(request))
             again = self._redirected(request, response, start)
             if again is None:
                 return response
@@ -181,6 +192,11 @@ def _shared() -> Pool:
 def send(request: HttpRequest) -> HttpResponse:
     """`Pool.send` on the pool that the whole program shares."""
     return _shared().send(request)
+
+
+def pieces(request: HttpRequest) -> Generator[None, None, HttpResponse]:
+    """`Pool.pieces` on the pool that the whole program shares."""
+    return _shared().pieces(request)
 
 
 def asend(request: HttpRequest) -> Coroutine[Any, Any, HttpResponse]:

@@ -1,0 +1,239 @@
+"""Flows side by side: what a `Gather` does, in turn, on threads or in tasks."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from whet.core.flow import Gather, Job, JobTimeout, Waiting, adrive, drive
+
+__all__ = ["in_tasks", "in_turn", "on_threads"]
+
+_HIRE_EVERY = 0.001
+
+
+def in_turn(gather: Gather) -> list[Any]:
+    """One job after the other, right here."""
+    outcomes: list[Any] = []
+    for job in gather.jobs:
+        if isinstance(job, Waiting):
+            raise RuntimeError("a job waits for another, but none is running")
+        outcomes.append(_outcome_of(contextvars.copy_context(), job))
+        if gather.done is not None:
+            gather.done(len(outcomes) - 1, outcomes[-1])
+    return outcomes
+
+
+def on_threads(gather: Gather) -> list[Any]:
+    """Side by side on daemon threads."""
+    return _Threads(gather).run()
+
+
+async def in_tasks(gather: Gather) -> list[Any]:
+    """Side by side on the running event loop."""
+    return await _Tasks(gather).run()
+
+
+def _outcome_of(context: contextvars.Context, job: Job) -> Any:
+    try:
+        return context.run(lambda: drive(job()))
+    except Exception as error:  # noqa: BLE001 - an outcome is a value or an exception
+        return error
+
+
+class _Pull:
+    """The jobs of a `Gather`, numbered, and whether they are waiting or at an end."""
+
+    def __init__(self, jobs: Iterable[Job | Waiting]) -> None:
+        self._jobs: Iterator[Job | Waiting] = iter(jobs)
+        self.count = 0
+        self.ended = False
+        self.waiting = False
+
+    def next(self, running: int) -> tuple[int, Job] | None:
+        job = None if self.ended else next(self._jobs, None)
+        if job is None:
+            self.ended = True
+            return None
+        self.waiting = isinstance(job, Waiting)
+        if isinstance(job, Waiting):
+            if not running:
+                raise RuntimeError("a job waits for another, but none is running")
+            return None
+        self.count += 1
+        return self.count - 1, job
+
+
+class _Threads:
+    """A `Gather` on daemon threads that end with it; each pulls its next job itself, so that a finished job costs no hand-over."""
+
+    def __init__(self, gather: Gather) -> None:
+        self.gather = gather
+        self.pull = _Pull(gather.jobs)
+        self.context = contextvars.copy_context()
+        self.changed = threading.Condition()
+        self.started: dict[int, float] = {}
+        self.outcomes: dict[int, Any] = {}
+        self.workers = 0
+        self.failure: BaseException | None = None
+        self.stopped = False
+
+    def run(self) -> list[Any]:
+        with self.changed:
+            try:
+                self._hire(1)
+                while self.workers and self.failure is None:
+                    before = len(self.outcomes)
+                    self.changed.wait(self._patience())
+                    self._give_up_on_late_jobs()
+                    # Jobs that end faster than a thread is started gain nothing from a second one; jobs that wait do.
+                    if self._may_hire() and len(self.outcomes) - before < self.workers:
+                        self._hire(self.workers)
+            finally:
+                self.stopped = True
+                self.changed.notify_all()
+        if self.failure is not None:
+            raise self.failure
+        return [self.outcomes[i] for i in range(self.pull.count)]
+
+    def _may_hire(self) -> bool:
+        return not self.stopped and not self.pull.ended and (self.gather.limit is None or self.workers < self.gather.limit)
+
+    def _hire(self, count: int) -> None:
+        for _ in range(count):
+            if self._may_hire():
+                self.workers += 1
+                threading.Thread(target=self._work, name="whet-worker", daemon=True).start()
+
+    def _work(self) -> None:
+        left_behind = False
+        try:
+            while not left_behind and (pulled := self._next_job()) is not None:
+                index, job = pulled
+                del pulled
+                left_behind = not self._finish(index, _outcome_of(self.context.copy(), job))
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            self.failure = error
+        finally:
+            with self.changed:
+                self.workers -= not left_behind
+                self.changed.notify_all()
+
+    def _next_job(self) -> tuple[int, Job] | None:
+        with self.changed:
+            while not self.stopped:
+                pulled = self.context.copy().run(self.pull.next, len(self.started))
+                if pulled is not None:
+                    self.started[pulled[0]] = time.monotonic()
+                    return pulled
+                if self.pull.ended:
+                    return None
+                self.changed.wait()
+            return None
+
+    def _finish(self, index: int, outcome: Any) -> bool:
+        with self.changed:
+            if self.started.pop(index, None) is None:
+                return False
+            self._settle(index, outcome)
+            if self.pull.waiting:
+                self.changed.notify_all()
+            return True
+
+    def _settle(self, index: int, outcome: Any) -> None:
+        self.outcomes[index] = outcome
+        if self.gather.done is not None:
+            self.context.copy().run(self.gather.done, index, outcome)
+
+    def _patience(self) -> float | None:
+        look_again = _HIRE_EVERY if self._may_hire() else None
+        if self.gather.timeout is None:
+            return look_again
+        now = time.monotonic()
+        left = max(0.0, min(self.started.values(), default=now) + self.gather.timeout - now)
+        return left if look_again is None else min(left, look_again)
+
+    def _give_up_on_late_jobs(self) -> None:
+        limit = self.gather.timeout
+        if limit is None:
+            return
+        now = time.monotonic()
+        for index in [i for i, began in self.started.items() if now - began >= limit]:
+            del self.started[index]
+            self.workers -= 1
+            self._settle(index, JobTimeout(f"not done after {limit:g} s"))
+            self._hire(1)
+        self.changed.notify_all()
+
+
+class _Tasks:
+    """A `Gather` on the running event loop."""
+
+    def __init__(self, gather: Gather) -> None:
+        self.gather = gather
+        self.pull = _Pull(gather.jobs)
+        self.running: dict[Any, int] = {}
+        self.outcomes: dict[int, Any] = {}
+
+    async def run(self) -> list[Any]:
+        import asyncio  # noqa: PLC0415 - sync programs never pay for it
+
+        self.wake = asyncio.Event()
+        self.ready: list[Any] = []
+        try:
+            while self._start_jobs():
+                if not self.ready:
+                    self.wake.clear()
+                    await self.wake.wait()
+                ready, self.ready = self.ready, []
+                for task in ready:
+                    self._settle(task)
+        finally:
+            for task in self.running:
+                task.cancel()
+            await asyncio.gather(*self.running, return_exceptions=True)
+        return [self.outcomes[i] for i in range(self.pull.count)]
+
+    def _start_jobs(self) -> bool:
+        import asyncio  # noqa: PLC0415 - sync programs never pay for it
+
+        while self.gather.limit is None or len(self.running) < self.gather.limit:
+            pulled = self.pull.next(len(self.running))
+            if pulled is None:
+                break
+            index, job = pulled
+            task = asyncio.get_running_loop().create_task(self._one(job), context=contextvars.copy_context())
+            self.running[task] = index
+            task.add_done_callback(self._finished)
+        return bool(self.running)
+
+    def _finished(self, task: Any) -> None:
+        self.ready.append(task)
+        self.wake.set()
+
+    async def _one(self, job: Job) -> Any:
+        if self.gather.timeout is None:
+            return await adrive(job())
+        import asyncio  # noqa: PLC0415 - sync programs never pay for it
+
+        try:
+            async with asyncio.timeout(self.gather.timeout) as limit:
+                return await adrive(job())
+        except TimeoutError:
+            if limit.expired():
+                raise JobTimeout(f"not done after {self.gather.timeout:g} s") from None
+            raise
+
+    def _settle(self, task: Any) -> None:
+        index = self.running.pop(task)
+        outcome = task.exception() if not task.cancelled() and task.exception() is not None else None
+        if outcome is None:
+            outcome = task.result()
+        elif not isinstance(outcome, Exception):
+            raise outcome
+        self.outcomes[index] = outcome
+        if self.gather.done is not None:
+            self.gather.done(index, outcome)
