@@ -46,6 +46,7 @@ PRINTS = {
 IMPORTS_BY_STRING = {
     "__init__.py": "the root's table of public names",
     "compat/": "the table of old module paths",
+    "optimize/__init__.py": "its own lazy names, from a table in the file",
 }
 # Code that a model wrote is compiled here, in a process that has no files, no network and no secrets.
 RUNS_CODE = {
@@ -323,7 +324,7 @@ def test_every_optional_import_has_an_extra() -> None:
     wanted = [*project["dependencies"], *(r for name, group in project["optional-dependencies"].items() if name != "dev" for r in group)]
     known = {re.split(r"[\[<>=~! ;]", r)[0].replace("-", "_").lower() for r in wanted}
     # imported under another name, or brought by one that is listed
-    known |= {"whet", "opentelemetry", "pydantic_core", "typing_extensions", "annotated_types", "anyio", "httpx"}
+    known |= {"whet", "opentelemetry", "pydantic_core", "typing_extensions", "annotated_types", "anyio", "httpx", "databricks", "google"}
     found = []
     for p in sources():
         for node in ast.walk(tree(p)):
