@@ -162,7 +162,7 @@ class _Memo:
         if isinstance(schema, Structured):
             schema.prepare()
         while len(kept) >= _KEPT:
-            kept.pop(next(iter(kept), None), None)
+            kept.pop(next(iter(list(kept)), None), None)
         kept[key] = (annotation, schema)
         return schema
 

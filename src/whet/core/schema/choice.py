@@ -202,7 +202,8 @@ def enum_choice(annotation: type[enum.Enum]) -> Choice:
 
 def _plain_value(value: Any) -> Any:
     """A member's value as an exact plain type: an int enum's value may be of a subclass."""
-    for base in (str, int, float):
-        if isinstance(value, base) and not isinstance(value, bool):
-            return base.__str__(value) if base is str else base(value)
-    return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, float) else value

@@ -45,13 +45,14 @@ def _plain_form(cls: Any) -> tuple[Form | None, dict[str, tuple[bool, Any]]]:
     """How values of a dataclass, typed dict or named tuple are made, and its fields: whether required, and the default."""
     if "__dataclass_fields__" in dir(cls):
         return Form(cls=cls, make=lambda fields: cls(**fields), take=_attributes(cls), test=_is(cls)), _dataclass_fields(cls)
+    fields: tuple[str, ...] = getattr(cls, "_fields", ())
     if issubclass(cls, dict) and hasattr(cls, "__required_keys__"):
         form = Form(cls=dict, make=dict, take=dict, test=lambda value: False)
         return form, {name: (_required(cls, name, hint), MISSING) for name, hint in _resolved(cls).items()}
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         defaults: Mapping[str, Any] = getattr(cls, "_field_defaults", {})
         form = Form(cls=cls, make=lambda fields: cls(**fields), take=lambda value: value._asdict(), test=_is(cls), rows=True)
-        return form, {name: (name not in defaults, defaults.get(name, MISSING)) for name in cls._fields}
+        return form, {name: (name not in defaults, defaults.get(name, MISSING)) for name in fields}
     return None, {}
 
 

@@ -189,69 +189,63 @@ def _uuid(text: str) -> UUID:
     return UUID(text)
 
 
-def _schemas() -> dict[type[Any], Schema]:
-    text = "string"
-    return {
-        schema.annotation: schema
-        for schema in (
-            Leaf(
-                date,
-                write=_iso,
-                read=date.fromisoformat,
-                mend=_day,
-                expected="a date such as 2024-05-31",
-                part={"type": text, "format": "date"},
-            ),
-            Leaf(
-                datetime,
-                write=_iso,
-                read=_moment,
-                mend=datetime.fromisoformat,
-                expected="a date and time such as 2024-05-31T18:30:00",
-                part={"type": text, "format": "date-time"},
-            ),
-            Leaf(
-                time,
-                write=_iso,
-                read=time.fromisoformat,
-                mend=time.fromisoformat,
-                expected="a time such as 18:30:00",
-                part={"type": text, "format": "time"},
-            ),
-            Leaf(
-                timedelta,
-                write=_write_duration,
-                read=_duration,
-                mend=_clock,
-                expected="an ISO 8601 duration such as P1DT2H30M",
-                part={"type": text, "format": "duration"},
-            ),
-            Leaf(
-                Decimal,
-                write=str,
-                read=_decimal,
-                mend=_grouped,
-                expected="a decimal number such as 12.50",
-                part={"anyOf": [{"type": "number"}, {"type": text}]},
-            ),
-            Leaf(
-                bytes,
-                write=lambda value: base64.b64encode(value).decode("ascii"),
-                read=_bytes,
-                mend=_loose_bytes,
-                expected="bytes as base64 text",
-                part={"type": text, "format": "base64"},
-            ),
-            Leaf(
-                UUID,
-                write=str,
-                read=_uuid,
-                mend=UUID,
-                expected="a UUID such as 123e4567-e89b-12d3-a456-426614174000",
-                part={"type": text, "format": "uuid"},
-            ),
-        )
-    }
-
-
-LEAVES: Final[Mapping[type[Any], Schema]] = _schemas()
+_STRING: Final = "string"
+_LEAVES: Final = (
+    Leaf(
+        date,
+        write=_iso,
+        read=date.fromisoformat,
+        mend=_day,
+        expected="a date such as 2024-05-31",
+        part={"type": _STRING, "format": "date"},
+    ),
+    Leaf(
+        datetime,
+        write=_iso,
+        read=_moment,
+        mend=datetime.fromisoformat,
+        expected="a date and time such as 2024-05-31T18:30:00",
+        part={"type": _STRING, "format": "date-time"},
+    ),
+    Leaf(
+        time,
+        write=_iso,
+        read=time.fromisoformat,
+        mend=time.fromisoformat,
+        expected="a time such as 18:30:00",
+        part={"type": _STRING, "format": "time"},
+    ),
+    Leaf(
+        timedelta,
+        write=_write_duration,
+        read=_duration,
+        mend=_clock,
+        expected="an ISO 8601 duration such as P1DT2H30M",
+        part={"type": _STRING, "format": "duration"},
+    ),
+    Leaf(
+        Decimal,
+        write=str,
+        read=_decimal,
+        mend=_grouped,
+        expected="a decimal number such as 12.50",
+        part={"anyOf": [{"type": "number"}, {"type": _STRING}]},
+    ),
+    Leaf(
+        bytes,
+        write=lambda value: base64.b64encode(value).decode("ascii"),
+        read=_bytes,
+        mend=_loose_bytes,
+        expected="bytes as base64 text",
+        part={"type": _STRING, "format": "base64"},
+    ),
+    Leaf(
+        UUID,
+        write=str,
+        read=_uuid,
+        mend=UUID,
+        expected="a UUID such as 123e4567-e89b-12d3-a456-426614174000",
+        part={"type": _STRING, "format": "uuid"},
+    ),
+)
+LEAVES: Final[Mapping[type[Any], Schema]] = {schema.annotation: schema for schema in _LEAVES}

@@ -110,7 +110,8 @@ class Int(Scalar):
     expected = "a whole number such as 42"
 
     def parse(self, text: str, repairs: list[str] | None = None) -> int:
-        if text.isdecimal() and text.isascii() and len(text) < _DIGITS:
+        digits = text[1:] if text[:1] == "-" else text
+        if digits.isdecimal() and digits.isascii() and len(digits) < _DIGITS:
             return int(text)
         return int(super().parse(text, repairs))
 

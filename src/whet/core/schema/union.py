@@ -57,6 +57,8 @@ class UnionOf(Structured):
         return not (self._alike and any(part is self for member in self.members for part in member.family()))
 
     def parse(self, text: str, repairs: list[str] | None = None) -> Any:
+        if self._only is not None and text[:1].isalnum() and text[0] not in "nN":
+            return self._only.parse(text, repairs)
         return Schema.parse(self, text, repairs) if self.text or text in NONE_TEXTS else super().parse(text, repairs)
 
     def fit_text(self, text: str, reading: Reading) -> Any:
