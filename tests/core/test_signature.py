@@ -31,7 +31,8 @@ def test_the_four_doors_make_the_same_value() -> None:
     from_dict = whet.Signature({"question": whet.InputField(), "answer": (float, whet.OutputField())}, "Answer it.")
     assert QA == from_string.with_updated_fields("question", typed=True) == from_dict
     assert hash(QA) == hash(from_dict)
-    from_function = whet.signature_of_function(qa)
+    from_function = whet.Signature(qa)
+    assert from_function == whet.signature_of_function(qa) == whet.ensure_signature(qa)
     assert list(from_function.fields) == ["question", "result"]
     assert from_function.output_fields["result"].annotation is float
     assert from_function.instructions == "Answer it."

@@ -10,13 +10,23 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, dataclass_transform, get_type_hints
 
 from whet.core.field import Field, InputField as _input_field, OutputField as _output_field
 from whet.core.signature_text import parse_signature
 from whet.errors import SignatureError
 
 __all__ = ["Signature", "SignatureMeta", "ensure_signature", "make_signature", "signature_of_function"]
+
+
+if TYPE_CHECKING:
+    # To a checker a class statement over `Signature` is a class, so what can be asked of a signature can be asked of that class.
+    of_the_value = classmethod
+else:
+
+    def of_the_value(method: Any) -> Any:
+        """The method as it is: at run time a class statement gives a value."""
+        return method
 
 
 class SignatureMeta(type):
@@ -45,10 +55,11 @@ class _ParentMeta(SignatureMeta):
     parent: Any
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(_input_field, _output_field))
 class Signature(metaclass=SignatureMeta):
     """What a step takes and gives: instructions and ordered, typed fields. Frozen and hashable; edits return a new one.
 
-    Made from a string, a dict, a class statement or (with `signature_of_function`) a typed function:
+    Made from a string, a dict, a typed function or a class statement:
 
     >>> class Sentiment(Signature):
     ...     '''Say how the sentence feels.'''
@@ -58,7 +69,8 @@ class Signature(metaclass=SignatureMeta):
     True
     """
 
-    __slots__ = ("_hash", "fields", "input_fields", "instructions", "name", "output_fields", "plans")
+    if not TYPE_CHECKING:  # a checker would not let a class ask for what is in its slots
+        __slots__ = ("_hash", "fields", "input_fields", "instructions", "name", "output_fields", "plans")
 
     name: str
     instructions: str
@@ -69,6 +81,15 @@ class Signature(metaclass=SignatureMeta):
     _hash: int | None
 
     if TYPE_CHECKING:
+        # To a checker the result of `Predict(Sig)(...)` is a `Sig`; this is what it has besides the fields.
+        reasoning: Any
+        trajectory: Any
+        stop_reason: Any
+        completions: Any
+        meta: Any
+        get_lm_usage: Any
+        to_dict: Any
+        toDict: Any
 
         def __init__(
             self, signature: Any = ..., instructions: str | None = ..., signature_name: str = ..., custom_types: Any = ...
@@ -120,6 +141,7 @@ class Signature(metaclass=SignatureMeta):
             object.__setattr__(self, "_hash", hash(self._identity()))
         return self._hash  # type: ignore[return-value]
 
+    @of_the_value
     def equals(self, other: object) -> bool:
         """Whether the other signature has the same instructions and the same fields."""
         return isinstance(other, Signature) and self == other
@@ -147,31 +169,38 @@ class Signature(metaclass=SignatureMeta):
         lines = [f"    {f.name} = Field({f.kind}, {f.schema.name}{f', desc={f.desc!r}' if f.desc else ''})" for f in self.fields.values()]
         return f"{self.name}({self.signature}\n    instructions={self.instructions!r}\n" + "\n".join(lines) + "\n)"
 
+    @of_the_value
     def _with_fields(self, fields: Iterable[Field], instructions: str | None = None) -> Signature:
         return Signature._make(fields, self.instructions if instructions is None else instructions, self.name)
 
+    @of_the_value
     def with_instructions(self, instructions: str) -> Signature:
         """The same fields with other instructions."""
         return self._with_fields(self.fields.values(), instructions)
 
+    @of_the_value
     def append_instructions(self, text: str) -> Signature:
         """The same with a further paragraph of instructions."""
         return self.with_instructions(f"{self.instructions}\n\n{text}")
 
+    @of_the_value
     def with_updated_fields(self, name: str, type_: Any = None, **changes: Any) -> Signature:
         """The same with one field changed: its type, `desc`, or anything else a field can have."""
         if name not in self.fields:
             raise SignatureError(f"There is no field `{name}` in `{self.signature}`.")
         return self._with_fields(_changed(f, type_, changes) if f.name == name else f for f in self.fields.values())
 
+    @of_the_value
     def prepend(self, name: str, field: Any, type_: Any = None) -> Signature:
         """The same with a new field first among the inputs or outputs, whichever kind it is."""
         return self.insert(0, name, field, type_)
 
+    @of_the_value
     def append(self, name: str, field: Any, type_: Any = None) -> Signature:
         """The same with a new field last among the inputs or outputs, whichever kind it is."""
         return self.insert(-1, name, field, type_)
 
+    @of_the_value
     def insert(self, index: int, name: str, field: Any, type_: Any = None) -> Signature:
         """The same with a new field at a place among the inputs or outputs; negative indices count from the end.
 
@@ -187,17 +216,20 @@ class Signature(metaclass=SignatureMeta):
         group.insert(place, new)
         return self._with_fields([*inputs, *outputs])
 
+    @of_the_value
     def delete(self, name: str) -> Signature:
         """The same without this field; nothing changes if there is none of that name."""
         return self._with_fields(f for f in self.fields.values() if f.name != name)
 
     remove = delete
 
+    @of_the_value
     def dump_state(self) -> dict[str, Any]:
         """What an optimizer may have changed: instructions, prefixes and descriptions."""
         fields = [{"prefix": f.prefix, "description": f.description} for f in self.fields.values()]
         return {"instructions": self.instructions, "fields": fields}
 
+    @of_the_value
     def load_state(self, state: Mapping[str, Any]) -> Signature:
         """A signature like this one with the instructions and descriptions of `dump_state()`."""
         loaded = []
@@ -267,7 +299,10 @@ def _build(
         return Signature._make([_named(n, *_type_and_field(n, v)) for n, v in signature.items()], instructions, signature_name)
     if isinstance(signature, Signature):
         return signature if instructions is None else signature.with_instructions(instructions)
-    raise SignatureError(f"A signature is made from a string such as 'question -> answer' or a dict of fields, not from {signature!r}.")
+    if inspect.isroutine(signature):
+        made = signature_of_function(signature)
+        return made if instructions is None else made.with_instructions(instructions)
+    raise SignatureError(f"A signature is made from a string such as 'question -> answer', a dict of fields or a typed function, not from {signature!r}.")
 
 
 def _type_and_field(name: Any, value: Any) -> tuple[Any, Any]:
@@ -301,8 +336,9 @@ def ensure_signature(signature: Any, instructions: str | None = None) -> Any:
     """
     if signature is None:
         return None
-    if isinstance(signature, str | Mapping):
-        return make_signature(signature, instructions)
+    if isinstance(signature, str | Mapping) or inspect.isroutine(signature):
+        caller = sys._getframe(1)
+        return _build(signature, instructions, custom_types={**caller.f_globals, **caller.f_locals})
     if not isinstance(signature, Signature):
         raise SignatureError(f"Expected a signature, a string such as 'question -> answer', or a dict of fields; got {signature!r}.")
     if instructions is not None:
