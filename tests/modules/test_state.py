@@ -67,7 +67,7 @@ def test_a_loaded_file_cannot_choose_where_requests_go(tmp_path: Path, caplog: p
     with caplog.at_level(logging.WARNING, logger="whet"):
         program.load(tmp_path / "program.json")
     lm = program.predictors()[1].lm
-    assert lm.api_base is None
+    assert lm.identity() == whet.LM("openai/gpt-4o-mini").identity()
     assert "evil" not in repr(vars(lm))
     assert caplog.text.count("left out") == 1
 
@@ -122,6 +122,16 @@ def test_files_of_dspy_load(tmp_path: Path) -> None:
     assert program.predict.signature.instructions == "Better."
     assert program.predict.signature.fields["answer"].desc == "short"
     assert program.predict.demos[0].answer == "a"
+
+
+def test_a_model_that_no_file_can_make_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    program = Program()
+    program.set_lm(whet.testing.ScriptedLM([]))
+    program.save(tmp_path / "p.json")
+    with caplog.at_level(logging.WARNING, logger="whet"):
+        program.load(tmp_path / "p.json")
+    assert program.get_lm() is None
+    assert "ScriptedLM" in caplog.text
 
 
 def test_pickles_and_programs_with_code_are_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from whet.core.records import Example
 from whet.core.schema import schema_of
 from whet.core.signature import Signature
 from whet.errors import ConfigurationError, SchemaError, StateError
+from whet.lm.lm import LM
 
 if TYPE_CHECKING:
     from whet.modules.module import Module
@@ -42,8 +43,15 @@ def predictor_state(predictor: Predict) -> dict[str, Any]:
         "train": [],
         "demos": [_demo_state(signature, demo) for demo in predictor.demos],
         "signature": {"instructions": signature.instructions, "fields": [_field_state(f) for f in signature.fields.values()]},
-        "lm": predictor.lm.dump_state() if predictor.lm is not None else None,
+        "lm": _lm_state(predictor.lm),
     }
+
+
+def _lm_state(lm: Any) -> dict[str, Any] | None:
+    if lm is None:
+        return None
+    kept = {name: value for name, value in lm.dump_state().items() if name in _LM_PARAMETERS and value is not None}
+    return kept if isinstance(lm, LM) else {"class": type(lm).__name__, **kept}
 
 
 def _field_state(field: Any) -> dict[str, Any]:
@@ -236,8 +244,9 @@ def _restored_demo(signature: Signature, demo: Mapping[str, Any]) -> Example:
 def _restored_lm(state: Mapping[str, Any] | None) -> Any:
     if state is None:
         return None
-    from whet.lm.lm import LM  # noqa: PLC0415 - only programs with a model of their own
-
+    if (kind := state.get("class")) and str(kind).rpartition(".")[2] != "LM":
+        _logger.warning("The saved program used a model of class `%s`, which no file can make. Bind it with `program.set_lm(...)`.", kind)
+        return None
     if dropped := sorted(name for name in state if name not in _LM_PARAMETERS and name != "class"):
         _logger.warning(
             "The saved model settings %s are left out: a file may not choose where requests go. Bind the model with `program.set_lm(...)`.",
