@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from whet.compat.finder import serve_old_paths
+
 TYPE_CHECKING = False  # the checkers read this name as true; importing it from `typing` would cost what all of `whet` costs
 if TYPE_CHECKING:
     from whet.adapters.base import (
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
     from whet.core.exchange import (
         Capabilities as Capabilities,
         Choice as Choice,
+        Citation as Citation,
         Request as Request,
         Response as Response,
+        StreamEvent as StreamEvent,
         ToolSpec as ToolSpec,
         Usage as Usage,
     )
@@ -114,14 +118,25 @@ if TYPE_CHECKING:
     from whet.lm.base import (
         BaseLM as BaseLM,
     )
+    from whet.lm.budget import (
+        budget as budget,
+    )
     from whet.lm.cache import (
         explain_cache as explain_cache,
     )
     from whet.lm.configure_cache import (
         configure_cache as configure_cache,
     )
+    from whet.lm.facts import (
+        Price as Price,
+    )
     from whet.lm.lm import (
         LM as LM,
+    )
+    from whet.lm.provider import (
+        Provider as Provider,
+        ReinforceJob as ReinforceJob,
+        TrainingJob as TrainingJob,
     )
     from whet.modules.chain_of_thought import (
         ChainOfThought as ChainOfThought,
@@ -179,6 +194,7 @@ _HOMES: dict[str, str] = {
     "ChainOfThoughtWithHint": "whet.modules.chain_of_thought",
     "ChatAdapter": "whet.adapters.chat",
     "Choice": "whet.core.exchange",
+    "Citation": "whet.core.exchange",
     "CodeExecutionError": "whet.errors",
     "CodeInterpreterError": "whet.errors",
     "Completions": "whet.core.records",
@@ -218,6 +234,9 @@ _HOMES: dict[str, str] = {
     "Param": "whet.core.param",
     "Predict": "whet.modules.predict",
     "Prediction": "whet.core.records",
+    "Price": "whet.lm.facts",
+    "Provider": "whet.lm.provider",
+    "ReinforceJob": "whet.lm.provider",
     "Request": "whet.core.exchange",
     "Response": "whet.core.exchange",
     "SchemaError": "whet.errors",
@@ -227,13 +246,16 @@ _HOMES: dict[str, str] = {
     "SignatureMeta": "whet.core.signature",
     "StateError": "whet.errors",
     "Step": "whet.core.trace",
+    "StreamEvent": "whet.core.exchange",
     "Tool": "whet.tools.tool",
     "ToolError": "whet.errors",
     "ToolSpec": "whet.core.exchange",
     "Trace": "whet.core.trace",
+    "TrainingJob": "whet.lm.provider",
     "TruncatedError": "whet.errors",
     "Usage": "whet.core.exchange",
     "WhetError": "whet.errors",
+    "budget": "whet.lm.budget",
     "configure": "whet.core.context",
     "configure_cache": "whet.lm.configure_cache",
     "context": "whet.core.context",
@@ -250,6 +272,9 @@ _HOMES: dict[str, str] = {
 }
 
 _PACKAGES = frozenset({"adapters", "datasets", "errors", "evaluate", "optimize", "testing"})
+# Where programs written for DSPy look (`whet.compat.paths`).
+_OLD_PACKAGES = frozenset({"clients", "experimental", "predict", "primitives", "retrievers", "signatures", "streaming", "teleprompt", "utils"})
+serve_old_paths()
 
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll] - one table, not two
 
@@ -262,7 +287,7 @@ if not TYPE_CHECKING:  # so that a checker reports `whet.Predcit`
             value: object = getattr(import_module(_HOMES[name]), name)
             globals()[name] = value
             return value
-        if name in _PACKAGES:
+        if name in _PACKAGES or name in _OLD_PACKAGES:
             return import_module(f"whet.{name}")
         raise AttributeError(f"module 'whet' has no attribute {name!r}{_nearest(name)}")
 

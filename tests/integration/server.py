@@ -46,7 +46,7 @@ def serving(answer: Callable[[dict[str, Any], int], Answer] | str) -> Iterator[S
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server looks for
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             with state.lock:
                 state.bodies.append(body)

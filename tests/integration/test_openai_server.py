@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.server import completion, serving
 
 import whet
-from tests.integration.server import completion, serving
 from whet.errors import (
     LMAuthError,
     LMError,

@@ -35,7 +35,10 @@ def with_parameters(request: Request, parameters: Mapping[str, Any]) -> Request:
     if "rollout_id" in given and request.rollout_id is None:
         placed["rollout_id"] = given["rollout_id"]
     if "tools" in given and not request.tools:
-        placed["tools"] = tuple(map(_tool_of, given["tools"]))
+        tools = given["tools"]
+        placed["tools"] = tuple(_tool_of(tool) for tool in tools if not _is_hosted(tool))
+        if hosted := [tool for tool in tools if _is_hosted(tool)]:
+            options["hosted_tools"] = hosted
     if "tool_choice" in given and request.tool_choice is None:
         placed["tool_choice"] = given["tool_choice"]
     if "response_format" in given and request.response_schema is None:
@@ -97,6 +100,11 @@ def _content_of(content: Any) -> Content:
 
 def _arguments_text(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments or {})
+
+
+def _is_hosted(tool: Any) -> bool:
+    """Whether the provider itself runs the tool, such as a web search; it is passed on as it is."""
+    return isinstance(tool, Mapping) and "function" not in tool and tool.get("type", "function") != "function"
 
 
 def _tool_of(tool: Any) -> ToolSpec:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from whet.core.context import active_modules, current, meter
@@ -15,9 +18,12 @@ from whet.errors import LMError
 from whet.lm.asking import merged_request, request_of
 from whet.lm.facts import Price
 from whet.lm.own import OwnMethod
+from whet.lm.stream import AnswerStream
 from whet.lm.wrapping import Terms, cache_mode, store_in_force, wrapped
 
 __all__ = ["BaseLM"]
+
+_logger = logging.getLogger(__name__)
 
 
 class BaseLM:
@@ -57,6 +63,7 @@ class BaseLM:
         self._capabilities = capabilities
         self._engines: dict[tuple[str, int], Any] = {}
         self._source: Any = None
+        self._warned = False
 
     # -- what it can do ------------------------------------------------------------------------------------------------
 
@@ -95,13 +102,28 @@ class BaseLM:
         """The same, from async code."""
         return plain_outputs(await adrive(self._ask(prompt, messages, kwargs)))
 
-    def _ask(self, prompt: str | None, messages: list[dict[str, Any]] | None, kwargs: dict[str, Any]) -> Flow[Response]:
+    def stream(self, prompt: str | Request | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> AnswerStream:
+        """Ask, and get the answer as it comes: iterate over `StreamEvent`s with `for` or `async for`; then `.response` is the whole.
+
+        An answer from the cache comes in the same events. A call is made again only as long as nothing of its answer was handed out.
+        """
+        return AnswerStream(lambda: self._ask(prompt, messages, dict(kwargs)))
+
+    def astream(self, prompt: str | Request | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> AnswerStream:
+        """The same as `stream`; it serves `async for` as well."""
+        return self.stream(prompt, messages, **kwargs)
+
+    def _ask(self, prompt: str | Request | None, messages: list[dict[str, Any]] | None, kwargs: dict[str, Any]) -> Flow[Response]:
         mode = kwargs.pop("cache", None)
+        if isinstance(prompt, Request):
+            return self.flow(replace(prompt, options={**prompt.options, **kwargs}) if kwargs else prompt, cache=mode)
         return self.flow(request_of(prompt, messages, kwargs), cache=mode)
 
     def flow(self, request: Request, *, cache: bool | str | None = None) -> Flow[Response]:
         """Answer a request, with everything around it: defaults, cache, retries, history, usage, callbacks."""
         request = merged_request(request, self.model, self.kwargs)
+        if request.rollout_id is not None and request.options.get("temperature") == 0 and not self._warned:
+            self._warn_of_rollout()
         handlers = handlers_of(self)
         answering = self._recorded_answer(request, cache)
         if handlers:
@@ -118,7 +140,13 @@ class BaseLM:
             self._record(CallRecord(request, None, error, self.model, started))
             raise
         self._record(CallRecord(request, response, None, self.model, started))
+        if response.choices and response.choices[-1].finish_reason == "length":
+            _logger.warning("The answer of `%s` was truncated at its token limit. Raise `max_tokens`, or ask for less.", self.model)
         return response
+
+    def _warn_of_rollout(self) -> None:
+        self._warned = True
+        warnings.warn("rollout_id has no effect at temperature 0: the model gives the same answer each time.", UserWarning, stacklevel=2)
 
     def engine(self, cache: bool | str | None = None) -> Any:
         """What answers: an object with `flow(request)`, made once for each cache mode and kept."""
@@ -169,7 +197,7 @@ class BaseLM:
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         new.history, new.callbacks, new.kwargs = History(), list(self.callbacks), dict(self.kwargs)
-        new._engines, new._source = {}, None
+        new._engines, new._source, new._warned = {}, None, False
         for name, value in changes.items():
             if name in new.__dict__ and name != "kwargs":
                 setattr(new, name, value)

@@ -12,11 +12,13 @@ from json import JSONEncoder
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
+from whet.core.context import current
 from whet.core.exchange import Request, Response, Usage
 from whet.core.flow import Flow, Wait
 from whet.core.messages import MediaPart, Message, Part, TextPart
 from whet.errors import ConfigurationError, LMProviderError, is_retryable_lm_error
 from whet.lm.codec import decode_response, encode_response
+from whet.lm.replay import replay
 from whet.lm.store import CacheStore
 
 __all__ = ["CacheMode", "Cached", "explain_cache", "mode_of", "request_text", "sample_keys"]
@@ -198,7 +200,7 @@ class Cached:
             return (yield from self.inner.flow(request))
         known = {} if mode == "refresh" else _look_up(store, keys)
         if len(known) == len(keys):
-            return known[0] if len(keys) == 1 else _joined(known, None)
+            return _told(known[0] if len(keys) == 1 else _joined(known, None))
         missing = [number for number in range(len(keys)) if number not in known]
         wanted = request if len(missing) == request.n else replace(request, n=len(missing))
         missing_keys = [keys[number] for number in missing]
@@ -227,10 +229,17 @@ class Cached:
                 return (yield from _lead(store, name, mine, asking))
             outcome = yield _Follow(flight, flight.leader)  # type: ignore[attr-defined]
             if isinstance(outcome, Response):
-                return replace(outcome, usage=Usage(), cost=0.0, cache_hit=True)
+                return _told(replace(outcome, usage=Usage(), cost=0.0, cache_hit=True))
             if outcome is not None:
                 raise outcome
         return (yield from asking)
+
+
+def _told(response: Response) -> Response:
+    """The response; whoever listens to tokens here is told of it as if it came just now."""
+    if (listener := current().listener) is not None:
+        replay(response, listener)
+    return response
 
 
 def _look_up(store: CacheStore, keys: list[bytes]) -> dict[int, Response]:

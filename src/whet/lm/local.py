@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from whet.core.context import current
 from whet.core.exchange import Request, Response
 from whet.core.flow import Flow, Invoke
 from whet.lm.embedded import EmbeddedModel
+from whet.lm.home import find_model, manifest_of
+from whet.lm.replay import replay
 
 __all__ = ["EmbeddedSource"]
 
 
 class EmbeddedSource:
-    """Answers in this process; `embedded:<directory>` loads trained weights."""
+    """Answers in this process; `embedded:<name>` and `embedded:<folder>` load trained weights, from the model home or from there."""
 
     def __init__(self, model: str) -> None:
         self.model = _model_of(model)
 
     def flow(self, request: Request) -> Flow[Response]:
         """One answer; about a millisecond, so it never leaves the thread it is asked on."""
-        return (yield Invoke(self.model.respond, (request,), inline=True))  # type: ignore[no-any-return]
+        response: Response = yield Invoke(self.model.respond, (request,), inline=True)
+        if (listener := current().listener) is not None:
+            replay(response, listener)
+        return response
 
 
 def _model_of(name: str) -> Any:
@@ -28,4 +34,6 @@ def _model_of(name: str) -> Any:
         return EmbeddedModel()
     from whet.lm.embedded.weights import Weights  # noqa: PLC0415 - only finetuned models have weights
 
-    return EmbeddedModel(Weights.load(directory))
+    folder = find_model(directory)
+    manifest_of(folder)  # the name promises a content; the files' checksums are compared when they are read
+    return EmbeddedModel(Weights.load(folder))
