@@ -138,6 +138,10 @@ if TYPE_CHECKING:
         ReinforceJob as ReinforceJob,
         TrainingJob as TrainingJob,
     )
+    from whet.modules.assertion import (
+        Assert as Assert,
+        Suggest as Suggest,
+    )
     from whet.modules.chain_of_thought import (
         ChainOfThought as ChainOfThought,
         ChainOfThoughtWithHint as ChainOfThoughtWithHint,
@@ -180,6 +184,7 @@ __version__ = "0.1.0"
 _HOMES: dict[str, str] = {
     "Adapter": "whet.adapters.base",
     "AdapterParseError": "whet.errors",
+    "Assert": "whet.modules.assertion",
     "AssertionFailed": "whet.errors",
     "Auto": "whet.optimize.auto",
     "BaseCallback": "whet.core.events",
@@ -247,6 +252,7 @@ _HOMES: dict[str, str] = {
     "StateError": "whet.errors",
     "Step": "whet.core.trace",
     "StreamEvent": "whet.core.exchange",
+    "Suggest": "whet.modules.assertion",
     "Tool": "whet.tools.tool",
     "ToolError": "whet.errors",
     "ToolSpec": "whet.core.exchange",

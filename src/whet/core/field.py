@@ -117,8 +117,10 @@ def InputField(default: Any = MISSING, **options: Any) -> Any:
     return _describe("input", default, options)
 
 
-def OutputField(default: Any = MISSING, **options: Any) -> Any:
+def OutputField(default: Any = MISSING, *, init: Literal[False] = False, **options: Any) -> Any:
     """Describe an output: `desc`, a `default`, constraints (`ge`, `le`, `min_length`, ...), and any argument of pydantic's `Field`.
+
+    `init` says to type checkers that an output is not given in a call; leave it.
 
     >>> dict(OutputField(ge=0, le=1).constraints)
     {'ge': 0, 'le': 1}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from whet.errors import InputError
@@ -164,6 +164,7 @@ class Meta:
     cost: float | None = None
     cache_hit: bool = False
     repairs: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
 
 
 class Prediction(Example):
@@ -207,6 +208,10 @@ class Prediction(Example):
     def meta(self) -> Meta:
         """The raw text, finish reason, reasoning, logprobs, citations, cost and repairs of the call that made this."""
         return self._meta or Meta()
+
+    def note_suggestions(self, messages: Iterable[str]) -> None:
+        """Add the messages of suggestions that stayed unfulfilled to `meta.suggestions`."""
+        self._meta = replace(self.meta, suggestions=(*self.meta.suggestions, *messages))
 
     def get_lm_usage(self) -> dict[str, Any] | None:
         """Tokens by model of the calls that made this prediction, when usage was tracked."""

@@ -115,7 +115,9 @@ class Attempt:
         undone = {id(known) for known in self.records}
         self._untrace(undone)
         record.failures = (*record.failures, Failure(inputs=record.inputs, outputs=record.result, message=again.message))
-        self.kept, self.failing = self.records[: place + 1], record
+        # What was asked later with the same inputs does not depend on the step; a tool may, through what it changed.
+        later = [known for known in self.records[place + 1 :] if hasattr(known.caller, "flow_again")]
+        self.kept, self.failing = [*self.records[: place + 1], *later], record
         self.backtracks += 1
         here: Attempt | None = self
         while here is not None:

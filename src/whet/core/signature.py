@@ -302,7 +302,9 @@ def _build(
     if inspect.isroutine(signature):
         made = signature_of_function(signature)
         return made if instructions is None else made.with_instructions(instructions)
-    raise SignatureError(f"A signature is made from a string such as 'question -> answer', a dict of fields or a typed function, not from {signature!r}.")
+    raise SignatureError(
+        f"A signature is made from a string such as 'question -> answer', a dict of fields or a typed function, not from {signature!r}."
+    )
 
 
 def _type_and_field(name: Any, value: Any) -> tuple[Any, Any]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from whet.core.field import Field, InputField, OutputField
 from whet.core.flow import Flow
 from whet.core.signature import Signature
-from whet.modules.module import Module
+from whet.modules.answering import Answering, P, R
 from whet.modules.predict import Predict, _signature_of
+
+if TYPE_CHECKING:
+    from whet.modules.answering import Untyped
 
 __all__ = ["ChainOfThought", "ChainOfThoughtWithHint"]
 
 
-class ChainOfThought(Module):
+class ChainOfThought(Answering[P, R]):
     """A `Predict` whose first output is the reasoning that leads to the others (Wei et al. 2022, arXiv 2201.11903).
 
     `rationale_field` replaces the `reasoning` field, `rationale_field_type` its type. Other keywords are those of `Predict`.
@@ -22,7 +26,9 @@ class ChainOfThought(Module):
     ['reasoning', 'answer']
     """
 
-    def __init__(self, signature: Any, rationale_field: Any = None, rationale_field_type: Any = str, **config: Any) -> None:
+    def __init__(
+        self, signature: Callable[P, R] | Untyped, rationale_field: Any = None, rationale_field_type: Any = str, **config: Any
+    ) -> None:
         super().__init__()
         signature = signature if isinstance(signature, Signature) else _signature_of(signature)
         self.predict = Predict(with_reasoning(signature, rationale_field, rationale_field_type), **config)
@@ -32,13 +38,15 @@ class ChainOfThought(Module):
         return self.predict.run_flow(args, kwargs)
 
 
-class ChainOfThoughtWithHint(Module):
+class ChainOfThoughtWithHint(Answering[P, R]):
     """A `ChainOfThought` that may be given a `hint` while demos and training data are made, and never afterwards.
 
     The hint is a training-only input: outside of training it is accepted and left out of the prompt.
     """
 
-    def __init__(self, signature: Any, rationale_field: Any = None, rationale_field_type: Any = str, **config: Any) -> None:
+    def __init__(
+        self, signature: Callable[P, R] | Untyped, rationale_field: Any = None, rationale_field_type: Any = str, **config: Any
+    ) -> None:
         super().__init__()
         signature = signature if isinstance(signature, Signature) else _signature_of(signature)
         if "hint" not in signature.input_fields:

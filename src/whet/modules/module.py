@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from whet.core.context import active_modules, context, current
 from whet.core.events import handlers_of, observed
 from whet.core.flow import Flow, Invoke, adrive, drive
 from whet.core.param import Param
 from whet.core.records import Prediction
+from whet.core.replay import attempted
 from whet.core.trace import History
 from whet.errors import ConfigurationError
+from whet.modules.forward import complete, undecorated
 
 if TYPE_CHECKING:
+    from typing import ParamSpec
+
     from whet.modules.predict import Predict
+
+    P = ParamSpec("P")
+    R_co = TypeVar("R_co", covariant=True)
+
+    class HasForward(Protocol[P, R_co]):
+        """A module as a checker sees it: what its `forward` takes and gives is what its call takes and gives."""
+
+        @property
+        def forward(self) -> Callable[P, R_co]: ...
+
 
 __all__ = ["Module"]
 
+_logger = logging.getLogger(__name__)
 M = TypeVar("M", bound="Module")
 
 
@@ -36,6 +52,12 @@ class Module:
     callbacks: list[Any]
     history: History
     _compiled: bool
+    # Whether what it calls is counted as if it stood alone; so for modules that only run others side by side.
+    _transparent: bool = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        complete(cls, Module)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         # Set here, so that a subclass whose `__init__` forgets `super().__init__()` works all the same.
@@ -49,31 +71,40 @@ class Module:
 
     # -- calling -------------------------------------------------------------------------------------------------------
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Run the program."""
-        return drive(self.run_flow(args, kwargs))
-
-    async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Run the program from async code."""
-        return await adrive(self.run_flow(args, kwargs))
-
     if TYPE_CHECKING:
         forward: Callable[..., Any]
         aforward: Callable[..., Awaitable[Any]]
+
+        def __call__(self: HasForward[P, R_co], /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+        async def acall(self: HasForward[P, R_co], /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    else:
+
+        def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+            """Run the program."""
+            return drive(self.run_flow(args, kwargs))
+
+        async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
+            """Run the program from async code."""
+            return await adrive(self.run_flow(args, kwargs))
 
     def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Any]:
         """What a call does, as a flow. Users write `forward`; modules of whet's own write this instead."""
         forward, aforward = getattr(self, "forward", None), getattr(self, "aforward", None)
         if forward is None and aforward is None:
             raise NotImplementedError(f"`{type(self).__name__}` must define `forward` (or `async def aforward`).")
-        function: Any = forward or aforward
-        return (yield Invoke(function, args, kwargs, twin=aforward))
+        function: Any = undecorated(forward or aforward)
+        run, result = yield from attempted(Invoke(function, args, kwargs, twin=aforward and undecorated(aforward)))
+        if run.suggestions and isinstance(result, Prediction):
+            result.note_suggestions(run.suggestions)
+        return result
 
     def run_flow(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
         """A call with everything around it: callbacks, history, usage."""
-        settings = current()
-        if settings.track_usage and settings.usage_tracker is None:
+        if current().track_usage and not self._transparent and all(module._transparent for module in active_modules.get()):
             return (yield from self._tracked(args, kwargs))
+        return (yield from self._watched(args, kwargs))
+
+    def _watched(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
         flow = self.flow(*args, **kwargs)
         if handlers_of(self):
             flow = observed("module", self, {**({"args": args} if args else {}), **kwargs}, flow)
@@ -86,11 +117,17 @@ class Module:
     def _tracked(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
         from whet.lm.usage import UsageTracker  # noqa: PLC0415 - only programs that count tokens need it
 
-        tracker = UsageTracker()
+        tracker = UsageTracker(current().usage_tracker)
         with context(usage_tracker=tracker):
-            result = yield from self.run_flow(args, kwargs)
+            result = yield from self._watched(args, kwargs)
         if isinstance(result, Prediction):
             result.set_lm_usage(tracker.get_total_tokens())
+        else:
+            _logger.warning(
+                "`%s` returned a %s: read its usage with `whet.track_usage()`, or return a Prediction, which has `get_lm_usage()`.",
+                type(self).__name__,
+                type(result).__name__,
+            )
         return result
 
     def batch(  # noqa: PLR0913 - the arguments that people know

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whet.core.context import current
 from whet.core.flow import Flow, Gather, Invoke, Job
@@ -25,6 +25,16 @@ class Parallel(Module):
     module is a `Parallel`. When `max_errors` items have failed the rest is not started and `EvaluationError` is raised. `timeout` is
     in seconds per item, `None` for no limit; nothing is ever run twice (`straggler_limit` is accepted and has no effect).
     """
+
+    _transparent = True
+
+    if TYPE_CHECKING:
+
+        def __call__(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Any:
+            """The results in order."""
+
+        async def acall(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Any:
+            """The results in order."""
 
     def __init__(  # noqa: PLR0913 - the arguments that people know
         self,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from whet.adapters.base import Adapter, Reading
 from whet.adapters.chat import ChatAdapter
 from whet.adapters.json import JSONAdapter
-from whet.core.context import Settings, current
-from whet.core.exchange import Request, Response, Usage
+from whet.adapters.native import Native
+from whet.core.context import Settings, attempt, current
+from whet.core.exchange import Capabilities, Request, Response, Usage
 from whet.core.field import Field
 from whet.core.flow import Flow, Invoke
 from whet.core.messages import Message
@@ -22,16 +23,20 @@ from whet.core.signature import Signature, ensure_signature, make_signature as _
 from whet.core.trace import Step
 from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError
 from whet.lm.base import BaseLM
-from whet.modules.module import Module
+from whet.modules.answering import Answering, P, R
+
+if TYPE_CHECKING:
+    from whet.modules.answering import Untyped
 
 __all__ = ["Predict"]
 
 _logger = logging.getLogger(__name__)
 _CHAT, _JSON = ChatAdapter(), JSONAdapter()
+_UNKNOWN = Capabilities()
 _RESERVED = ("config", "signature", "demos", "lm", "prediction", "new_signature")
 
 
-class Predict(Module):
+class Predict(Answering[P, R]):
     """Asks a model for the outputs of a signature, given its inputs. One call, unless more are asked for.
 
     `adapter` is a format, or several to try in turn when an answer cannot be read; `retries` is how often the model is shown its unreadable
@@ -43,7 +48,7 @@ class Predict(Module):
 
     def __init__(
         self,
-        signature: Any,
+        signature: Callable[P, R] | Untyped,
         callbacks: Sequence[Any] | None = None,
         *,
         adapter: Adapter | Sequence[Adapter] | None = None,
@@ -94,13 +99,27 @@ class Predict(Module):
 
     def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Prediction]:
         """One prediction: check the inputs, render, ask, parse."""
+        run = attempt.get()
+        if run is None:
+            return self._predict(args, kwargs, self.signature)
+        return run.call(self, kwargs, lambda: self._predict(args, dict(kwargs), self.signature))  # type: ignore[no-any-return]
+
+    def flow_again(self, inputs: dict[str, Any], failures: Sequence[Any]) -> Flow[Prediction]:
+        """One more prediction that is shown an earlier answer and what was wrong with it."""
+        from whet.modules.assertion import with_failure  # noqa: PLC0415 - only after a failure
+
+        signature = inputs.pop("signature", self.signature) if "signature" not in self.signature.input_fields else self.signature
+        signature, shown = with_failure(ensure_signature(signature), failures[-1])
+        return self._predict((), {**inputs, **shown}, signature)
+
+    def _predict(self, args: tuple[Any, ...], kwargs: dict[str, Any], signature: Signature) -> Flow[Prediction]:
         settings = current()
         if args:
             fields = ", ".join(f"`{name}`" for name in self.signature.input_fields)
             raise InputError(f"Positional arguments are not allowed when calling `{type(self).__name__}`. Name the inputs: {fields}.")
         started = time.perf_counter()
         special = self._take_special(kwargs)
-        signature = special.get("signature", self.signature)
+        signature = special.get("signature", signature)
         if not settings.training:
             signature, kwargs = _without_hints(signature, kwargs)
         inputs = checked_inputs(signature, kwargs, settings)
@@ -141,17 +160,18 @@ class Predict(Module):
         self, adapter: Adapter, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: dict[str, Any]
     ) -> Flow[Prediction]:
         if _asks_itself(adapter):
-            completions = yield Invoke(adapter, (lm, options, signature, demos, inputs), twin=adapter.acall)
+            completions = yield from _own_way(adapter, lm, options, signature, demos, inputs)
             return Prediction.from_completions(completions, signature=signature)
-        capabilities = lm.capabilities if lm is not None else None
-        request = adapter.request(signature, inputs, demos, options=options, capabilities=capabilities)
+        capabilities = lm.capabilities if lm is not None else _UNKNOWN
+        native = adapter.native(signature, inputs, options, capabilities, lm)
+        request = adapter.request(signature, inputs, demos, options=options, capabilities=capabilities, native=native)
         if rendering := current().rendering:
-            rendering(self, request)
+            rendering(self, request, adapter.sections(native.signature if native else signature, inputs, demos))
         spent = Usage()
         for tries_left in range(self.retries, -1, -1):
             response = yield from lm.flow(request)
             try:
-                return prediction_of(adapter, signature, response)
+                return prediction_of(adapter, signature, response, native)
             except AdapterParseError as error:
                 error.usage = spent = spent + response.usage
                 if not tries_left:
@@ -173,13 +193,13 @@ class Predict(Module):
         """Demos, signature texts and the model's name, as plain data."""
         from whet.modules.state import predictor_state  # noqa: PLC0415 - reads files, which most programs do not
 
-        return predictor_state(self)
+        return predictor_state(self)  # type: ignore[arg-type]
 
-    def load_state(self, state: Mapping[str, Any], **options: Any) -> Predict:  # type: ignore[override]
+    def load_state(self, state: Mapping[str, Any], **options: Any) -> Predict[P, R]:  # type: ignore[override]
         """Restore `dump_state()`; types stay those of the signature that the predictor has."""
         from whet.modules.state import restore_predictor  # noqa: PLC0415 - reads files, which most programs do not
 
-        restore_predictor(self, state)
+        restore_predictor(self, state)  # type: ignore[arg-type]
         return self
 
     def __repr__(self) -> str:
@@ -286,9 +306,19 @@ def _asks_itself(adapter: Any) -> bool:
     return type(adapter).__call__ is not Adapter.__call__ or type(adapter).flow is not Adapter.flow
 
 
-def prediction_of(adapter: Adapter, signature: Signature, response: Response) -> Prediction:
-    """A response read as a prediction: the fields of the first sample, and all samples in `completions`."""
-    readings = [adapter.read(signature, choice) for choice in response.choices]
+def _own_way(adapter: Any, lm: Any, options: Any, signature: Signature, demos: Any, inputs: Any) -> Flow[Any]:
+    # An adapter that asks by itself: one of ours as a flow, a user's `__call__` as it is.
+    if type(adapter).__call__ is Adapter.__call__:
+        return (yield from adapter.flow(lm, options, signature, demos, inputs))
+    return (yield Invoke(adapter, (lm, options, signature, demos, inputs), twin=adapter.acall))
+
+
+def prediction_of(adapter: Adapter, signature: Signature, response: Response, native: Native | None = None) -> Prediction:
+    """A response read as a prediction: the fields of the first sample, and all samples in `completions`.
+
+    `native` is what the model was asked to fill by itself.
+    """
+    readings = [adapter.read(signature, choice, native) for choice in response.choices]
     first: Reading = readings[0]
     prediction = Prediction(first.values)
     if len(readings) > 1:
