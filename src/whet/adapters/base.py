@@ -1,72 +1,121 @@
-"""What all adapters share: the order of messages, demos, history, defaults for missing outputs.
+"""What all adapters share: the order of messages, demos, history, native features, defaults for missing outputs.
 
 An adapter is two pure functions: `render` turns a signature, demos and inputs into messages, `parse` turns an answer's text into typed
-values.
-A format is a subclass that says how fields are laid out.
+values. A format is a subclass that says how fields are laid out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
 
-from whet.adapters.demos import Demo, DemoCache
-from whet.core.exchange import Capabilities, Choice, Request
-from whet.core.field import MISSING, Field
+from whet.adapters.budget import Sections, Tokens
+from whet.adapters.demos import Demo
+from whet.adapters.layout import Layout
+from whet.adapters.native import TOOL_OPTIONS, Native, offered
+from whet.adapters.overflow import fitting
+from whet.adapters.plan import Plan, make_plan
+from whet.adapters.reading import Reader, Reading
+from whet.adapters.style import Style, style_of
+from whet.adapters.turns import as_text, demo_messages, history_messages
+from whet.core.context import current
+from whet.core.events import observing, with_callbacks
+from whet.core.exchange import Capabilities, Request, ToolSpec
 from whet.core.flow import Flow, adrive, drive
-from whet.core.messages import Message
-from whet.core.schema import describe_constraints
+from whet.core.messages import Message, TextPart
 from whet.core.signature import Signature
 from whet.core.trace import message_dicts
-from whet.core.types.history import History
-from whet.errors import AdapterParseError, SchemaError, TruncatedError
 
 __all__ = ["Adapter", "Plan", "Reading"]
 
-NOT_SUPPLIED = "(not supplied in this example)"
+# System text, demos, history, request, and how many demos are left out.
+Pieces: TypeAlias = tuple[tuple[Message, ...], tuple[Message, ...], tuple[Message, ...], tuple[Message, ...], int]
 _PLANS_KEPT = 256
+_UNKNOWN = Capabilities()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything about rendering and parsing that depends on the signature alone; made once and kept."""
+class Adapter(Layout, Reader):
+    """Base of all formats. Subclasses say how fields are laid out; any `format_*` part can be overridden on its own.
 
-    signature: Signature
-    system: str
-    reminder: str
-    inputs: tuple[tuple[str, Callable[[Any], str]], ...]
-    outputs: tuple[tuple[str, Callable[[Any], str]], ...]
-    history: str | None
-    demos: DemoCache
+    `use_native_function_calling` lets a model with tools call them by itself; `parallel_tool_calls` allows several calls in one turn.
+    `native_response_types` are the output types that the model may fill natively (`Reasoning` and `Citations` unless given). Further
+    arguments replace parts of the prompt: `system`, `field`, `reminder`, `marker`, `demos`, `demo_tokens`, `overflow`
+    (see `whet.adapters.Style`).
+    """
 
+    use_native_function_calling: bool = False
+    _own_format: ClassVar[bool] = False
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What an answer was read as: the outputs, and every repair that was needed, one sentence each."""
-
-    values: dict[str, Any]
-    repairs: tuple[str, ...] = ()
-
-
-class Adapter:
-    """Base of all formats. Subclasses say how fields are laid out; any `format_*` part can be overridden on its own."""
-
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        callbacks: Sequence[Any] | None = None,
+        use_native_function_calling: bool | None = None,
+        native_response_types: Sequence[type] | None = None,
+        *,
+        parallel_tool_calls: bool | None = None,
+        **style: Any,
+    ) -> None:
+        self.callbacks = list(callbacks or ())
+        if use_native_function_calling is not None:
+            self.use_native_function_calling = use_native_function_calling
+        self.native_response_types = None if native_response_types is None else list(native_response_types)
+        self.parallel_tool_calls = parallel_tool_calls
+        self.style: Style = style_of(style)
         self._plans: dict[int, Plan] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        # A `format` or `parse` of a user's own runs inside callbacks, and is what `Predict` uses.
+        super().__init_subclass__(**options)
+        for name in ("format", "parse"):
+            if name in cls.__dict__:
+                setattr(cls, name, with_callbacks(cls.__dict__[name]))
+                setattr(cls, f"_own_{name}", True)
+
+    def native_types(self) -> Sequence[type]:
+        """The output types that a model may fill by itself."""
+        if self.native_response_types is not None:
+            return self.native_response_types
+        from whet.core.types.document import Citations  # noqa: PLC0415 - only signatures with such types come here
+        from whet.core.types.text import Reasoning  # noqa: PLC0415 - as above
+
+        return (Citations, Reasoning)
 
     # -- rendering -----------------------------------------------------------------------------------------------------
 
     def render(self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Mapping[str, Any]] = ()) -> tuple[Message, ...]:
         """The messages of one call. Pure: the same arguments always give the same messages, and no model is needed."""
+        system, shown, history, request, _ = self._pieces(signature, inputs, demos, False)
+        return (*system, *shown, *history, *request)
+
+    def sections(
+        self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Mapping[str, Any]] = (), *, native: bool = False
+    ) -> Sections:
+        """The messages of one call by what they are for; `native` shows earlier tool calls as the model made them."""
+        return Sections(*self._pieces(signature, inputs, demos, native))
+
+    def _pieces(self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Mapping[str, Any]], native: bool) -> Pieces:
         plan = self.plan(signature)
-        messages = [Message("system", plan.system), *plan.demos.messages(demos, lambda chosen: self._demo_messages(signature, chosen))]
-        if plan.history is not None:
-            messages += self._history_messages(signature, plan.history, inputs)
-        final = self.format_user_message_content(signature, inputs, main_request=True)
-        if final:
-            messages.append(Message("user", final))
-        return tuple(messages)
+        shown: tuple[Message, ...] = ()
+        left_out = 0
+        if demos:
+            shown, left_out = plan.demos.messages(demos, lambda chosen: self._demo_messages(signature, chosen), self.style.demo_tokens)
+        history = () if plan.history is None else tuple(history_messages(self, signature, inputs.get(plan.history), native))
+        content = self.format_user_message_content(signature, inputs, main_request=True)
+        final = (Message("user", content),) if content else ()
+        if not shown or self.style.demos == "turns":
+            return plan.system, shown, history, final, left_out
+        return self._with_demos_inside((plan.system, shown, history, final, left_out))
+
+    def _with_demos_inside(self, pieces: Pieces) -> Pieces:
+        system, shown, history, request, left_out = pieces
+        examples = as_text(shown)
+        if self.style.demos == "system":
+            system = (Message("system", f"{system[0].text}\n\n{examples}"),)
+        elif request:
+            content = request[0].content
+            more = f"{examples}\n\n{content}" if isinstance(content, str) else (TextPart(f"{examples}\n\n"), *content)
+            request = (Message("user", more),)
+        return system, (), history, request, left_out
 
     def request(
         self,
@@ -76,10 +125,51 @@ class Adapter:
         *,
         options: Mapping[str, Any] | None = None,
         capabilities: Capabilities | None = None,
+        native: Native | None = None,
     ) -> Request:
-        """The whole request of one call, for a model with these capabilities."""
-        schema = self.response_schema(signature, capabilities or Capabilities())
-        return Request(messages=self.render(signature, inputs, demos), options=options or {}, response_schema=schema)
+        """The whole request of one call, for a model with these capabilities; `native` is what `native()` found for it.
+
+        Raises `ContextWindowExceededError` where the prompt is too long and the style's `overflow` is not `"send"`.
+        """
+        can = capabilities or _UNKNOWN
+        given: Mapping[str, Any] = options or {}
+        tools: tuple[ToolSpec, ...] = ()
+        if native is not None:
+            signature, tools, given = native.signature, native.tools, {**native.options, **given}
+        if given and not tools:
+            given = {k: v for k, v in given.items() if k not in TOOL_OPTIONS} if any(k in given for k in TOOL_OPTIONS) else given
+        if self._own_format or self.callbacks or current().callbacks or self.style.overflow != "send":
+            messages = self._messages(signature, inputs, demos, can, bool(tools))
+        else:
+            system, shown, history, final, _ = self._pieces(signature, inputs, demos, bool(tools))
+            messages = (*system, *shown, *history, *final)
+        return Request(messages=messages, options=given, tools=tools, response_schema=self.response_schema(signature, can))
+
+    def _messages(
+        self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Any], can: Capabilities, native: bool
+    ) -> tuple[Message, ...]:
+        if self._own_format:
+            from whet.lm.asking import messages_of  # noqa: PLC0415 - only adapters of users give dicts
+
+            return messages_of(self.format(signature, demos, inputs))
+        with observing("adapter_format", self, {"signature": signature, "demos": demos, "inputs": inputs}) as call:
+            if self.style.overflow != "send" and can.context_window:
+                messages = fitting(self, signature, inputs, demos, can)
+            else:
+                messages = self.sections(signature, inputs, demos, native=native).messages
+            call.outputs = message_dicts(messages)
+        return messages
+
+    def native(
+        self, signature: Signature, inputs: Mapping[str, Any], options: Mapping[str, Any], capabilities: Capabilities, lm: Any = None
+    ) -> Native | None:
+        """What the model will do by itself in this call; `None` where the prompt does it all."""
+        plan = self.plan(signature)
+        return offered(self, plan, inputs, options, capabilities, lm) if plan.native or plan.likely else None
+
+    def tokens(self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Mapping[str, Any]] = ()) -> Tokens:
+        """About how many tokens the prompt of a call is, by part."""
+        return self.sections(signature, inputs, demos).tokens()
 
     def response_schema(self, signature: Signature, capabilities: Capabilities) -> Any:
         """The JSON schema that the model is asked to keep to; `None` where the format needs none."""
@@ -89,168 +179,35 @@ class Adapter:
         """The kept work for a signature."""
         plan = self._plans.get(id(signature))
         if plan is None or plan.signature is not signature:
-            plan = self._make_plan(signature)
+            plan = make_plan(self, signature)
             while len(self._plans) >= _PLANS_KEPT:
                 self._plans.pop(next(iter(self._plans)), None)
             self._plans[id(signature)] = plan
         return plan
 
-    def _make_plan(self, signature: Signature) -> Plan:
-        history = next((f.name for f in signature.input_fields.values() if f.annotation is History), None)
-        return Plan(
-            signature=signature,
-            system=self.format_system_message(signature),
-            reminder=self.user_message_output_requirements(signature),
-            inputs=tuple((f.name, f.schema.render) for f in signature.input_fields.values() if f.name != history),
-            outputs=tuple((f.name, f.schema.render) for f in signature.output_fields.values()),
-            history=history,
-            demos=DemoCache(signature),
-        )
-
     def _demo_messages(self, signature: Signature, demos: Iterable[Demo]) -> list[Message]:
-        messages = []
-        for demo in demos:
-            prefix = "" if demo.complete else "This is an example of the task, of which some fields are not supplied."
-            user = self.format_user_message_content(signature, demo.values, prefix=prefix)
-            answer = self.format_assistant_message_content(signature, demo.values, missing_field_message=NOT_SUPPLIED)
-            messages += [Message("user", user), Message("assistant", answer)]
-        return messages
-
-    def _history_messages(self, signature: Signature, name: str, inputs: Mapping[str, Any]) -> list[Message]:
-        history = inputs.get(name)
-        turns = history.messages if isinstance(history, History) else (history or {}).get("messages", [])
-        messages = []
-        for turn in turns:
-            if user := self.format_user_message_content(signature, turn, main_request=True):
-                messages.append(Message("user", user))
-            messages.append(Message("assistant", self.format_assistant_message_content(signature, turn, missing_field_message="None")))
-        return messages
-
-    # -- the parts of a prompt -----------------------------------------------------------------------------------------
-
-    def format_system_message(self, signature: Signature) -> str:
-        """The system text: fields, structure of an exchange, task."""
-        parts = (self.format_field_description(signature), self.format_field_structure(signature), self.format_task_description(signature))
-        return "\n".join(parts)
-
-    def format_field_description(self, signature: Signature) -> str:
-        """The numbered lists of inputs and outputs."""
-        return (
-            f"What you are given:\n{_field_list(signature.input_fields.values())}\n"
-            f"What you produce:\n{_field_list(signature.output_fields.values())}"
-        )
-
-    def format_task_description(self, signature: Signature) -> str:
-        """The instructions."""
-        return f"Your task:\n{signature.instructions}"
-
-    def format_field_structure(self, signature: Signature) -> str:
-        """How an exchange is laid out."""
-        raise NotImplementedError(f"`{type(self).__name__}` must define `format_field_structure`.")
-
-    def user_message_output_requirements(self, signature: Signature) -> str:
-        """The reminder at the end of the request."""
-        raise NotImplementedError(f"`{type(self).__name__}` must define `user_message_output_requirements`.")
-
-    def format_user_message_content(
-        self, signature: Signature, inputs: Mapping[str, Any], prefix: str = "", suffix: str = "", main_request: bool = False
-    ) -> str:
-        """The inputs of a call, of a demo or of an earlier turn; with the reminder at its end when it is the request itself."""
-        plan = self.plan(signature)
-        blocks = [prefix] if prefix else []
-        for name, render in plan.inputs:
-            if name in inputs:
-                blocks.append(self.format_field(name, render(inputs[name])))
-        if main_request and plan.reminder and (blocks or plan.inputs == ()):
-            blocks.append(plan.reminder)
-        if suffix:
-            blocks.append(suffix)
-        return "\n\n".join(blocks)
-
-    def format_assistant_message_content(
-        self, signature: Signature, outputs: Mapping[str, Any], missing_field_message: str | None = None
-    ) -> str:
-        """An answer as the model should write it."""
-        raise NotImplementedError(f"`{type(self).__name__}` must define `format_assistant_message_content`.")
-
-    def format_field(self, name: str, text: str) -> str:
-        """One field with its text."""
-        raise NotImplementedError(f"`{type(self).__name__}` must define `format_field`.")
+        return demo_messages(self, signature, demos)
 
     def format(self, signature: Signature, demos: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The messages as dicts in OpenAI's form."""
+        if self.callbacks or current().callbacks:
+            return message_dicts(self._messages(signature, inputs, demos, _UNKNOWN, False))
         return message_dicts(self.render(signature, inputs, demos))
-
-    # -- parsing -------------------------------------------------------------------------------------------------------
-
-    def parse(self, signature: Signature, completion: str) -> dict[str, Any]:
-        """The typed outputs in an answer's text. Pure.
-
-        Raises `AdapterParseError` that names the field, what was there and what would fit.
-        """
-        return self.read(signature, Choice(text=completion)).values
-
-    def read(self, signature: Signature, choice: Choice) -> Reading:
-        """The outputs of one choice of a response, and the repairs they needed."""
-        text = choice.text
-        if text is None or not text.strip():
-            raise self.error(signature, choice, "The LM returned an empty or null response.", reason="the answer is empty")
-        repairs: list[str] = []
-        found = self.split(signature, choice, repairs)
-        values: dict[str, Any] = {}
-        for field in signature.output_fields.values():
-            values[field.name] = self._value(signature, choice, field, found, repairs, values)
-        return Reading(values, tuple(repairs))
-
-    def split(self, signature: Signature, choice: Choice, repairs: list[str]) -> Mapping[str, Any]:
-        """The parts of an answer by field name, not yet typed. Text parts are parsed, others coerced."""
-        raise NotImplementedError(f"`{type(self).__name__}` must define `split`.")
-
-    def _value(
-        self, signature: Signature, choice: Choice, field: Field, found: Mapping[str, Any], repairs: list[str], so_far: dict[str, Any]
-    ) -> Any:
-        part = found.get(field.name, MISSING)
-        if part is MISSING:
-            if not field.required:
-                return field.default_value()
-            if field.schema.nullable:
-                return None
-            raise self._missing(signature, choice, field, so_far)
-        try:
-            return self.typed(field, part, repairs)
-        except SchemaError as error:
-            raise self.error(signature, choice, f"Field `{field.name}`: {error}", so_far, field=field.name, reason=str(error)) from error
-
-    def typed(self, field: Field, part: Any, repairs: list[str]) -> Any:
-        """One field's part of an answer as a value of its type."""
-        return field.schema.parse(part, repairs) if isinstance(part, str) else field.schema.coerce(part, repairs)
-
-    def _missing(self, signature: Signature, choice: Choice, field: Field, so_far: dict[str, Any]) -> AdapterParseError:
-        fix = (
-            "raise `max_tokens`"
-            if choice.finish_reason == "length"
-            else "try another adapter, a demo, or `retries=1` to show the model its answer"
-        )
-        message = f"Field `{field.name}` ({field.schema.name}) is missing in the answer. What may help: {fix}."
-        return self.error(signature, choice, message, so_far, field=field.name, reason="missing")
-
-    def error(
-        self, signature: Signature, choice: Choice, message: str, parsed: dict[str, Any] | None = None, **details: Any
-    ) -> AdapterParseError:
-        """The error for an answer that cannot be read; a `TruncatedError` when the model ran into its token limit."""
-        kind = TruncatedError if choice.finish_reason == "length" else AdapterParseError
-        if kind is TruncatedError:
-            message = f"The answer was cut off at the token limit. {message}"
-        return kind(type(self).__name__, signature, choice.text, message, parsed, finish_reason=choice.finish_reason, **details)
 
     # -- calling a model with it ---------------------------------------------------------------------------------------
 
     def flow(
         self, lm: Any, lm_kwargs: Mapping[str, Any], signature: Signature, demos: Sequence[Any], inputs: Mapping[str, Any]
     ) -> Flow[Any]:
-        """Render, ask, parse: one dict of outputs per completion."""
-        response = yield from lm.flow(self.request(signature, inputs, demos, options=lm_kwargs, capabilities=lm.capabilities))
-        return [self.read(signature, choice).values for choice in response.choices]
+        """Render, ask, parse: one dict of outputs per completion, with `logprobs` where the model gave them."""
+        native = self.native(signature, inputs, lm_kwargs, lm.capabilities, lm)
+        request = self.request(signature, inputs, demos, options=lm_kwargs, capabilities=lm.capabilities, native=native)
+        response = yield from lm.flow(request)
+        read = []
+        for choice in response.choices:
+            values = self.read(signature, choice, native).values
+            read.append(values if choice.logprobs is None else {**values, "logprobs": choice.logprobs})
+        return read
 
     def __call__(
         self, lm: Any, lm_kwargs: Mapping[str, Any], signature: Signature, demos: Sequence[Any], inputs: Mapping[str, Any]
@@ -263,11 +220,3 @@ class Adapter:
     ) -> list[dict[str, Any]]:
         """The same as calling it, from async code."""
         return await adrive(self.flow(lm, lm_kwargs, signature, demos, inputs))
-
-
-def _field_list(fields: Iterable[Field]) -> str:
-    return "\n".join(f"{i}. `{f.name}` ({f.schema.name}): {f.desc}{_constraint_line(f)}" for i, f in enumerate(fields, 1))
-
-
-def _constraint_line(field: Field) -> str:
-    return f"\nConstraints: {describe_constraints(field.constraints)}" if field.constraints else ""

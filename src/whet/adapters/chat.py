@@ -3,21 +3,53 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from whet.adapters.base import Adapter
+from whet.adapters.style import filled
 from whet.core.exchange import Choice
 from whet.core.field import Field
 from whet.core.signature import Signature
 
-__all__ = ["ChatAdapter", "short_type"]
+__all__ = ["ChatAdapter", "Marks", "marks_of", "short_type", "shown_output"]
 
-_MARKER = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\]", re.MULTILINE)
-_LOOKS_LIKE_MARKER = re.compile(r"^([ \t]*\\*)(\[\[ ## \w+ ## \]\])", re.MULTILINE)
-_ESCAPED_MARKER = re.compile(r"^([ \t]*\\*)\\(\[\[ ## \w+ ## \]\])", re.MULTILINE)
 _LONGEST_TYPE = 60
-_END = "[[ ## completed ## ]]"
+_EDGES = frozenset("\n\\")
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The markers of sections, and the patterns that find them, and text that looks like them."""
+
+    template: str
+    lead: str
+    found: re.Pattern[str]
+    alike: re.Pattern[str]
+    escaped: re.Pattern[str]
+
+    def of(self, name: str) -> str:
+        """The marker of a section."""
+        return self.template.replace("{name}", name)
+
+
+@lru_cache(maxsize=64)
+def marks_of(template: str) -> Marks:
+    """The markers that a template such as `[[ ## {name} ## ]]` stands for."""
+    before, _, after = template.partition("{name}")
+    # A marker that ends with its name needs an end of its own, or the first word of a text would lengthen it.
+    end = re.escape(after) if after.strip() else r"[ \t]*$"
+    sign = rf"{re.escape(before)}(\w+){end}"
+    alike = rf"{re.escape(before)}\w+{end}"
+    return Marks(
+        template=template,
+        lead=before,
+        found=re.compile(rf"^[ \t]*{sign}", re.MULTILINE),
+        alike=re.compile(rf"^([ \t]*\\*)({alike})", re.MULTILINE),
+        escaped=re.compile(rf"^([ \t]*\\*)\\({alike})", re.MULTILINE),
+    )
 
 
 class ChatAdapter(Adapter):
@@ -29,49 +61,83 @@ class ChatAdapter(Adapter):
     {'answer': 0.5}
     """
 
-    def __init__(self, use_json_adapter_fallback: bool = False) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        callbacks: Sequence[Any] | None = None,
+        use_native_function_calling: bool | None = None,
+        native_response_types: Sequence[type] | None = None,
+        use_json_adapter_fallback: bool = False,
+        **more: Any,
+    ) -> None:
+        super().__init__(callbacks, use_native_function_calling, native_response_types, **more)
         self.use_json_adapter_fallback = use_json_adapter_fallback
+        self.marks = marks_of(self.style.marker)
+        self.end = self.marks.of("completed")
+        self._lead, _, self._tail = self.style.marker.partition("{name}")
 
     def format_field(self, name: str, text: str) -> str:
         """A section: its marker, then its text."""
-        return f"[[ ## {name} ## ]]\n{_escape(text)}"
+        if self._lead in text or text[:1] in _EDGES or text[-1:] in _EDGES:
+            text = self.escape(text)
+        return f"{self._lead}{name}{self._tail}\n{text}"
 
     def format_field_structure(self, signature: Signature) -> str:
         """The sections of an exchange, with what a value of each output must look like."""
-        inputs = [f"[[ ## {name} ## ]]\n{{{name}}}" for name in signature.input_fields]
-        outputs = [f"[[ ## {f.name} ## ]]\n{{{f.name}}}{_note(f.schema.note())}" for f in signature.output_fields.values()]
-        sections = "\n\n".join([*inputs, *outputs, _END])
+        mark = self.marks.of
+        inputs = [self._input_shape(name) for name in signature.input_fields]
+        outputs = [f"{mark(f.name)}\n{{{f.name}}}{_note(f.schema.note())}" for f in signature.output_fields.values()]
+        sections = "\n\n".join([*inputs, *outputs, self.end])
         return f"An exchange has these sections, each under its marker, in this order:\n\n{sections}\n"
+
+    def _input_shape(self, name: str) -> str:
+        if self.style.field is not None:
+            return filled(self.style.field, {"name": name, "value": f"{{{name}}}"})
+        return f"{self.marks.of(name)}\n{{{name}}}"
 
     def user_message_output_requirements(self, signature: Signature) -> str:
         """Which sections to write, in which order."""
-        sections = [f"`[[ ## {f.name} ## ]]`{short_type(f)}" for f in signature.output_fields.values()]
-        return f"Write the sections {', then '.join(sections)}, and close with `{_END}`."
+        sections = [f"`{self.marks.of(f.name)}`{short_type(f)}" for f in signature.output_fields.values()]
+        return f"Write the sections {', then '.join(sections)}, and close with `{self.end}`."
 
     def format_assistant_message_content(
         self, signature: Signature, outputs: Mapping[str, Any], missing_field_message: str | None = None
     ) -> str:
         """The outputs as sections, ended by the completion marker."""
-        sections = []
-        for name, render in self.plan(signature).outputs:
-            value = outputs.get(name)
-            missing = value is None and (name not in outputs or not signature.output_fields[name].schema.nullable)
-            sections.append(self.format_field(name, str(missing_field_message) if missing else render(value)))
-        return "\n\n".join([*sections, f"{_END}\n"])
+        sections = [
+            self.format_field(name, shown_output(signature, outputs, name, render, missing_field_message))
+            for name, render in self.plan(signature).outputs
+        ]
+        return "\n\n".join([*sections, f"{self.end}\n"])
 
     def split(self, signature: Signature, choice: Choice, repairs: list[str]) -> Mapping[str, Any]:
         """The text under each marker; the first section of a name counts."""
         text = choice.text or ""
         found: dict[str, str] = {}
-        markers = list(_MARKER.finditer(text))
+        markers = list(self.marks.found.finditer(text))
         for i, marker in enumerate(markers):
             name = marker.group(1)
             if name in signature.output_fields and name not in found:
                 last = i + 1 == len(markers)
                 body = text[marker.end() : len(text) if last else markers[i + 1].start()]
-                found[name] = _unescape(_body(body, last))
+                found[name] = self.unescape(_body(body, last))
         return found
+
+    def escape(self, text: str) -> str:
+        """Text in which no line looks like a marker, and whose blank lines at the ends are kept."""
+        if self.marks.lead in text:
+            text = self.marks.alike.sub(r"\1\\\2", text)
+        if text.startswith(("\n", "\\\n")):
+            text = "\\\n" + text
+        return text + "\n\\" if text.endswith(("\n", "\n\\")) else text
+
+    def unescape(self, text: str) -> str:
+        """Text as it was before `escape`."""
+        text = text.removeprefix("\\\n").removesuffix("\n\\")
+        return self.marks.escaped.sub(r"\1\2", text) if "\\" + self.marks.lead in text else text
+
+    def anchor(self, name: str) -> str:
+        """The marker."""
+        return self.marks.of(name)
 
     def format_finetune_data(
         self, signature: Signature, demos: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
@@ -97,14 +163,8 @@ def _body(text: str, last: bool) -> str:
     return text[1:-2].strip("\n") if exact else text.strip()
 
 
-def _escape(text: str) -> str:
-    if "[[ ## " in text:
-        text = _LOOKS_LIKE_MARKER.sub(r"\1\\\2", text)
-    if text.startswith(("\n", "\\\n")):
-        text = "\\\n" + text
-    return text + "\n\\" if text.endswith(("\n", "\n\\")) else text
-
-
-def _unescape(text: str) -> str:
-    text = text.removeprefix("\\\n").removesuffix("\n\\")
-    return _ESCAPED_MARKER.sub(r"\1\2", text) if "\\[[ ## " in text else text
+def shown_output(signature: Signature, outputs: Mapping[str, Any], name: str, render: Any, missing: str | None) -> str:
+    """An output of an example as text; the missing text where it has none."""
+    value = outputs.get(name)
+    absent = value is None and (name not in outputs or not signature.output_fields[name].schema.nullable)
+    return str(missing) if absent else render(value)

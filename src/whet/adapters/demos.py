@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from whet.adapters.budget import message_tokens
 from whet.core.messages import Message
 from whet.core.signature import Signature
 
@@ -46,19 +47,27 @@ class DemoCache:
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
-        self._kept: dict[Hashable, tuple[Message, ...]] = {}
+        self._kept: dict[Hashable, tuple[tuple[Message, ...], int]] = {}
         self._told = False
 
-    def messages(self, demos: Sequence[Mapping[str, Any]], render: Callable[[list[Demo]], list[Message]]) -> tuple[Message, ...]:
-        """The demos' messages, rendered only if these values were not rendered before."""
+    def messages(
+        self, demos: Sequence[Mapping[str, Any]], render: Callable[[list[Demo]], list[Message]], budget: int | None = None
+    ) -> tuple[tuple[Message, ...], int]:
+        """The demos' messages, rendered only if these values were not rendered before, and how many demos are not among them.
+
+        `budget` is how many tokens (estimated) they may take: incomplete demos are left out first, then the last ones.
+        """
         if not demos:
-            return ()
+            return (), 0
         key = _fingerprint(demos)
         found = self._kept.get(key) if key is not None else None
         if found is None:
             shown, dropped = sort_demos(self._signature, demos)
             self._report(dropped)
-            found = tuple(render(shown))
+            messages, over = _within(tuple(render(shown)), sum(not demo.complete for demo in shown), budget)
+            if over:
+                _logger.warning("%d demo(s) of `%s` are not shown: the budget is %d tokens.", over, self._signature.signature, budget)
+            found = messages, dropped + over
             if key is not None:
                 while len(self._kept) >= _RENDERINGS_KEPT:
                     self._kept.pop(next(iter(self._kept)), None)
@@ -71,6 +80,21 @@ class DemoCache:
             _logger.warning(
                 "%d demo(s) of `%s` are not shown: each needs at least one input and one output.", dropped, self._signature.signature
             )
+
+
+def _within(messages: tuple[Message, ...], incomplete: int, budget: int | None) -> tuple[tuple[Message, ...], int]:
+    """The pairs that fit into the budget, in their order, and how many do not."""
+    pairs = [messages[i : i + 2] for i in range(0, len(messages), 2)]
+    if budget is None:
+        return messages, 0
+    kept, spent = set(), 0
+    for place in (*range(incomplete, len(pairs)), *range(incomplete)):
+        cost = sum(map(message_tokens, pairs[place]))
+        if spent + cost > budget:
+            break
+        spent += cost
+        kept.add(place)
+    return tuple(m for place, pair in enumerate(pairs) if place in kept for m in pair), len(pairs) - len(kept)
 
 
 def _fingerprint(demos: Sequence[Mapping[str, Any]]) -> Hashable | None:

@@ -14,6 +14,9 @@ from whet.errors import SchemaError
 
 __all__ = ["JSONAdapter"]
 
+# Where any of these is known, the list of a model's parameters is known.
+_NAMED = frozenset({"temperature", "max_tokens", "max_completion_tokens", "stop", "tools"})
+
 
 class JSONAdapter(ChatAdapter):
     """One JSON object with the outputs. The model's own schema enforcement is used where it has one, its JSON mode where it has only that.
@@ -22,13 +25,24 @@ class JSONAdapter(ChatAdapter):
     {'answer': 0.5}
     """
 
+    use_native_function_calling = True
+
     def response_schema(self, signature: Signature, capabilities: Capabilities) -> Any:
         """A strict schema where the model can keep to one, `"json"` where it has a JSON mode, else nothing."""
-        if capabilities.json_schema and (schema := self._schema(signature)) is not None:
+        if not capabilities.params.isdisjoint(_NAMED) and "response_format" not in capabilities.params:
+            return None
+        schema = self._schema(signature) if capabilities.json_schema else None
+        if schema is not None:
             return schema
         return "json" if capabilities.json_mode or capabilities.json_schema else None
 
     def _schema(self, signature: Signature) -> Mapping[str, Any] | None:
+        plan = self.plan(signature)
+        if "schema" not in plan.kept:
+            plan.kept["schema"] = self._strict_schema(signature)
+        return plan.kept["schema"]  # type: ignore[no-any-return]
+
+    def _strict_schema(self, signature: Signature) -> Mapping[str, Any] | None:
         properties = {f.name: f.schema.json_schema() for f in signature.output_fields.values()}
         definitions: dict[str, Any] = {}
         for schema in properties.values():
@@ -38,7 +52,7 @@ class JSONAdapter(ChatAdapter):
 
     def format_field_structure(self, signature: Signature) -> str:
         """The sections of a request, and the object that answers it."""
-        inputs = "\n\n".join(f"[[ ## {name} ## ]]\n{{{name}}}" for name in signature.input_fields)
+        inputs = "\n\n".join(self._input_shape(name) for name in signature.input_fields)
         answer = {
             f.name: f"{{{f.name}}}" + (f"        # {f.schema.note()}" if f.schema.note() else "") for f in signature.output_fields.values()
         }
@@ -68,6 +82,10 @@ class JSONAdapter(ChatAdapter):
             message = f"LM response cannot be serialized to a JSON object. {error}"
             raise self.error(signature, choice, message, reason=str(error)) from error
         return {name: value for name, value in found.items() if name in signature.output_fields}
+
+    def anchor(self, name: str) -> str:
+        """The key."""
+        return f'"{name}"'
 
     def typed(self, field: Any, part: Any, repairs: list[str]) -> Any:
         """One value of the object as a value of the field's type."""

@@ -1,0 +1,101 @@
+"""Earlier turns and examples as messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from whet.adapters.demos import Demo
+from whet.core.messages import Message, TextPart
+from whet.core.schema import one_line
+from whet.core.signature import Signature
+from whet.core.types.history import History
+
+if TYPE_CHECKING:
+    from whet.adapters.base import Adapter
+
+__all__ = ["NOT_SUPPLIED", "as_text", "demo_messages", "history_messages"]
+
+NOT_SUPPLIED: Final = "(not supplied in this example)"
+_RESULTS: Final = "tool_call_results"
+
+
+def demo_messages(adapter: Adapter, signature: Signature, demos: Iterable[Demo]) -> list[Message]:
+    """Examples as pairs of user and assistant messages."""
+    messages = []
+    for demo in demos:
+        prefix = "" if demo.complete else "This is an example of the task, of which some fields are not supplied."
+        user = adapter.format_user_message_content(signature, demo.values, prefix=prefix)
+        answer = adapter.format_assistant_message_content(signature, demo.values, missing_field_message=NOT_SUPPLIED)
+        messages += [Message("user", user), Message("assistant", answer)]
+    return messages
+
+
+def as_text(messages: Iterable[Message]) -> str:
+    """Example turns as one text, for a place where no turns can stand; media in them are left out."""
+    said = {"user": "Given", "assistant": "Answer"}
+    blocks = [f"{said.get(m.role, m.role)}:\n{m.text.strip()}" for m in messages]
+    return "Examples:\n\n" + "\n\n".join(blocks)
+
+
+def history_messages(adapter: Adapter, signature: Signature, history: Any, native: bool) -> list[Message]:
+    """Earlier turns as messages; with `native`, calls of tools as the model made them, and a message per result."""
+    calls_field = next((f.name for f in signature.output_fields.values() if f.schema.name == "ToolCalls" or _is_calls(f.annotation)), None)
+    messages: list[Message] = []
+    for turn in History.of(history).messages:
+        user = adapter.format_user_message_content(signature, turn, main_request=any(name in turn for name in signature.input_fields))
+        if user:
+            messages.append(Message("user", user))
+        calls = _calls_in(turn, calls_field)
+        if calls is None:
+            messages.append(_answer(adapter, signature, turn))
+        elif native:
+            messages += _native_turn(adapter, signature, turn, calls)
+        else:
+            messages += _text_turn(adapter, signature, turn, calls)
+    return messages
+
+
+def _is_calls(annotation: Any) -> bool:
+    return getattr(annotation, "__name__", "") == "ToolCalls"
+
+
+def _calls_in(turn: Mapping[str, Any], name: str | None) -> Any:
+    found = [turn.get(name)] if name is not None else []
+    found += [value for value in turn.values() if hasattr(value, "tool_calls")]
+    value = next((value for value in found if value is not None), None)
+    if value is None or not (hasattr(value, "tool_calls") or (isinstance(value, (Mapping, list)) and value)):
+        return None
+    from whet.core.types.tools import ToolCalls  # noqa: PLC0415 - only conversations with tools need it
+
+    calls = ToolCalls.validated(value)
+    return calls if calls.tool_calls else None
+
+
+def _answer(adapter: Adapter, signature: Signature, turn: Mapping[str, Any]) -> Message:
+    return Message("assistant", adapter.format_assistant_message_content(signature, turn, missing_field_message="None"))
+
+
+def _native_turn(adapter: Adapter, signature: Signature, turn: Mapping[str, Any], calls: Any) -> list[Message]:
+    results = calls.tool_call_results.tool_call_results if calls.tool_call_results is not None else ()
+    asked, answered = [call.id for call in calls.tool_calls], [one.call_id for one in results]
+    others = [f for f in signature.output_fields if not _is_calls(signature.output_fields[f].annotation) and turn.get(f) is not None]
+    text = adapter.format_assistant_message_content(signature, {f: turn[f] for f in others}, missing_field_message="None") if others else ""
+    if not all(asked) or len(set(asked)) < len(asked) or sorted(map(str, asked)) != sorted(map(str, answered)):
+        return [Message("assistant", text)] if text else []
+    said = Message("assistant", text, tool_calls=tuple(call.part() for call in calls.tool_calls))
+    return [said, *(Message("tool", one.text, tool_call_id=one.call_id, name=one.name) for one in results)]
+
+
+def _text_turn(adapter: Adapter, signature: Signature, turn: Mapping[str, Any], calls: Any) -> list[Message]:
+    messages = [_answer(adapter, signature, turn)]
+    if calls.tool_call_results is not None and len(calls.tool_call_results):
+        results = calls.tool_call_results.tool_call_results
+        shown = [{"name": one.name, "value": one.text, "is_error": one.is_error} for one in results]
+        messages.append(Message("user", adapter.format_input(_RESULTS, one_line(shown))))
+    return messages
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's content."""
+    return content if isinstance(content, str) else "".join(part.text for part in content if isinstance(part, TextPart))
