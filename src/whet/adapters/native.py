@@ -87,10 +87,15 @@ def _effort(options: Mapping[str, Any], capabilities: Capabilities, lm: Any) -> 
 def _without(plan: Plan, names: tuple[str, ...]) -> Signature:
     found = plan.variants.get(names)
     if found is None:
-        signature = plan.signature
-        found = signature._with_fields(f for f in signature.fields.values() if f.name not in names) if names else signature
-        plan.variants[names] = found
+        found = plan.variants[names] = _less(plan.signature, names) if names else plan.signature
     return found
+
+
+def _less(signature: Signature, names: tuple[str, ...]) -> Signature:
+    usual = Signature._make(signature.fields.values(), None).instructions
+    # The default instructions list the fields, so they are made anew.
+    instructions = None if signature.instructions == usual else signature.instructions
+    return Signature._make((f for f in signature.fields.values() if f.name not in names), instructions, signature.name)
 
 
 def _specs(tools: Any) -> tuple[ToolSpec, ...]:
