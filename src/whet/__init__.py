@@ -46,6 +46,9 @@ if TYPE_CHECKING:
         OutputField as OutputField,
         infer_prefix as infer_prefix,
     )
+    from whet.core.function import (
+        signature_of_function as signature_of_function,
+    )
     from whet.core.messages import (
         Message as Message,
     )
@@ -66,7 +69,6 @@ if TYPE_CHECKING:
         SignatureMeta as SignatureMeta,
         ensure_signature as ensure_signature,
         make_signature as make_signature,
-        signature_of_function as signature_of_function,
     )
     from whet.core.trace import (
         CallRecord as CallRecord,
@@ -273,7 +275,7 @@ _HOMES: dict[str, str] = {
     "make_signature": "whet.core.signature",
     "mcp_tools": "whet.tools.mcp",
     "settings": "whet.core.context",
-    "signature_of_function": "whet.core.signature",
+    "signature_of_function": "whet.core.function",
     "trace": "whet.core.recording",
 }
 

@@ -1,35 +1,36 @@
 """Every error that whet raises on purpose, in one tree.
 
-    WhetError
-    ├── SignatureError (ValueError)          a signature, a field or a type that cannot work
-    ├── InputError (TypeError, ValueError)   a call with missing, unknown or ill-typed inputs
-    ├── ConfigurationError (ValueError)      settings, arguments and options that cannot work
-    ├── MissingExtraError (ImportError)      an optional package is needed; the message names the extra
-    ├── SchemaError (ValueError)             a value does not fit a type: field, value and what would fit
-    ├── AdapterParseError                    an answer that could not be read: raw text, field, reason, usage
-    │   └── TruncatedError                   ... because the model stopped at its token limit
-    ├── AssertionFailed                      a `whet.Assert` that stayed false
-    ├── EvaluationError                      an evaluation or optimization that had to stop
-    ├── BudgetExceeded                       a cap on calls, tokens, money or seconds was reached
-    ├── StateError (ValueError)              a saved file that does not fit
-    ├── CodeInterpreterError (RuntimeError)  the sandbox failed
-    │   └── CodeExecutionError               ... because the code inside it raised
-    ├── ToolError (RuntimeError)             a tool could not be run
-    └── LMError                              a call of a model failed
-        ├── LMTransportError                 no answer came back
-        ├── LMConfigurationError             the request cannot be sent as it is
-        │   └── LMNotConfiguredError         ... because a key or an endpoint is missing
-        ├── LMUnsupportedFeatureError        the model cannot do what was asked
-        ├── LMUnexpectedError                anything else, such as an answer that is no JSON
-        └── LMProviderError                  the provider answered with an error
-            ├── LMAuthError                  401, 403
-            ├── LMBillingError               402
-            ├── LMRateLimitError             429
-            ├── LMInvalidRequestError        other 4xx
-            │   └── ContextWindowExceededError
-            ├── LMUnsupportedModelError      404
-            ├── LMTimeoutError               408 and time limits
-            └── LMServerError                5xx
+WhetError
+├── SignatureError (ValueError)          a signature, a field or a type that cannot work
+├── InputError (TypeError, ValueError)   a call with missing, unknown or ill-typed inputs
+├── ConfigurationError (ValueError)      settings, arguments and options that cannot work
+├── MissingExtraError (ImportError)      an optional package is needed; the message names the extra
+├── SchemaError (ValueError)             a value does not fit a type: field, value and what would fit
+├── AdapterParseError                    an answer that could not be read: raw text, field, reason, usage
+│   └── TruncatedError                   ... because the model stopped at its token limit
+├── AssertionFailed                      a `whet.Assert` that stayed false
+├── EvaluationError                      an evaluation or optimization that had to stop
+├── BudgetExceeded                       a cap on calls, tokens, money or seconds was reached
+├── TrainingError (RuntimeError)         a training of weights that failed, was cancelled or was killed
+├── StateError (ValueError)              a saved file that does not fit
+├── CodeInterpreterError (RuntimeError)  the sandbox failed
+│   └── CodeExecutionError               ... because the code inside it raised
+├── ToolError (RuntimeError)             a tool could not be run
+└── LMError                              a call of a model failed
+    ├── LMTransportError                 no answer came back
+    ├── LMConfigurationError             the request cannot be sent as it is
+    │   └── LMNotConfiguredError         ... because a key or an endpoint is missing
+    ├── LMUnsupportedFeatureError        the model cannot do what was asked
+    ├── LMUnexpectedError                anything else, such as an answer that is no JSON
+    └── LMProviderError                  the provider answered with an error
+        ├── LMAuthError                  401, 403
+        ├── LMBillingError               402
+        ├── LMRateLimitError             429
+        ├── LMInvalidRequestError        other 4xx
+        │   └── ContextWindowExceededError
+        ├── LMUnsupportedModelError      404
+        ├── LMTimeoutError               408 and time limits
+        └── LMServerError                5xx
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ __all__ = [
     "SignatureError",
     "StateError",
     "ToolError",
+    "TrainingError",
     "TruncatedError",
     "WhetError",
     "is_retryable_lm_error",
@@ -218,6 +220,16 @@ class BudgetExceeded(WhetError):
     def __init__(self, message: str, *, spent: Any = None, limit: Any = None) -> None:
         super().__init__(message)
         self.spent, self.limit = spent, limit
+
+
+class TrainingError(WhetError, RuntimeError):
+    """A training of weights that failed, was cancelled or was killed; `job` names it where somebody else runs it, `log` is its last words."""
+
+    code = "training"
+
+    def __init__(self, message: str = "", *, job: str | None = None, log: str = "", **details: Any) -> None:
+        super().__init__(message, **details)
+        self.job, self.log = job, log
 
 
 class StateError(WhetError, ValueError):

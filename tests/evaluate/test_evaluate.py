@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import whet
-from whet.errors import ConfigurationError, EvaluationError, LMAuthError, LMServerError
+from whet.errors import EvaluationError, LMAuthError, LMServerError
 from whet.testing import ScriptedLM
 
 ROWS = [whet.Example(n=i, label=i % 2 == 0).with_inputs("n") for i in range(20)]

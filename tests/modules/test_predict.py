@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import whet
-from whet.errors import AdapterParseError, ConfigurationError, InputError
+from whet.errors import AdapterParseError, InputError
 from whet.testing import ScriptedLM
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, dataclass_transform, get_type_hints
 
@@ -16,7 +16,7 @@ from whet.core.field import Field, InputField as _input_field, OutputField as _o
 from whet.core.signature_text import parse_signature
 from whet.errors import SignatureError
 
-__all__ = ["Signature", "SignatureMeta", "ensure_signature", "make_signature", "signature_of_function"]
+__all__ = ["Signature", "SignatureMeta", "ensure_signature", "make_signature", "named_field"]
 
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class Signature(metaclass=SignatureMeta):
 
         Raises `SignatureError` (a `ValueError`) for a place outside of the group.
         """
-        new = _named(name, type_, field)
+        new = named_field(name, type_, field)
         inputs = [f for f in self.input_fields.values() if f.name != name]
         outputs = [f for f in self.output_fields.values() if f.name != name]
         group = inputs if new.kind == "input" else outputs
@@ -272,7 +272,8 @@ def _default_instructions(inputs: Iterable[str], outputs: Iterable[str]) -> str:
     return f"Given the fields {takes}, produce the fields {gives}."
 
 
-def _named(name: Any, annotation: Any, field: Any) -> Field:
+def named_field(name: Any, annotation: Any, field: Any) -> Field:
+    """A described field with its name and type, checked."""
     if not isinstance(name, str):
         raise SignatureError(f"Field names must be strings, not {name!r}.")
     if not name.isidentifier() or name.startswith("__"):
@@ -296,10 +297,12 @@ def _build(
         names = custom_types if custom_types is not None else {**caller.f_globals, **caller.f_locals}
         return Signature._make(parse_signature(signature, names), instructions, signature_name)
     if isinstance(signature, Mapping):
-        return Signature._make([_named(n, *_type_and_field(n, v)) for n, v in signature.items()], instructions, signature_name)
+        return Signature._make([named_field(n, *_type_and_field(n, v)) for n, v in signature.items()], instructions, signature_name)
     if isinstance(signature, Signature):
         return signature if instructions is None else signature.with_instructions(instructions)
     if inspect.isroutine(signature):
+        from whet.core.function import signature_of_function  # noqa: PLC0415 - it makes signatures itself
+
         made = signature_of_function(signature)
         return made if instructions is None else made.with_instructions(instructions)
     raise SignatureError(
@@ -360,7 +363,7 @@ def _from_class_body(name: str, body: dict[str, Any], parents: list[Signature]) 
     for field_name in annotations:
         if field_name not in own:
             raise _not_a_field(name, field_name, body.get(field_name))
-    fields = {**inherited, **{n: _named(n, annotations.get(n), f) for n, f in own.items()}}
+    fields = {**inherited, **{n: named_field(n, annotations.get(n), f) for n, f in own.items()}}
     doc = inspect.cleandoc(body["__doc__"]) if body.get("__doc__") else ""
     return Signature._make(fields.values(), doc or instructions, name)
 
@@ -383,35 +386,3 @@ def _annotations_of(name: str, body: dict[str, Any]) -> dict[str, Any]:
     names = {**caller.f_globals, **caller.f_locals}
     holder = type(name, (), {"__annotations__": dict(raw), "__module__": body.get("__module__", "")})
     return get_type_hints(holder, globalns=names, localns=names, include_extras=True)
-
-
-def signature_of_function(function: Callable[..., Any]) -> Signature:
-    """The signature of a typed function: parameters are inputs, the return type is the output, the docstring the instructions.
-
-    A dataclass, TypedDict, NamedTuple or pydantic model as return type gives one output per field; anything else one output named `result`.
-
-    >>> def capital(country: str) -> str:
-    ...     '''Name the capital.'''
-    >>> signature_of_function(capital).signature
-    'country -> result'
-    """
-    hints = get_type_hints(function, include_extras=True)
-    if "return" not in hints:
-        raise SignatureError(f"The function `{function.__name__}` needs a return type: it says what the step gives.")
-    fields = []
-    for parameter in inspect.signature(function).parameters.values():
-        default = {} if parameter.default is inspect.Parameter.empty else {"default": parameter.default}
-        fields.append(_named(parameter.name, hints.get(parameter.name, str), _input_field(**default)))
-    outputs = _result_fields(hints["return"])
-    doc = inspect.cleandoc(function.__doc__) if function.__doc__ else None
-    return Signature._make([*fields, *(_named(n, t, _output_field()) for n, t in outputs.items())], doc, function.__name__)
-
-
-def _result_fields(result: Any) -> dict[str, Any]:
-    is_record = isinstance(result, type) and (
-        hasattr(result, "__dataclass_fields__")
-        or hasattr(result, "model_fields")
-        or hasattr(result, "__required_keys__")
-        or (issubclass(result, tuple) and hasattr(result, "_fields"))
-    )
-    return get_type_hints(result, include_extras=True) if is_record else {"result": result}
