@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 from whet.core.flow import Flow, Invoke
@@ -68,5 +69,6 @@ def _extra_arguments(metric: Callable[..., Any]) -> int:
         raise ConfigurationError(
             f"A metric takes (example, prediction), optionally followed by {', '.join(_NAMES)}; this one takes ({shown})."
         )
-    third_is_trace = len(places) > 2 and (len(needed) > 2 or places[2].name in _NAMES)
-    return min(len(places) - 2, len(_NAMES)) if third_is_trace else 0
+    # What comes third and later is ours to fill where it is needed or has one of our names; `frac=1.0` keeps its default.
+    taken = takewhile(lambda p: p.default is p.empty or p.name in _NAMES, places[2 : 2 + len(_NAMES)])
+    return len(list(taken))

@@ -1,0 +1,72 @@
+"""A scripted model whose answers depend on what its prompt shows: inputs, demos, instruction. Each test says what its model can do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from whet.core.exchange import Request
+from whet.testing import ScriptedLM
+
+__all__ = ["Actor", "Asked"]
+
+_SECTION = re.compile(r"^\[\[ ## (\w+) ## \]\]\n(.*?)(?=\n+^\[\[ ## |\n\n[^\n]*`\[\[ ## |\Z)", re.S | re.M)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One request as the chat format shows it. `sample` numbers the answers to one request, `demos` hold inputs and outputs together."""
+
+    inputs: Mapping[str, str]
+    wants: tuple[str, ...]
+    demos: tuple[Mapping[str, str], ...]
+    text: str
+    sample: int
+
+    def __getattr__(self, name: str) -> str:
+        return self.inputs.get(name, "")
+
+    def items(self, name: str) -> list[Any]:
+        """An input that is a list."""
+        found: list[Any] = json.loads(self.inputs.get(name) or "[]")
+        return found
+
+    def lucky(self, share: float) -> bool:
+        """True for this share of all inputs; always the same for the same input and sample."""
+        return Random(f"{sorted(self.inputs.items())}{self.sample}").random() < share
+
+
+class Actor(ScriptedLM):
+    """`skills` has, by the name of the last output field, a function of the `Asked` that gives its value (or several as a dict)."""
+
+    def __init__(self, skills: Mapping[str, Callable[[Asked], Any]], **options: Any) -> None:
+        self.skills, self.last, self.sample = skills, None, 0
+        super().__init__(self._act, **options)
+
+    def _act(self, request: Request) -> Any:
+        self.sample = self.sample + 1 if request is self.last else 0
+        self.last = request
+        asked = read(request, self.sample)
+        answer = self.skills[asked.wants[-1]](asked)
+        if isinstance(answer, BaseException | str) and len(asked.wants) > 1 and not isinstance(answer, str):
+            return answer
+        found = answer if isinstance(answer, dict) else {asked.wants[-1]: answer}
+        return {name: found.get(name, "Thought about it.") for name in asked.wants}
+
+
+def read(request: Request, sample: int = 0) -> Asked:
+    """What a request in the chat format asks."""
+    *before, last = request.messages
+    wants = tuple(name for name in re.findall(r"`\[\[ ## (\w+) ## \]\]`", last.text) if name != "completed")
+    turns = [message for message in before if message.role != "system"]
+    demos = [_sections(user.text) | _sections(answer.text) for user, answer in zip(turns[::2], turns[1::2], strict=True)]
+    text = "\n".join(message.text for message in request.messages)
+    return Asked(inputs=_sections(last.text), wants=wants, demos=tuple(demos), text=text, sample=sample)
+
+
+def _sections(text: str) -> dict[str, str]:
+    return {name: value.strip() for name, value in _SECTION.findall(text) if name != "completed"}
