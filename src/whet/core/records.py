@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from whet.core.exchange import Response
 from whet.errors import InputError
 
 __all__ = ["Completions", "Example", "Prediction", "Score"]
@@ -167,6 +168,21 @@ class Meta:
     suggestions: tuple[str, ...] = ()
 
 
+def _meta_of(response: Response, repairs: tuple[str, ...]) -> Meta:
+    choice = response.choices[0]
+    return Meta(
+        raw=choice.text,
+        finish_reason=choice.finish_reason,
+        reasoning=choice.reasoning,
+        logprobs=choice.logprobs,
+        citations=choice.citations,
+        model=response.model,
+        cost=response.cost,
+        cache_hit=response.cache_hit,
+        repairs=repairs,
+    )
+
+
 class Prediction(Example):
     """What a program returns: its outputs as fields, what the calls cost, and in `meta` the raw answer.
 
@@ -179,7 +195,7 @@ class Prediction(Example):
     __slots__ = ("_completions", "_meta", "_usage")
 
     _completions: Completions | None
-    _meta: Meta | None
+    _meta: Meta | tuple[Response, tuple[str, ...]] | None
     _usage: dict[str, Any] | None
 
     def __init__(self, base: Mapping[str, Any] | Example | None = None, **values: Any) -> None:
@@ -207,7 +223,10 @@ class Prediction(Example):
     @property
     def meta(self) -> Meta:
         """The raw text, finish reason, reasoning, logprobs, citations, cost and repairs of the call that made this."""
-        return self._meta or Meta()
+        if not isinstance(self._meta, Meta):
+            # Most programs never look, so it is made when it is first asked for.
+            self._meta = Meta() if self._meta is None else _meta_of(*self._meta)
+        return self._meta
 
     def note_suggestions(self, messages: Iterable[str]) -> None:
         """Add the messages of suggestions that stayed unfulfilled to `meta.suggestions`."""

@@ -115,7 +115,10 @@ class CallRecord(Mapping[str, Any]):
         self.model_type = "chat"
         self.started = started
         self.seconds = time.time() - started
-        self.size = sum(len(m.content) for m in request.messages) + (len(response.text) if response is not None else 0)
+        size = len(response.text) if response is not None else 0
+        for message in request.messages:
+            size += len(message.content)
+        self.size = size
         self._uuid: str | None = None
 
     def __getitem__(self, key: str) -> Any:
@@ -220,7 +223,11 @@ class History(deque[CallRecord]):
         """Append a record and let the oldest go while there are too many or they hold too much."""
         self.append(record)
         self.characters += record.size
-        while self and (len(self) > max_records or (self.characters > self.max_characters and len(self) > 1)):
+        if len(self) > max_records or self.characters > self.max_characters:
+            self._let_go(max_records)
+
+    def _let_go(self, max_records: int) -> None:
+        while len(self) > max_records or (self.characters > self.max_characters and len(self) > 1):
             try:
                 self.characters -= self.popleft().size
             except IndexError:  # another thread was quicker

@@ -18,7 +18,7 @@ from whet.core.field import Field
 from whet.core.flow import Flow, Invoke
 from whet.core.messages import Message
 from whet.core.param import Param
-from whet.core.records import Completions, Meta, Prediction
+from whet.core.records import Completions, Prediction
 from whet.core.signature import Signature, ensure_signature, make_signature as _make_signature
 from whet.core.trace import Step
 from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError
@@ -323,18 +323,7 @@ def prediction_of(adapter: Adapter, signature: Signature, response: Response, na
     prediction = Prediction(first.values)
     if len(readings) > 1:
         prediction._completions = Completions([r.values for r in readings], signature=signature)
-    choice = response.choices[0]
-    prediction._meta = Meta(
-        raw=choice.text,
-        finish_reason=choice.finish_reason,
-        reasoning=choice.reasoning,
-        logprobs=choice.logprobs,
-        citations=choice.citations,
-        model=response.model,
-        cost=response.cost,
-        cache_hit=response.cache_hit,
-        repairs=first.repairs,
-    )
+    prediction._meta = (response, first.repairs)
     return prediction
 
 
