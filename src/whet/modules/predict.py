@@ -33,7 +33,7 @@ __all__ = ["Predict"]
 _logger = logging.getLogger(__name__)
 _CHAT, _JSON = ChatAdapter(), JSONAdapter()
 _UNKNOWN = Capabilities()
-_RESERVED = ("config", "signature", "demos", "lm", "prediction", "new_signature")
+_RESERVED = frozenset({"config", "signature", "demos", "lm", "prediction", "new_signature"})
 
 
 class Predict(Answering[P, R]):
@@ -118,7 +118,7 @@ class Predict(Answering[P, R]):
             fields = ", ".join(f"`{name}`" for name in self.signature.input_fields)
             raise InputError(f"Positional arguments are not allowed when calling `{type(self).__name__}`. Name the inputs: {fields}.")
         started = time.perf_counter()
-        special = self._take_special(kwargs)
+        special = {} if _RESERVED.isdisjoint(kwargs) else self._take_special(kwargs)
         signature = special.get("signature", signature)
         if not settings.training:
             signature, kwargs = _without_hints(signature, kwargs)
@@ -218,13 +218,14 @@ def _signature_of(signature: Any) -> Signature:
 
 
 def _without_hints(signature: Signature, kwargs: dict[str, Any]) -> tuple[Signature, dict[str, Any]]:
-    hints = [f.name for f in signature.input_fields.values() if f.train_only]
-    if not hints:
-        return signature, kwargs
     shown = signature.plans.get("without hints")
     if shown is None:
-        shown = signature.plans["without hints"] = signature._with_fields(f for f in signature.fields.values() if f.name not in hints)
-    return shown, {k: v for k, v in kwargs.items() if k not in hints}
+        kept = [f for f in signature.fields.values() if not f.train_only]
+        shown = signature if len(kept) == len(signature.fields) else signature._with_fields(kept)
+        signature.plans["without hints"] = shown
+    if shown is signature:
+        return signature, kwargs
+    return shown, {k: v for k, v in kwargs.items() if k in shown.fields or k not in signature.fields}
 
 
 def checked_inputs(signature: Signature, given: dict[str, Any], settings: Settings) -> dict[str, Any]:
