@@ -1,8 +1,8 @@
 """Demonstrate-Search-Predict (Khattab et al. 2022, arXiv 2212.14024): the paper's multi-hop question answering.
 
-Reproduced: the three families of primitives. Search asks one query writer per hop for several queries and fuses their rankings; Predict draws
-several answers and takes the majority; Demonstrate is `BootstrapFewShot`, which runs the program on labelled questions and keeps, for every
-step, what it did in the runs that ended right.
+Reproduced: the three families of primitives. Search asks one query writer per hop for several queries and fuses their rankings. Predict
+draws several answers and takes the majority. Demonstrate is `BootstrapFewShot`, which runs the program on labelled questions and keeps,
+for every step, what it did in the runs that ended right.
 Miniature: 221 passages and BM25 in place of Wikipedia and ColBERTv2; two hops; exact match on invented questions, not HotPotQA.
 """
 

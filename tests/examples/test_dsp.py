@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from examples.actor import Actor, Asked
 from research.dsp import MultiHopQA, answer_exact_match, demonstrate, retriever
 
 import whet
+from examples.actor import Actor, Asked
 from whet.datasets import load_bundled
 
 TRAIN, TEST = load_bundled("atlas", "train"), load_bundled("atlas", "test")

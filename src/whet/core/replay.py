@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from whet.core.context import attempt, current
 from whet.core.flow import Effect, Flow
+from whet.core.trace import as_given
 
 __all__ = ["Attempt", "Backtrack", "Failure", "Repeatable", "Record", "attempted", "replayed"]
 
@@ -71,11 +72,11 @@ class Attempt:
         """The result that the same call had before, else what the flow gives; the step to be repeated is asked again."""
         owner, found = self._take(caller, inputs)
         if found is None or owner is None:
-            found = Record(caller, inputs, (yield from flow()))
+            found = Record(caller, as_given(inputs), (yield from flow()))
         elif found is owner.failing:
             owner.failing = None
             result = yield from caller.flow_again(dict(inputs), found.failures)
-            found = Record(caller, inputs, result, found.failures)
+            found = Record(caller, as_given(inputs), result, found.failures)
         elif found.step is not None and current().trace is not None:
             current().trace.append(found.step)
         self._note(found)

@@ -11,7 +11,7 @@ from typing import Any
 from whet.core.exchange import Request, Response
 from whet.core.messages import MediaPart, Message, RawPart, TextPart
 
-__all__ = ["CallRecord", "History", "Step", "Trace", "message_dicts"]
+__all__ = ["CallRecord", "History", "Step", "Trace", "as_given", "message_dicts"]
 
 # What the newest records of one history may hold, in characters of prompts and answers.
 _HISTORY_CHARACTERS = 2_000_000
@@ -43,6 +43,27 @@ class Step:
 
     def __repr__(self) -> str:
         return f"Step({self.name or type(self.predictor).__name__}, {self.inputs!r} -> {self.prediction!r})"
+
+
+def as_given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs as they are at this moment: a program may go on to change the lists and dicts that it passed.
+
+    >>> facts = ["one"]
+    >>> kept = as_given({"facts": facts})
+    >>> facts.append("two")
+    >>> kept
+    {'facts': ['one']}
+    """
+    return {name: _copied(value) for name, value in values.items()}
+
+
+def _copied(value: Any) -> Any:
+    kind = type(value)
+    if kind is list:
+        return [_copied(item) for item in value]
+    if kind is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    return set(value) if kind is set else value
 
 
 class Trace(list[Any]):

@@ -20,7 +20,7 @@ from whet.core.messages import Message
 from whet.core.param import Param
 from whet.core.records import Completions, Prediction
 from whet.core.signature import Signature, ensure_signature, make_signature as _make_signature
-from whet.core.trace import Step
+from whet.core.trace import Step, as_given
 from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError
 from whet.lm.base import BaseLM
 from whet.modules.answering import Answering, P, R
@@ -183,7 +183,7 @@ class Predict(Answering[P, R]):
         trace = settings.trace
         if trace is None or settings.max_trace_size <= 0:
             return
-        trace.append(Step(self, inputs, prediction, seconds=seconds))
+        trace.append(Step(self, as_given(inputs), prediction, seconds=seconds))
         if len(trace) > settings.max_trace_size:
             del trace[: len(trace) - settings.max_trace_size]
 

@@ -1,0 +1,61 @@
+"""Baleen: compiling on runs whose hops are good raises the recall of gold passages; hops, order and condensing do what they should."""
+
+from __future__ import annotations
+
+from research.baleen import Baleen, gold_recall, hop_order, retriever, titles
+
+import whet
+from examples.actor import Actor, Asked
+from whet.datasets import load_bundled
+
+TRAIN, TEST = load_bundled("atlas", "train"), load_bundled("atlas", "test")[:14]
+GOLD = {row.question: row for row in TRAIN + TEST}
+
+
+def write_query(asked: Asked) -> str:
+    """Names the next gold passage when a demo shows how, or (one time in three) by itself; else asks the question again, at length."""
+    first, second = GOLD[asked.question].gold_titles
+    taught = any(len(demo["query"]) < 100 for demo in asked.demos)
+    if not (taught or asked.lucky(1 / 3)):
+        return f"I would like to know the following, and as soon as you can possibly find it out: {asked.question}"
+    return second if any(fact.startswith(first) for fact in asked.items("facts")) else first
+
+
+SKILLS = {
+    "query": write_query,
+    "relevant": lambda a: [p for p in a.items("passages") if p.split(" | ")[0] in GOLD[a.question].gold_titles],
+    "answer": lambda a: "an answer",
+}
+
+
+def test_compiling_raises_the_recall_of_gold_passages() -> None:
+    with whet.context(lm=Actor(SKILLS), rm=retriever()):
+        plain = Baleen()
+        optimizer = whet.BootstrapFewShot(metric=gold_recall, max_bootstrapped_demos=3, max_labeled_demos=0)
+        taught = optimizer.compile(plain, trainset=TRAIN)
+        evaluate = whet.Evaluate(devset=TEST, metric=gold_recall)
+        before, after = evaluate(plain).score, evaluate(taught).score
+        runs = [taught(**row.inputs()) for row in TEST]
+    assert before < 75 and after > 90
+    assert all(len(q) <= 100 for demo in taught.write[1].predict.demos for q in [demo.query])
+    assert all(len(set(run.passages)) == len(run.passages) for run in runs)
+    assert all(set(titles(run.facts)) <= set(GOLD[row.question].gold_titles) for run, row in zip(runs, TEST, strict=True))
+
+
+def test_hops_are_ordered_without_labels() -> None:
+    with whet.context(rm=retriever()):
+        ordered = [hop_order(row) == row.gold_titles for row in TRAIN]
+    assert sum(ordered) >= 0.9 * len(ordered)
+
+
+def test_a_repeated_query_is_sent_back_once_and_again() -> None:
+    lm = Actor({**SKILLS, "query": lambda a: "Old Vigil" if a.inputs.get("feedback") else "Hugo Halloran"})
+    with whet.context(lm=lm, rm=retriever()):
+        run = Baleen()(question="In which town is the castle that Hugo Halloran inherited?")
+    assert run.queries == ["Hugo Halloran", "Old Vigil"]
+    assert lm.calls == 6  # two hops with their condenser, one query more, the answer
+
+
+def test_hops_may_share_one_query_writer() -> None:
+    assert [name for name, _ in Baleen(shared=True).named_predictors()] == ["write[0].predict", "condense", "answer.predict"]
+    assert len(Baleen(hops=3).predictors()) == 5
