@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,7 +42,7 @@ def main() -> None:
 
     program = whet.Predict(Intent)
     evaluate = whet.Evaluate(devset=TEST, metric=right, display_progress=True)
-    print(f"The task: {len(set(r.label for r in TRAIN))} intents, {len(TRAIN)} rows to learn from, {len(TEST)} rows kept aside.")
+    print(f"The task: {len({row.label for row in TRAIN})} intents, {len(TRAIN)} rows to learn from, {len(TEST)} rows kept aside.")
     print("The model: whet's embedded text reader (linear, no neural network, no key, no download).\n")
     before = evaluate(program)
     print(f"Before: {before.summary()}")
@@ -55,20 +54,26 @@ def main() -> None:
         num_candidate_programs=4 if options.short else 12,
         run_dir=out / "run",
     )
-    started = time.perf_counter()
     better = optimizer.compile(program, trainset=TRAIN[:400], valset=TRAIN[400:])
-    seconds = time.perf_counter() - started
 
     after = evaluate(better)
-    run = better.run
     print(f"After:  {after.summary()}")
     scores = [[row.score.value for row in result.rows if row.score is not None] for result in (before, after)]
     print(f"Row by row: {compare(*scores, names=('before', 'after')).verdict}")
-    print(f"\nThe search: {run.spend}; {len(run.candidates)} candidates in {seconds:.1f} s; it ended: {run.stop_reason}.")
+    tell_of_the_search(better.run)
+    keep(better, out)
+
+
+def tell_of_the_search(run: Any) -> None:
+    """What it cost, how it ended, what it changed."""
+    print(f"\nThe search: {len(run.candidates)} candidates, {run.spend}; it ended: {run.stop_reason}.")
     changes = run.diff().splitlines()
     print(f"\nWhat changed in the prompt ({len(changes)} lines, the first 12 of them):")
     print("\n".join(line[:120] for line in changes[:12]))
 
+
+def keep(better: Any, out: Path) -> None:
+    """Save the program, and show that what is loaded answers the same."""
     better.save(out / "program.json")
     again = whet.Predict(Intent)
     again.load(out / "program.json")
