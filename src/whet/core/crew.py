@@ -74,7 +74,11 @@ class _Threads:
         self.gather = gather
         self.pull = _Pull(gather.jobs)
         self.context = contextvars.copy_context()
-        self.changed = threading.Condition()
+        lock = threading.RLock()
+        self.changed = threading.Condition(lock)  # for whoever waits for the whole
+        self.idle = threading.Condition(lock)  # for workers who found nothing to do
+        self.idlers = 0
+        self.asleep = False
         self.started: dict[int, float] = {}
         self.outcomes: dict[int, Any] = {}
         self.workers = 0
@@ -87,20 +91,23 @@ class _Threads:
                 self._hire(1)
                 while self.workers and self.failure is None:
                     before = len(self.outcomes)
-                    self.changed.wait(self._patience())
+                    patience = self._patience()
+                    self.asleep = patience is None
+                    self.changed.wait(patience)
+                    self.asleep = False
                     self._give_up_on_late_jobs()
                     # Jobs that end faster than a thread is started gain nothing from a second one; jobs that wait do.
                     if self._may_hire() and len(self.outcomes) - before < self.workers:
                         self._hire(self.workers)
             finally:
                 self.stopped = True
-                self.changed.notify_all()
+                self.idle.notify_all()
         if self.failure is not None:
             raise self.failure
         return [self.outcomes[i] for i in range(self.pull.count)]
 
     def _may_hire(self) -> bool:
-        return not self.stopped and not self.pull.ended and (self.gather.limit is None or self.workers < self.gather.limit)
+        return not (self.stopped or self.pull.ended or self.idlers) and (self.gather.limit is None or self.workers < self.gather.limit)
 
     def _hire(self, count: int) -> None:
         for _ in range(count):
@@ -128,19 +135,28 @@ class _Threads:
                 pulled = self.context.copy().run(self.pull.next, len(self.started))
                 if pulled is not None:
                     self.started[pulled[0]] = time.monotonic()
+                    self._call_another()
                     return pulled
                 if self.pull.ended:
+                    self.idle.notify_all()
                     return None
-                self.changed.wait()
+                self.idlers += 1
+                self.idle.wait()
+                self.idlers -= 1
             return None
+
+    def _call_another(self) -> None:
+        # Where there was one job there may be more: each worker wakes the next one, so that none is woken in vain.
+        if self.idlers:
+            self.idle.notify()
+        elif self.asleep and self._may_hire():
+            self.changed.notify()
 
     def _finish(self, index: int, outcome: Any) -> bool:
         with self.changed:
             if self.started.pop(index, None) is None:
                 return False
             self._settle(index, outcome)
-            if self.pull.waiting:
-                self.changed.notify_all()
             return True
 
     def _settle(self, index: int, outcome: Any) -> None:
@@ -166,7 +182,7 @@ class _Threads:
             self.workers -= 1
             self._settle(index, JobTimeout(f"not done after {limit:g} s"))
             self._hire(1)
-        self.changed.notify_all()
+        self.idle.notify()
 
 
 class _Tasks:

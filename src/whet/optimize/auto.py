@@ -1,11 +1,94 @@
-"""`Auto`: the optimizer that is recommended."""
+"""`Auto`: the optimizer that is recommended. It mixes demos and instructions, races them on shared rows, and certifies the gain."""
 
 from __future__ import annotations
 
-from whet.optimize.random_search import BootstrapFewShotWithRandomSearch
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from whet.errors import ConfigurationError
+from whet.optimize.auto_course import Course
+from whet.optimize.candidate import Candidate
+from whet.optimize.certificate import certify
+from whet.optimize.checks import check_number, check_rows
+from whet.optimize.optimizer import Optimizer
+from whet.optimize.proposers.reflect import lm_for_proposals
+from whet.optimize.search import Search
+from whet.optimize.strand import Strand
 
 __all__ = ["Auto"]
 
 
-class Auto(BootstrapFewShotWithRandomSearch):
-    """Under construction: for now random search."""
+class Auto(Optimizer):
+    """The recommended optimizer: `whet.Optimizer("auto", metric=...)`.
+
+    It gathers the program's right answers on training rows in one wave, races sets of demos made from them, and then, round by round,
+    races new instructions (written by a model that reads failed runs and their feedback), other demos, and combinations of what did
+    well, always on the same rows as the best so far. Part of the budget is kept for rows that the search never sees: what `run.certificate`
+    says about the gain is measured there, and a winner that does worse there is not handed back.
+
+    `max_runs` is the number of program runs that it may use, `max_demos` the most demos in a prompt, `prompt_model` the model that
+    writes instructions (default: the ambient one), `perfect_score` the score from which a run counts as right. `certify=False` keeps no
+    rows back. Rows given as `compile(..., pinned=rows)` may not get worse. Without a `valset` the trainset is split into halves.
+    """
+
+    def __init__(
+        self,
+        metric: Any = None,
+        *,
+        max_runs: int = 600,
+        max_demos: int = 16,
+        prompt_model: Any = None,
+        perfect_score: float = 1.0,
+        certify: bool = True,
+        teacher_settings: Mapping[str, Any] | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(None if metric == "auto" else metric, **_metric_in(common, metric))
+        if "metric" in common:
+            self.metric = common["metric"]
+        self.max_runs = max_runs
+        self.max_demos = max_demos
+        self.prompt_model = prompt_model
+        self.perfect_score = perfect_score
+        self.certify = certify
+        self.teacher_settings = dict(teacher_settings or {})
+
+    def check_arguments(self) -> None:
+        """Raise for numbers that cannot be."""
+        super().check_arguments()
+        check_number("max_runs", self.max_runs, at_least=20)
+        check_number("max_demos", self.max_demos, at_least=0)
+
+    def steps(self, search: Search, *, pinned: Sequence[Any] | None = None) -> Strand[Candidate]:
+        """Demos, then rounds of challengers, then the certificate."""
+        course = Course(search, self, lm_for_proposals(search, self.prompt_model))
+        winner = yield from course.run()
+        winner = yield from self._unharmed(search, course, winner, check_rows("pinned", pinned) if pinned else [])
+        if course.unseen:
+            certificate = yield from certify(search, winner, course.unseen)
+            search.run.certificate = certificate
+            if certificate is not None:
+                search.decide("certify", winner, str(certificate))
+                if not certificate.kept:
+                    winner = search.baseline
+        return winner
+
+    def _unharmed(self, search: Search, course: Course, winner: Candidate, pinned: Sequence[Any]) -> Strand[Candidate]:
+        """The best candidate that does no worse on any of the pinned rows."""
+        if not pinned:
+            return winner
+        before = yield search.scores(search.baseline, pinned)
+        for candidate in [winner, *course.podium]:
+            after = yield search.scores(candidate, pinned)
+            worse = [i for i, (a, b) in enumerate(zip(after, before, strict=True)) if (a.value or 0.0) < (b.value or 0.0)]
+            if not worse:
+                return candidate
+            search.decide("refuse", candidate, f"pinned row {worse[0]} got worse")
+        return search.baseline
+
+
+def _metric_in(common: dict[str, Any], name: Any) -> dict[str, Any]:
+    """The other arguments, when the first one was this optimizer's name."""
+    if isinstance(name, str) and name != "auto":
+        raise ConfigurationError(f"`metric` is {name!r}; it takes a function.")
+    return {k: v for k, v in common.items() if k != "metric"}

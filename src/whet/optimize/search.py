@@ -73,7 +73,7 @@ class Search:
         self._programs: dict[tuple[str, str], Any] = {}
         self._under_way: dict[Key, Handle] = {}
         self._asked: set[Key] = set()
-        self._known: set[str] = set()
+        self._known: dict[str, Candidate] = {}
         self._row_hashes: dict[int, str] = {}
         self._failures = {"infra_error": 0, "metric_error": 0, "program_error": 0}
         self._judged = False
@@ -91,7 +91,7 @@ class Search:
     def add(self, candidate: Candidate, reason: str = "") -> Candidate:
         """Put a candidate on record."""
         if candidate.hash not in self._known:
-            self._known.add(candidate.hash)
+            self._known[candidate.hash] = candidate
             self.run.candidates.append(candidate)
             self.journal.candidate(candidate, lambda: self.program_of(candidate))
         elif candidate.seed is not None:  # the program as given may be one of a recipe's numbered candidates too
@@ -100,6 +100,10 @@ class Search:
         if reason:
             self.decide("propose", candidate, reason)
         return candidate
+
+    def candidate(self, name: str) -> Candidate | None:
+        """The candidate of this hash, if it is on record."""
+        return self._known.get(name)
 
     def decide(self, kind: str, candidate: Candidate | None = None, reason: str = "", **facts: Any) -> None:
         """Put a decision on record."""

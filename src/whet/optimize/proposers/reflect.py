@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -14,6 +14,7 @@ from whet.core.flow import Flow
 from whet.core.signature import Signature
 from whet.datasets.leaks import find_copied
 from whet.errors import ConfigurationError
+from whet.evaluate.metric import MetricCall
 from whet.modules.predict import Predict
 from whet.optimize.candidate import Candidate
 from whet.optimize.proposers.blame import Blame
@@ -24,6 +25,9 @@ from whet.optimize.strand import Handle, Strand
 __all__ = ["Reflect", "Rewritten", "lm_for_proposals", "outline_of", "shown_run"]
 
 _LONGEST = 20_000
+_REFUSED_SHOWN = 4
+# How many arguments after example and prediction a metric takes that can be asked about one predictor: the trace and the name.
+_TELLS_STEPS = 2
 
 
 class RewriteInstruction(Signature):
@@ -35,6 +39,7 @@ class RewriteInstruction(Signature):
     step: str = InputField(desc="the step whose instruction is to be rewritten")
     current_instruction: str = InputField()
     examples_with_feedback: str = InputField(desc="runs of the program: inputs, what the steps gave, and how that was judged")
+    earlier_proposals: str = InputField(desc="how other proposals for this step begin, and why they were not kept; do not repeat them")
     remark: str = InputField(desc="what to mind this time")
     new_instruction: str = OutputField(desc="the whole instruction for the step, nothing else")
 
@@ -75,7 +80,8 @@ class Reflect:
     """Proposes instructions. It shows `k` failed runs and one good one of the candidate, with their feedback.
 
     `model` writes, at temperature 1, each time with another rollout, so that proposals differ also where a cache is on. A proposal that is
-    empty, unchanged, known or copied from training rows (`guard` words in a row) is refused with its reason, which is on record.
+    empty, unchanged, known or copied from training rows (`guard` words in a row) is refused with its reason, which is on record and shown to
+    those who write the next ones. A `metric` that takes the name of a predictor is asked what it has to say about that one.
     """
 
     search: Search
@@ -83,7 +89,9 @@ class Reflect:
     k: int = 5
     perfect: float = 1.0
     guard: int = 8
+    metric: MetricCall | None = None
     known: set[str] = field(default_factory=set)
+    refused: dict[str, list[str]] = field(default_factory=dict)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -110,16 +118,24 @@ class Reflect:
         answer = yield self.search.ask(f"merge {number}", lambda: self._written(candidate, name, [], remark, rng.randrange(10**9)))
         return self._candidate(candidate, answer, "merge")
 
-    def _ask(self, candidate: Candidate, name: str, shown: Sequence[tuple[Any, Result]], rng: Random) -> Handle:
+    def texts(self, candidate: Candidate, names: Sequence[str], shown: Sequence[tuple[Any, Result]]) -> Strand[dict[str, str]]:
+        """New instructions for these predictors, each from all of these runs; a proposal that cannot be used is left out."""
+        rng = self.search.rng("texts", candidate.hash, self.count)
+        answers = yield [self._ask(candidate, name, shown, rng, every=True) for name in names]
+        made = [self._candidate(candidate, answer, "reflect") for answer in answers]
+        return {name: c.params[name].instructions for name, c in zip(names, made, strict=True) if c is not None}
+
+    def _ask(self, candidate: Candidate, name: str, shown: Sequence[tuple[Any, Result]], rng: Random, *, every: bool = False) -> Handle:
         bad = [s for s in shown if s[1].value is not None and s[1].value < self.perfect]
         good = [s for s in shown if s[1].value is not None and s[1].value >= self.perfect]
-        picked = rng.sample(bad, min(self.k, len(bad))) + rng.sample(good, min(1, len(good)))
+        picked = list(shown) if every else rng.sample(bad, min(self.k, len(bad))) + rng.sample(good, min(1, len(good)))
         remark, rollout = REMARKS[self.count % len(REMARKS)], rng.randrange(10**9)
         self.count += 1
         return self.search.ask(f"reflect {self.count}", lambda: self._written(candidate, name, picked, remark, rollout))
 
     def _written(self, candidate: Candidate, name: str, shown: Sequence[tuple[Any, Result]], remark: str, rollout: int) -> Flow[Rewritten]:
         writer = Predict(RewriteInstruction, adapter=ChatAdapter())
+        shown = yield from self._told(name, shown)
         prediction = yield from writer.run_flow(
             (),
             {
@@ -127,12 +143,35 @@ class Reflect:
                 "step": name,
                 "current_instruction": candidate.params[name].instructions,
                 "examples_with_feedback": "\n\n".join(shown_run(row, result, self.perfect) for row, result in shown) or "none this time",
+                "earlier_proposals": "\n".join(self.refused.get(name, [])[-_REFUSED_SHOWN:]) or "none",
                 "remark": remark,
                 "lm": self.model.copy(temperature=1.0, rollout_id=rollout),
             },
         )
         text = str(prediction.new_instruction).strip().strip("`").strip()
         return Rewritten(name=name, text=text, trouble=self._trouble(candidate, name, text))
+
+    def _told(self, name: str, shown: Sequence[tuple[Any, Result]]) -> Flow[list[tuple[Any, Result]]]:
+        """The runs with what the metric says about one predictor's part in them, where it can tell."""
+        if self.metric is None or self.metric.extra < _TELLS_STEPS:
+            return list(shown)
+        told = []
+        for row, result in shown:
+            steps = list(result.steps or ())
+            own = [step for step in steps if step.name == name]
+            try:
+                score = yield from self.metric.flow(row, result.prediction, steps, name, own)
+            except Exception as error:  # noqa: BLE001 - a metric that cannot tell leaves the feedback as it was
+                self.search.decide("failed", None, f"the metric about `{name}`: {type(error).__name__}: {error}")
+                told.append((row, result))
+                continue
+            feedback = score.feedback or (result.score.feedback if result.score is not None else "")
+            told.append((row, replace(result, score=replace(score, value=result.value or 0.0, feedback=feedback))))
+        return told
+
+    def refuse(self, name: str, text: str, reason: str) -> None:
+        """Remember why a proposal for this predictor was not kept."""
+        self.refused.setdefault(name, []).append(f"- {_beginning(text)} ({reason})")
 
     def _trouble(self, candidate: Candidate, name: str, text: str) -> str:
         old = candidate.params[name].instructions
@@ -155,6 +194,7 @@ class Reflect:
         made = candidate.with_instructions({answer.name: answer.text}, f"{label} {answer.name}")
         if trouble:
             self.search.decide("refuse", made, trouble)
+            self.refuse(answer.name, answer.text, trouble)
             return None
         self.known.add(answer.text)
         return self.search.add(made, label)
@@ -193,3 +233,8 @@ def _judged(row: Any, result: Result, perfect: float) -> str:
 def _values(values: Mapping[str, Any], width: int = 1500) -> str:
     text = "; ".join(f"{k} = {v}" for k, v in values.items() if k != "augmented")
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _beginning(text: str, width: int = 120) -> str:
+    first = " ".join(text.split(". ")[0].split())
+    return first if len(first) <= width else first[: width - 1] + "…"

@@ -1,0 +1,73 @@
+"""The certificate: what was gained, measured on rows that the search never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whet.evaluate.comparison import Comparison, compare
+from whet.evaluate.statistics import Estimate, mean_interval
+from whet.optimize.candidate import Candidate
+from whet.optimize.search import Search
+from whet.optimize.strand import Strand
+
+__all__ = ["Certificate", "certify"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """The winner against the program as given, on the same `n` rows, which nothing in the search had looked at.
+
+    `gain` is the mean difference with its 95 % interval; `reliable` says whether it is more than chance. `kept` is false when the winner
+    did worse here and the program as given was handed back instead; `score` is that of what was handed back.
+    """
+
+    n: int
+    baseline: Estimate
+    winner: Estimate
+    comparison: Comparison
+    kept: bool
+
+    @property
+    def gain(self) -> Estimate:
+        """The mean difference with its interval; 0 when the program as given was handed back."""
+        return self.comparison.effect
+
+    @property
+    def score(self) -> Estimate:
+        """The mean of the program that was handed back, on these rows."""
+        return self.winner if self.kept else self.baseline
+
+    @property
+    def reliable(self) -> bool:
+        """Whether there is a gain beyond chance."""
+        return self.kept and self.comparison.reliable and self.gain.value > 0
+
+    def __str__(self) -> str:
+        e = self.gain
+        numbers = f"{e.value:+.3f}, 95 % interval {e.low:+.3f} to {e.high:+.3f}, {self.n} unseen rows"
+        if not self.kept:
+            return f"No reliable gain: the best candidate did worse on unseen rows ({numbers}), so the program is handed back as given."
+        if self.reliable:
+            return f"Gain on rows the search never saw: {numbers}."
+        return f"No reliable gain: {numbers}. Only a gain of about {self.comparison.detectable:.2f} would have shown with so few rows."
+
+
+def certify(search: Search, winner: Candidate, rows: Sequence[Any], *, rank: float = 0.0) -> Strand[Certificate | None]:
+    """Run winner and baseline on untouched rows and compare them; `None` when too few rows could be scored on both."""
+    handles = [h for c in (winner, search.baseline) for h in search.scores(c, rows, rank=rank)]
+    results = yield handles
+    pairs = [(a.value, b.value) for a, b in zip(results[: len(rows)], results[len(rows) :], strict=True)]
+    good = [(a, b) for a, b in pairs if a is not None and b is not None]
+    if len(good) < 5:
+        return None
+    mine, theirs = [a for a, _ in good], [b for _, b in good]
+    comparison = compare(theirs, mine, names=("the program as given", "the winner"))
+    return Certificate(
+        n=len(good),
+        baseline=mean_interval(theirs),
+        winner=mean_interval(mine),
+        comparison=comparison,
+        kept=comparison.effect.value >= 0,
+    )
