@@ -22,6 +22,28 @@ if TYPE_CHECKING:
     from whet.adapters.json import (
         JSONAdapter as JSONAdapter,
     )
+    from whet.compat.cache import (
+        cache as cache,
+    )
+    from whet.compat.logs import (
+        disable_logging as disable_logging,
+        enable_logging as enable_logging,
+    )
+    from whet.compat.names import (
+        BaseModule as BaseModule,
+        DSPyError as DSPyError,
+        inspect_history as inspect_history,
+    )
+    from whet.compat.saving import (
+        load as load,
+        load_settings as load_settings,
+    )
+    from whet.compat.teleprompt import (
+        BayesianSignatureOptimizer as BayesianSignatureOptimizer,
+    )
+    from whet.compat.trace_data import (
+        bootstrap_trace_data as bootstrap_trace_data,
+    )
     from whet.core.context import (
         configure as configure,
         context as context,
@@ -75,8 +97,29 @@ if TYPE_CHECKING:
         Step as Step,
         Trace as Trace,
     )
+    from whet.core.types.audio import (
+        Audio as Audio,
+    )
+    from whet.core.types.custom import (
+        Type as Type,
+    )
+    from whet.core.types.file import (
+        File as File,
+    )
     from whet.core.types.history import (
         History as History,
+    )
+    from whet.core.types.image import (
+        Image as Image,
+    )
+    from whet.core.types.text import (
+        Code as Code,
+        Reasoning as Reasoning,
+    )
+    from whet.core.types.tools import (
+        ToolCall as ToolCall,
+        ToolCallResults as ToolCallResults,
+        ToolCalls as ToolCalls,
     )
     from whet.errors import (
         AdapterParseError as AdapterParseError,
@@ -94,6 +137,7 @@ if TYPE_CHECKING:
         LMError as LMError,
         LMInvalidRequestError as LMInvalidRequestError,
         LMNotConfiguredError as LMNotConfiguredError,
+        LMNotRecordedError as LMNotRecordedError,
         LMProviderError as LMProviderError,
         LMRateLimitError as LMRateLimitError,
         LMServerError as LMServerError,
@@ -126,11 +170,20 @@ if TYPE_CHECKING:
     from whet.lm.cache import (
         explain_cache as explain_cache,
     )
+    from whet.lm.cassette import (
+        cassette as cassette,
+    )
     from whet.lm.configure_cache import (
         configure_cache as configure_cache,
     )
+    from whet.lm.embedder import (
+        Embedder as Embedder,
+    )
     from whet.lm.facts import (
         Price as Price,
+    )
+    from whet.lm.fallback import (
+        Fallback as Fallback,
     )
     from whet.lm.lm import (
         LM as LM,
@@ -139,6 +192,12 @@ if TYPE_CHECKING:
         Provider as Provider,
         ReinforceJob as ReinforceJob,
         TrainingJob as TrainingJob,
+    )
+    from whet.lm.router import (
+        Router as Router,
+    )
+    from whet.lm.usage import (
+        track_usage as track_usage,
     )
     from whet.modules.assertion import (
         Assert as Assert,
@@ -157,6 +216,9 @@ if TYPE_CHECKING:
     from whet.modules.predict import (
         Predict as Predict,
     )
+    from whet.modules.retrieve import (
+        Retrieve as Retrieve,
+    )
     from whet.optimize.auto import (
         Auto as Auto,
     )
@@ -164,8 +226,14 @@ if TYPE_CHECKING:
         BootstrapFewShot as BootstrapFewShot,
         LabeledFewShot as LabeledFewShot,
     )
+    from whet.optimize.gepa import (
+        GEPA as GEPA,
+    )
     from whet.optimize.journal import (
         load_best as load_best,
+    )
+    from whet.optimize.miprov2 import (
+        MIPROv2 as MIPROv2,
     )
     from whet.optimize.optimizer import (
         Optimizer as Optimizer,
@@ -173,6 +241,18 @@ if TYPE_CHECKING:
     from whet.optimize.random_search import (
         BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch,
         BootstrapRS as BootstrapRS,
+    )
+    from whet.retrieve import (
+        ColBERTv2 as ColBERTv2,
+        Embeddings as Embeddings,
+        EmbeddingsWithScores as EmbeddingsWithScores,
+        KNN as KNN,
+    )
+    from whet.sandbox import (
+        CodeInterpreter as CodeInterpreter,
+        FinalOutput as FinalOutput,
+        PythonInterpreter as PythonInterpreter,
+        SandboxSerializable as SandboxSerializable,
     )
     from whet.tools.mcp import (
         mcp_tools as mcp_tools,
@@ -188,9 +268,12 @@ _HOMES: dict[str, str] = {
     "AdapterParseError": "whet.errors",
     "Assert": "whet.modules.assertion",
     "AssertionFailed": "whet.errors",
+    "Audio": "whet.core.types.audio",
     "Auto": "whet.optimize.auto",
     "BaseCallback": "whet.core.events",
     "BaseLM": "whet.lm.base",
+    "BaseModule": "whet.compat.names",
+    "BayesianSignatureOptimizer": "whet.compat.teleprompt",
     "BootstrapFewShot": "whet.optimize.few_shot",
     "BootstrapFewShotWithRandomSearch": "whet.optimize.random_search",
     "BootstrapRS": "whet.optimize.random_search",
@@ -202,20 +285,33 @@ _HOMES: dict[str, str] = {
     "ChatAdapter": "whet.adapters.chat",
     "Choice": "whet.core.exchange",
     "Citation": "whet.core.exchange",
+    "Code": "whet.core.types.text",
     "CodeExecutionError": "whet.errors",
+    "CodeInterpreter": "whet.sandbox",
     "CodeInterpreterError": "whet.errors",
+    "ColBERTv2": "whet.retrieve",
     "Completions": "whet.core.records",
     "ConfigurationError": "whet.errors",
     "ContextWindowExceededError": "whet.errors",
+    "DSPyError": "whet.compat.names",
+    "Embedder": "whet.lm.embedder",
+    "Embeddings": "whet.retrieve",
+    "EmbeddingsWithScores": "whet.retrieve",
     "Evaluate": "whet.evaluate.evaluate",
     "EvaluationError": "whet.errors",
     "EvaluationResult": "whet.evaluate.row",
     "Example": "whet.core.records",
+    "Fallback": "whet.lm.fallback",
     "Field": "whet.core.field",
+    "File": "whet.core.types.file",
+    "FinalOutput": "whet.sandbox",
+    "GEPA": "whet.optimize.gepa",
     "History": "whet.core.types.history",
+    "Image": "whet.core.types.image",
     "InputError": "whet.errors",
     "InputField": "whet.core.field",
     "JSONAdapter": "whet.adapters.json",
+    "KNN": "whet.retrieve",
     "LM": "whet.lm.lm",
     "LMAuthError": "whet.errors",
     "LMBillingError": "whet.errors",
@@ -223,6 +319,7 @@ _HOMES: dict[str, str] = {
     "LMError": "whet.errors",
     "LMInvalidRequestError": "whet.errors",
     "LMNotConfiguredError": "whet.errors",
+    "LMNotRecordedError": "whet.errors",
     "LMProviderError": "whet.errors",
     "LMRateLimitError": "whet.errors",
     "LMServerError": "whet.errors",
@@ -232,6 +329,7 @@ _HOMES: dict[str, str] = {
     "LMUnsupportedFeatureError": "whet.errors",
     "LMUnsupportedModelError": "whet.errors",
     "LabeledFewShot": "whet.optimize.few_shot",
+    "MIPROv2": "whet.optimize.miprov2",
     "Message": "whet.core.messages",
     "MissingExtraError": "whet.errors",
     "Module": "whet.modules.module",
@@ -243,9 +341,14 @@ _HOMES: dict[str, str] = {
     "Prediction": "whet.core.records",
     "Price": "whet.lm.facts",
     "Provider": "whet.lm.provider",
+    "PythonInterpreter": "whet.sandbox",
+    "Reasoning": "whet.core.types.text",
     "ReinforceJob": "whet.lm.provider",
     "Request": "whet.core.exchange",
     "Response": "whet.core.exchange",
+    "Retrieve": "whet.modules.retrieve",
+    "Router": "whet.lm.router",
+    "SandboxSerializable": "whet.sandbox",
     "SchemaError": "whet.errors",
     "Score": "whet.core.records",
     "Signature": "whet.core.signature",
@@ -256,27 +359,40 @@ _HOMES: dict[str, str] = {
     "StreamEvent": "whet.core.exchange",
     "Suggest": "whet.modules.assertion",
     "Tool": "whet.tools.tool",
+    "ToolCall": "whet.core.types.tools",
+    "ToolCallResults": "whet.core.types.tools",
+    "ToolCalls": "whet.core.types.tools",
     "ToolError": "whet.errors",
     "ToolSpec": "whet.core.exchange",
     "Trace": "whet.core.trace",
     "TrainingJob": "whet.lm.provider",
     "TruncatedError": "whet.errors",
+    "Type": "whet.core.types.custom",
     "Usage": "whet.core.exchange",
     "WhetError": "whet.errors",
+    "bootstrap_trace_data": "whet.compat.trace_data",
     "budget": "whet.lm.budget",
+    "cache": "whet.compat.cache",
+    "cassette": "whet.lm.cassette",
     "configure": "whet.core.context",
     "configure_cache": "whet.lm.configure_cache",
     "context": "whet.core.context",
+    "disable_logging": "whet.compat.logs",
+    "enable_logging": "whet.compat.logs",
     "ensure_signature": "whet.core.signature",
     "explain_cache": "whet.lm.cache",
     "infer_prefix": "whet.core.field",
+    "inspect_history": "whet.compat.names",
     "is_retryable_lm_error": "whet.errors",
+    "load": "whet.compat.saving",
     "load_best": "whet.optimize.journal",
+    "load_settings": "whet.compat.saving",
     "make_signature": "whet.core.signature",
     "mcp_tools": "whet.tools.mcp",
     "settings": "whet.core.context",
     "signature_of_function": "whet.core.function",
     "trace": "whet.core.recording",
+    "track_usage": "whet.lm.usage",
 }
 
 _PACKAGES = frozenset({"adapters", "datasets", "errors", "evaluate", "optimize", "testing"})

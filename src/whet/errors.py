@@ -53,6 +53,7 @@ __all__ = [
     "LMError",
     "LMInvalidRequestError",
     "LMNotConfiguredError",
+    "LMNotRecordedError",
     "LMProviderError",
     "LMRateLimitError",
     "LMServerError",
@@ -299,6 +300,12 @@ class LMNotConfiguredError(LMConfigurationError):
     """A key, an endpoint or a provider is missing."""
 
     code = "not_configured"
+
+
+class LMNotRecordedError(LMConfigurationError):
+    """A cassette that only replays does not hold this request."""
+
+    code = "not_recorded"
 
 
 class LMUnsupportedFeatureError(LMError):

@@ -128,13 +128,17 @@ class BaseLM:
         answering = self._recorded_answer(request, cache)
         if handlers:
             answering = observed("lm", self, {"messages": message_dicts(request.messages), **request.options}, answering)
-        return (yield from answering)
+        return answering
 
     def _recorded_answer(self, request: Request, cache: bool | str | None) -> Flow[Response]:
-        started = time.time()
+        started, settings = time.time(), current()
         try:
-            engine, memory = self.engine(cache), current().call_store
-            response: Response = yield from (engine if memory is None else memory.around(engine, self)).flow(request)
+            engine = self.engine(cache)
+            if settings.cassette is not None:
+                engine = settings.cassette.around(engine, self)
+            if settings.call_store is not None:
+                engine = settings.call_store.around(engine, self)
+            response: Response = yield from engine.flow(request)
         except LMError as error:
             error.model = error.model or self.model
             self._record(CallRecord(request, None, error, self.model, started))

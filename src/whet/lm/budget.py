@@ -153,8 +153,9 @@ class Metered:
     def flow(self, request: Request) -> Flow[Response]:
         """Answer a request, if there is enough left for it."""
         purse: Budget | None = current().budget
-        if purse is None:
-            return (yield from self.inner.flow(request))
+        return self.inner.flow(request) if purse is None else self._paid(request, purse)
+
+    def _paid(self, request: Request, purse: Budget) -> Flow[Response]:
         purse.reserve(self.price, self.model)
         usage: Usage | None = None
         cost: float | None = None

@@ -29,10 +29,12 @@ class OwnMethod:
         """One call of the method, sync or async."""
         listener = current().listener
         if hasattr(self.lm, "stream_complete") and (listener is not None or not hasattr(self.lm, "complete")):
-            return (yield from self._piecewise(request, listener or _nobody))
+            return self._piecewise(request, listener or _nobody)
+        return self._whole(request) if listener is None else self._replayed(request, listener)
+
+    def _replayed(self, request: Request, listener: Callable[[StreamEvent], None]) -> Flow[Response]:
         response = yield from self._whole(request)
-        if listener is not None:
-            replay(response, listener)
+        replay(response, listener)
         return response
 
     def _whole(self, request: Request) -> Flow[Response]:

@@ -30,9 +30,10 @@ class Sampled:
     def flow(self, request: Request) -> Flow[Response]:
         """Answer a request."""
         if request.n == 1:
-            return (yield from self.inner.flow(request))
-        if self.split:
-            return (yield from self._side_by_side(request, 0))
+            return self.inner.flow(request)
+        return self._side_by_side(request, 0) if self.split else self._filled_up(request)
+
+    def _filled_up(self, request: Request) -> Flow[Response]:
         first: Response = yield from self.inner.flow(request)
         have = len(first.choices)
         if have >= request.n:

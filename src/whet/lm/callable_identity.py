@@ -1,0 +1,53 @@
+"""What tells a user's function apart from another in a cache."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import secrets
+from collections.abc import Callable
+from functools import cache, partial
+from hashlib import blake2b
+from typing import Any
+from weakref import WeakKeyDictionary
+
+__all__ = ["identity_of"]
+
+
+class _Seen:
+    """Numbers for objects that have no lasting name; good for this process only."""
+
+    def __init__(self) -> None:
+        self.numbers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self.count = itertools.count()
+        self.process = secrets.token_hex(8)
+
+    def number(self, thing: Any) -> str:
+        try:
+            return f"{self.process}.{self.numbers.setdefault(thing, next(self.count))}"
+        except TypeError:  # nothing can refer to it weakly, so nothing tells it apart for sure
+            return f"{self.process}.{next(self.count)}"
+
+
+@cache
+def _seen() -> _Seen:
+    return _Seen()
+
+
+def identity_of(function: Callable[..., Any]) -> str:
+    """The name and source of a plain function, which last; for closures, methods and callable objects a name for this process alone.
+
+    >>> identity_of(identity_of).split()[0]
+    'whet.lm.callable_identity.identity_of'
+    """
+    if isinstance(function, partial):
+        return f"partial {identity_of(function.func)} {function.args!r} {sorted(function.keywords.items())!r}"
+    if inspect.isfunction(function) and function.__closure__ is None:
+        try:
+            source = inspect.getsource(function)
+        except (OSError, TypeError):
+            source = repr((function.__code__.co_code, function.__code__.co_consts))
+        return f"{function.__module__}.{function.__qualname__} {blake2b(source.encode(), digest_size=16).hexdigest()}"
+    owner = getattr(function, "__self__", None)
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{name} {_seen().number(function if owner is None else owner)}"

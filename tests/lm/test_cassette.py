@@ -1,0 +1,140 @@
+"""Cassettes: what was recorded is replayed without a model, streams and failures too, and no secret reaches the file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import whet
+from whet.core.exchange import Choice, Response, Usage
+from whet.errors import ConfigurationError, LMError, LMNotRecordedError, LMServerError
+from whet.testing import ScriptedLM, StubServer, no_real_calls
+
+CANARY = "sk-canary-8f7e6d5c4b3a2910"
+
+
+def program(lm: Any) -> list[Any]:
+    return [lm("one"), lm("two"), lm("one"), lm("three", n=2, temperature=1.0)]
+
+
+def test_a_program_replays_to_the_same_answers_with_no_server(tmp_path: Path) -> None:
+    tape = tmp_path / "deep" / "tape.jsonl"
+    with StubServer("openai", lambda r: f"answer {r.body['messages'][-1]['content']}") as stub:
+        with whet.cassette(tape, "record"):
+            first = program(stub.lm())
+        sent = stub.count
+    gone = stub_of_nobody()
+    with no_real_calls(), whet.cassette(tape, mode="replay"):
+        assert program(gone) == first
+    assert (sent, len(tape.read_text(encoding="utf-8").splitlines())) == (5, 4)
+
+
+def stub_of_nobody() -> whet.LM:
+    return whet.LM("openai/stub", api_base="http://127.0.0.1:1/v1", api_key="none", cache=False, num_retries=0)
+
+
+def test_a_request_that_is_not_there_is_a_typed_error_that_shows_the_difference(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    with whet.cassette(tape, "record"):
+        ScriptedLM(["a"])("The colour of the sky")
+    with whet.cassette(tape, "replay"):
+        with pytest.raises(LMNotRecordedError, match="colour of the sea") as caught:
+            ScriptedLM(["a"])("The colour of the sea")
+        assert "sky" in str(caught.value)
+        assert ScriptedLM([])("The colour of the sky") == ["a"]
+        with pytest.raises(LMNotRecordedError, match="1 times, and asked for once more"):
+            ScriptedLM(["a"])("The colour of the sky")
+
+
+def test_equal_requests_come_back_in_their_order(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    with whet.cassette(tape, "record"):
+        lm = ScriptedLM(["first", "second"])
+        lm("again"), lm("again")
+    with whet.cassette(tape, "replay"):
+        assert [ScriptedLM([])("again"), ScriptedLM([])("again")] == [["first"], ["second"]]
+
+
+def test_auto_records_what_is_new(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    with whet.cassette(tape) as cassette:
+        assert cassette.mode == "auto"
+        ScriptedLM(["a"])("one")
+    lm = ScriptedLM(["b"])
+    with whet.cassette(tape):
+        assert (lm("one"), lm("two")) == (["a"], ["b"])
+    assert lm.calls == 1
+
+
+def test_a_stream_replays_in_the_same_pieces(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    rich = Response(choices=(Choice(text="one two three", reasoning="hm hm"),), usage=Usage(input_tokens=5, output_tokens=4))
+
+    def kinds(lm: Any) -> list[Any]:
+        stream = lm.stream("Hi")
+        return [(e.kind, e.text) for e in stream] + [stream.response.usage.total_tokens]
+
+    async def akinds(lm: Any) -> list[Any]:
+        stream = lm.stream("Hi")
+        return [(e.kind, e.text) async for e in stream] + [stream.response.usage.total_tokens]
+
+    with StubServer("openai", rich) as stub, whet.cassette(tape, "record"):
+        first, second = kinds(stub.lm()), asyncio.run(akinds(stub.lm()))
+    with whet.cassette(tape, "replay"):
+        assert kinds(stub_of_nobody()) == first
+        assert asyncio.run(akinds(stub_of_nobody())) == second == first
+    assert [k for k, _ in first[:-1]].count("text") == 3
+
+
+def test_failures_are_part_of_it(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    with StubServer("openai", faults=["503:2.5"]) as stub, whet.cassette(tape, "record"), pytest.raises(LMServerError):
+        stub.lm()("Hi")
+    with whet.cassette(tape, "replay"), pytest.raises(LMServerError) as caught:
+        stub_of_nobody()("Hi")
+    assert (caught.value.status, caught.value.retry_after) == (503, 2.5)
+
+
+def test_no_secret_reaches_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = tmp_path / "tape.jsonl"
+    monkeypatch.setenv("SOME_SERVICE_TOKEN", "token-canary-123456")
+    with StubServer("openai", f"I saw {CANARY}") as stub, whet.cassette(tape, "record", secrets=["hush-hush-canary"]):
+        lm = stub.lm(api_key=CANARY, headers={"x-team": "header-canary-1"})
+        lm(f"Key {CANARY}, token-canary-123456, hush-hush-canary")
+    text = tape.read_text(encoding="utf-8")
+    assert "canary" not in text
+    assert "127.0.0.1" not in text
+    json.loads(text)
+
+
+def test_a_damaged_file_says_which_line(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    tape.write_text('{"format": 1, "request": "x", "response": {}}\nnonsense\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="Line 2"), whet.cassette(tape, "replay"):
+        pass
+    with pytest.raises(ConfigurationError, match="no cassette"), whet.cassette(tmp_path / "none.jsonl", "replay"):
+        pass
+    with pytest.raises(ConfigurationError, match="mode"), whet.cassette(tape, "rewind"):  # type: ignore[arg-type]
+        pass
+
+
+def test_threads_and_tasks_share_one(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+
+    async def many(lm: Any) -> list[Any]:
+        return await asyncio.gather(*(lm.acall(f"question {i}") for i in range(50)))
+
+    with whet.cassette(tape, "record"):
+        first = asyncio.run(many(ScriptedLM(lambda r: r.messages[-1].text.upper())))
+    with whet.cassette(tape, "replay"):
+        assert asyncio.run(many(ScriptedLM([]))) == first
+
+
+def test_errors_that_are_no_lm_errors_stay_what_they_are(tmp_path: Path) -> None:
+    with whet.cassette(tmp_path / "t.jsonl", "record"), pytest.raises(ZeroDivisionError):
+        ScriptedLM([ZeroDivisionError("oops")])("Hi")
+    assert not issubclass(ZeroDivisionError, LMError)
