@@ -6,8 +6,7 @@ import enum
 from typing import Literal, Optional
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import whet
 from whet.adapters.chat import ChatAdapter

@@ -7,12 +7,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from whet.adapters.chat import ChatAdapter, short_type
+from whet.adapters.reading import Reading
 from whet.core.exchange import Capabilities, Choice
 from whet.core.schema import read_object, strict_schema
 from whet.core.signature import Signature
 from whet.errors import SchemaError
 
 __all__ = ["JSONAdapter"]
+
+
+def whole_reader(signature: Signature) -> Any:
+    """pydantic's compiled reader of a clean answer, where models are among the outputs and it reads every field as we do; else None."""
+    schemas = [f.schema for f in signature.output_fields.values()]
+    if not any(getattr(schema, "validator", None) is not None for schema in schemas):
+        return None
+    if not all(part.pydantic_reads for schema in schemas for part in schema.family()):
+        return None
+    from pydantic import TypeAdapter  # noqa: PLC0415 - slow to import, and pydantic's models are here already
+    from pydantic.errors import PydanticUserError  # noqa: PLC0415 - as above
+    from typing_extensions import TypedDict  # noqa: PLC0415 - comes with pydantic
+
+    try:
+        answer = TypedDict("Answer", {f.name: f.annotation for f in signature.output_fields.values()})  # type: ignore[operator]
+        return TypeAdapter(answer).validator
+    except (PydanticUserError, NameError, TypeError):
+        return None
+
 
 # Where any of these is known, the list of a model's parameters is known.
 _NAMED = frozenset({"temperature", "max_tokens", "max_completion_tokens", "stop", "tools"})
@@ -73,6 +93,16 @@ class JSONAdapter(ChatAdapter):
         fields = signature.output_fields.values()
         answer = {f.name: f.schema.dump(outputs[f.name]) if f.name in outputs else missing_field_message for f in fields}
         return json.dumps(answer, indent=2, ensure_ascii=False)
+
+    def _read_text(self, signature: Signature, choice: Choice) -> Reading:
+        kept = self.plan(signature).kept
+        quick = kept["quick"] if "quick" in kept else kept.setdefault("quick", whole_reader(signature))
+        if quick is not None and choice.text:
+            try:
+                return Reading(quick.validate_json(choice.text, strict=True, by_alias=True, by_name=True))
+            except Exception:  # noqa: BLE001 - whatever it or a user's validator says, the tolerant reading says it better
+                pass
+        return super()._read_text(signature, choice)
 
     def split(self, signature: Signature, choice: Choice, repairs: list[str]) -> Mapping[str, Any]:
         """The object in the answer, whatever stands around it."""

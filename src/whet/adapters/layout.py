@@ -36,8 +36,8 @@ class Layout:
             return filled(
                 custom,
                 {
-                    "inputs": _field_list(signature.input_fields.values()),
-                    "outputs": _field_list(signature.output_fields.values()),
+                    "inputs": field_list(signature.input_fields.values()),
+                    "outputs": field_list(signature.output_fields.values()),
                     "structure": self.format_field_structure(signature),
                     "instructions": signature.instructions,
                 },
@@ -48,8 +48,8 @@ class Layout:
     def format_field_description(self, signature: Signature) -> str:
         """The numbered lists of inputs and outputs."""
         return (
-            f"What you are given:\n{_field_list(signature.input_fields.values())}\n"
-            f"What you produce:\n{_field_list(signature.output_fields.values())}"
+            f"What you are given:\n{field_list(signature.input_fields.values())}\n"
+            f"What you produce:\n{field_list(signature.output_fields.values())}"
         )
 
     def format_task_description(self, signature: Signature) -> str:
@@ -135,7 +135,7 @@ def _merged(blocks: list[Any]) -> Any:
     return joined(parts)
 
 
-def _field_list(fields: Iterable[Field]) -> str:
+def field_list(fields: Iterable[Field]) -> str:
     return "\n".join(f"{i}. `{f.name}` ({f.schema.name}): {f.desc}{_remarks(f)}" for i, f in enumerate(fields, 1))
 
 
