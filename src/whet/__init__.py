@@ -13,6 +13,9 @@ from whet.compat.finder import serve_old_paths
 
 TYPE_CHECKING = False  # the checkers read this name as true; importing it from `typing` would cost what all of `whet` costs
 if TYPE_CHECKING:
+    from whet.adapters.baml import (
+        BAMLAdapter as BAMLAdapter,
+    )
     from whet.adapters.base import (
         Adapter as Adapter,
     )
@@ -21,6 +24,15 @@ if TYPE_CHECKING:
     )
     from whet.adapters.json import (
         JSONAdapter as JSONAdapter,
+    )
+    from whet.adapters.template import (
+        TemplateAdapter as TemplateAdapter,
+    )
+    from whet.adapters.two_step import (
+        TwoStepAdapter as TwoStepAdapter,
+    )
+    from whet.adapters.xml import (
+        XMLAdapter as XMLAdapter,
     )
     from whet.compat.cache import (
         cache as cache,
@@ -103,14 +115,22 @@ if TYPE_CHECKING:
     from whet.core.types.custom import (
         Type as Type,
     )
+    from whet.core.types.document import (
+        Citations as Citations,
+        Document as Document,
+    )
     from whet.core.types.file import (
         File as File,
+        Video as Video,
     )
     from whet.core.types.history import (
         History as History,
     )
     from whet.core.types.image import (
         Image as Image,
+    )
+    from whet.core.types.likely import (
+        Likely as Likely,
     )
     from whet.core.types.text import (
         Code as Code,
@@ -270,6 +290,7 @@ _HOMES: dict[str, str] = {
     "AssertionFailed": "whet.errors",
     "Audio": "whet.core.types.audio",
     "Auto": "whet.optimize.auto",
+    "BAMLAdapter": "whet.adapters.baml",
     "BaseCallback": "whet.core.events",
     "BaseLM": "whet.lm.base",
     "BaseModule": "whet.compat.names",
@@ -285,6 +306,7 @@ _HOMES: dict[str, str] = {
     "ChatAdapter": "whet.adapters.chat",
     "Choice": "whet.core.exchange",
     "Citation": "whet.core.exchange",
+    "Citations": "whet.core.types.document",
     "Code": "whet.core.types.text",
     "CodeExecutionError": "whet.errors",
     "CodeInterpreter": "whet.sandbox",
@@ -294,6 +316,7 @@ _HOMES: dict[str, str] = {
     "ConfigurationError": "whet.errors",
     "ContextWindowExceededError": "whet.errors",
     "DSPyError": "whet.compat.names",
+    "Document": "whet.core.types.document",
     "Embedder": "whet.lm.embedder",
     "Embeddings": "whet.retrieve",
     "EmbeddingsWithScores": "whet.retrieve",
@@ -329,6 +352,7 @@ _HOMES: dict[str, str] = {
     "LMUnsupportedFeatureError": "whet.errors",
     "LMUnsupportedModelError": "whet.errors",
     "LabeledFewShot": "whet.optimize.few_shot",
+    "Likely": "whet.core.types.likely",
     "MIPROv2": "whet.optimize.miprov2",
     "Message": "whet.core.messages",
     "MissingExtraError": "whet.errors",
@@ -358,6 +382,7 @@ _HOMES: dict[str, str] = {
     "Step": "whet.core.trace",
     "StreamEvent": "whet.core.exchange",
     "Suggest": "whet.modules.assertion",
+    "TemplateAdapter": "whet.adapters.template",
     "Tool": "whet.tools.tool",
     "ToolCall": "whet.core.types.tools",
     "ToolCallResults": "whet.core.types.tools",
@@ -367,9 +392,12 @@ _HOMES: dict[str, str] = {
     "Trace": "whet.core.trace",
     "TrainingJob": "whet.lm.provider",
     "TruncatedError": "whet.errors",
+    "TwoStepAdapter": "whet.adapters.two_step",
     "Type": "whet.core.types.custom",
     "Usage": "whet.core.exchange",
+    "Video": "whet.core.types.file",
     "WhetError": "whet.errors",
+    "XMLAdapter": "whet.adapters.xml",
     "bootstrap_trace_data": "whet.compat.trace_data",
     "budget": "whet.lm.budget",
     "cache": "whet.compat.cache",
