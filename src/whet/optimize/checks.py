@@ -67,7 +67,7 @@ def check_rows(name: str, rows: Any, *, at_least: int = 1) -> list[Any]:
 
 def check_model_inputs(student: Module, rows: Sequence[Any], name: str) -> None:
     """Raise where the rows lack what the program takes, as far as its signature says."""
-    forward = getattr(student, "forward", None)
+    forward = _written_forward(student)
     predictor = next((p for path, p in student.named_predictors() if path in ("self", "predict")), None)
     if forward is not None:
         places = inspect.signature(forward).parameters.values()
@@ -87,6 +87,15 @@ def check_model_inputs(student: Module, rows: Sequence[Any], name: str) -> None:
         if missing or extra:
             what = f"lacks the input {', '.join(f'`{n}`' for n in missing)}" if missing else f"gives the unknown input `{sorted(extra)[0]}`"
             raise InputError(f"Row {i} of `{name}` {what}; the program takes {', '.join(f'`{n}`' for n in sorted(known or needed))}.")
+
+
+def _written_forward(student: Module) -> Any:
+    """The program's `forward`, if it says by name what it takes."""
+    forward = getattr(student, "forward", None)
+    if forward is None:
+        return None
+    kinds = {p.kind for p in inspect.signature(forward).parameters.values()}
+    return forward if kinds - {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL} else None
 
 
 def check_teacher(student: Module, teacher: Module) -> None:

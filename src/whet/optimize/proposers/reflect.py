@@ -97,43 +97,53 @@ class Reflect:
     def __post_init__(self) -> None:
         self.blame = Blame(search=self.search, model=self.model, perfect=self.perfect)
 
-    def propose(self, candidate: Candidate, shown: Sequence[tuple[Any, Result]], number: int, *, label: str = "reflect") -> Strand[list[Candidate]]:
-        """Up to `number` candidates with one new instruction each, written side by side."""
-        rng = self.search.rng(label, candidate.hash, self.count)
+    def propose(
+        self, candidate: Candidate, shown: Sequence[tuple[Any, Result]], number: int, *, earlier: Mapping[str, str] | None = None
+    ) -> Strand[list[Candidate]]:
+        """Up to `number` candidates with one new instruction each, written side by side.
+
+        `earlier` is what to say about refused proposals (`self.memory()`): strands that run beside others that refuse take it at a moment
+        that does not depend on timing.
+        """
+        told = self.memory() if earlier is None else earlier
+        rng = self.search.rng("reflect", candidate.hash, self.count)
         failed = [(row, result) for row, result in shown if result.value is not None and result.value < self.perfect]
         if not failed:
             return []
         targets = yield from self.blame.targets(candidate, failed, number, rng)
-        handles = [self._ask(candidate, name, shown, rng) for name in targets]
+        handles = [self._ask(candidate, name, self._picked(shown, rng), rng, told) for name in targets]
         answers = yield handles
-        found = (self._candidate(candidate, a, label) for a in answers)
+        found = (self._candidate(candidate, a, "reflect") for a in answers)
         return [c for c in found if c is not None]
 
     def merge(self, candidate: Candidate, name: str, other: str) -> Strand[Candidate | None]:
         """A candidate whose instruction for one predictor combines its own with another one that did well too."""
-        self.count += 1
-        number = self.count
-        rng = self.search.rng("merge", candidate.hash, other)
-        remark = f"Another instruction for this step also did well. Combine the best of both: {other}"
-        answer = yield self.search.ask(f"merge {number}", lambda: self._written(candidate, name, [], remark, rng.randrange(10**9)))
-        return self._candidate(candidate, answer, "merge")
+        rng = self.search.rng("merge", candidate.hash, name, other)
+        remark, rollout = f"Another instruction for this step also did well. Combine the best of both: {other}", rng.randrange(10**9)
+        answer = yield self.search.ask(f"merge {name}", lambda: self._written(candidate, name, (), (remark, "none"), rollout))
+        return self._candidate(candidate, answer, "merge", fresh=False)
 
     def texts(self, candidate: Candidate, names: Sequence[str], shown: Sequence[tuple[Any, Result]]) -> Strand[dict[str, str]]:
         """New instructions for these predictors, each from all of these runs; a proposal that cannot be used is left out."""
         rng = self.search.rng("texts", candidate.hash, self.count)
-        answers = yield [self._ask(candidate, name, shown, rng, every=True) for name in names]
+        answers = yield [self._ask(candidate, name, shown, rng, self.memory()) for name in names]
         made = [self._candidate(candidate, answer, "reflect") for answer in answers]
         return {name: c.params[name].instructions for name, c in zip(names, made, strict=True) if c is not None}
 
-    def _ask(self, candidate: Candidate, name: str, shown: Sequence[tuple[Any, Result]], rng: Random, *, every: bool = False) -> Handle:
+    def _picked(self, shown: Sequence[tuple[Any, Result]], rng: Random) -> list[tuple[Any, Result]]:
         bad = [s for s in shown if s[1].value is not None and s[1].value < self.perfect]
         good = [s for s in shown if s[1].value is not None and s[1].value >= self.perfect]
-        picked = list(shown) if every else rng.sample(bad, min(self.k, len(bad))) + rng.sample(good, min(1, len(good)))
-        remark, rollout = REMARKS[self.count % len(REMARKS)], rng.randrange(10**9)
-        self.count += 1
-        return self.search.ask(f"reflect {self.count}", lambda: self._written(candidate, name, picked, remark, rollout))
+        return rng.sample(bad, min(self.k, len(bad))) + rng.sample(good, min(1, len(good)))
 
-    def _written(self, candidate: Candidate, name: str, shown: Sequence[tuple[Any, Result]], remark: str, rollout: int) -> Flow[Rewritten]:
+    def _ask(self, candidate: Candidate, name: str, runs: Sequence[tuple[Any, Result]], rng: Random, told: Mapping[str, str]) -> Handle:
+        words = REMARKS[self.count % len(REMARKS)], told.get(name, "none")
+        rollout = rng.randrange(10**9)
+        self.count += 1
+        return self.search.ask(f"reflect {self.count}", lambda: self._written(candidate, name, runs, words, rollout))
+
+    def _written(
+        self, candidate: Candidate, name: str, shown: Sequence[tuple[Any, Result]], words: tuple[str, str], rollout: int
+    ) -> Flow[Rewritten]:
         writer = Predict(RewriteInstruction, adapter=ChatAdapter())
         shown = yield from self._told(name, shown)
         prediction = yield from writer.run_flow(
@@ -143,8 +153,8 @@ class Reflect:
                 "step": name,
                 "current_instruction": candidate.params[name].instructions,
                 "examples_with_feedback": "\n\n".join(shown_run(row, result, self.perfect) for row, result in shown) or "none this time",
-                "earlier_proposals": "\n".join(self.refused.get(name, [])[-_REFUSED_SHOWN:]) or "none",
-                "remark": remark,
+                "earlier_proposals": words[1],
+                "remark": words[0],
                 "lm": self.model.copy(temperature=1.0, rollout_id=rollout),
             },
         )
@@ -169,6 +179,10 @@ class Reflect:
             told.append((row, replace(result, score=replace(score, value=result.value or 0.0, feedback=feedback))))
         return told
 
+    def memory(self) -> dict[str, str]:
+        """What to tell a writer about the proposals that were refused last, by predictor."""
+        return {name: "\n".join(lines[-_REFUSED_SHOWN:]) for name, lines in self.refused.items()}
+
     def refuse(self, name: str, text: str, reason: str) -> None:
         """Remember why a proposal for this predictor was not kept."""
         self.refused.setdefault(name, []).append(f"- {_beginning(text)} ({reason})")
@@ -185,18 +199,19 @@ class Reflect:
         own = [c for c in copied if c.span not in old.lower()]
         return f"the proposal copies a training row: {own[0].span!r}" if own else ""
 
-    def _candidate(self, candidate: Candidate, answer: Any, label: str) -> Candidate | None:
+    def _candidate(self, candidate: Candidate, answer: Any, label: str, fresh: bool = True) -> Candidate | None:
         if isinstance(answer, Exception):
             return None
         trouble = answer.trouble
-        if not trouble and answer.text in self.known:
+        if not trouble and fresh and answer.text in self.known:
             trouble = "the proposal is not new"
         made = candidate.with_instructions({answer.name: answer.text}, f"{label} {answer.name}")
         if trouble:
             self.search.decide("refuse", made, trouble)
             self.refuse(answer.name, answer.text, trouble)
             return None
-        self.known.add(answer.text)
+        if fresh:
+            self.known.add(answer.text)
         return self.search.add(made, label)
 
 
