@@ -1,0 +1,17 @@
+"""Switches for assertions that older programs set; here assertions are always on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["assert_transform_module", "backtrack_handler"]
+
+
+def assert_transform_module(module: Any, handler: Any = None, **options: Any) -> Any:
+    """The module itself: `whet.Assert` and `whet.Suggest` work in every `forward`, without a transformation."""
+    return module
+
+
+def backtrack_handler(function: Any = None, **options: Any) -> Any:
+    """The function itself; backtracking is how assertions always work."""
+    return function

@@ -1,0 +1,64 @@
+"""`python -m whet.compat.dspy script.py args...`: run an unmodified program, or a test-suite, that says `import dspy`.
+
+`-m module` works as with `python`: `python -m whet.compat.dspy -m pytest tests`.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections.abc import Sequence
+
+from whet.compat.finder import DspyAlias
+from whet.errors import ConfigurationError
+
+__all__ = ["install", "main", "uninstall"]
+
+_USAGE = "usage: python -m whet.compat.dspy (script.py | -m module) [arguments]"
+
+
+def install() -> None:
+    """From now on `import dspy` gives whet, in this process.
+
+    Raises `ConfigurationError` when another `dspy` was imported before: two libraries under one name would mix.
+
+    >>> install()
+    >>> import dspy
+    >>> dspy.Predict("question -> answer").signature.signature
+    'question -> answer'
+    >>> uninstall()
+    """
+    loaded = sys.modules.get("dspy")
+    if loaded is not None and loaded is not sys.modules.get("whet"):
+        raise ConfigurationError("`dspy` is imported already. Call `whet.compat.dspy.install()` before anything that imports it.")
+    if DspyAlias not in sys.meta_path:
+        sys.meta_path.insert(0, DspyAlias)
+
+
+def uninstall() -> None:
+    """Undo `install()`; programs that have imported the alias keep what they have."""
+    if DspyAlias in sys.meta_path:
+        sys.meta_path.remove(DspyAlias)
+    for name in [n for n in sys.modules if n == "dspy" or n.startswith("dspy.")]:
+        del sys.modules[name]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what the command line names, as `python` would, with `dspy` standing for whet."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help") or given == ["-m"]:
+        raise SystemExit(_USAGE)
+    install()
+    if given[0] == "-m":
+        sys.argv = given[1:]
+        sys.path.insert(0, os.getcwd())
+        runpy.run_module(given[1], run_name="__main__", alter_sys=True)
+        return
+    sys.argv = given
+    sys.path.insert(0, os.path.dirname(os.path.abspath(given[0])))
+    runpy.run_path(given[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

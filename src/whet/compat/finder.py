@@ -1,0 +1,101 @@
+"""Serves the module paths that programs written for DSPy import: `whet.teleprompt`, `whet.utils.callback`, and all of them under `dspy`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+TYPE_CHECKING = False  # `import whet` passes here: what only annotations name is not worth its time
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+    from typing import Any
+else:
+    ModuleType = type(sys)
+
+__all__ = ["DspyAlias", "OldModule", "OldPaths", "serve_old_paths"]
+
+_Spec: Any = type(__spec__)
+
+
+class OldModule(ModuleType):
+    """A module at an old path; its names are fetched from where they live now, when they are first asked for.
+
+    Where a function and a module share an old path (`whet.predict`, `dspy.streaming.streamify`) calling the module calls the function.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return _paths().names_of(_below(self.__name__))
+        if name.startswith("__"):
+            raise AttributeError(name)
+        value = _paths().find(_below(self.__name__), name)
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_paths().names_of(_below(self.__name__))})
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        parent, _, leaf = _below(self.__name__).rpartition(".")
+        return _paths().function(parent, leaf)(*args, **kwargs)
+
+
+class OldPaths:
+    """A finder for `whet.*` paths of the table in `whet.compat.paths`; asked only after the real modules."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
+        """The spec of a module at an old path, `None` for anything else."""
+        if not fullname.startswith("whet.") or _below(fullname) not in _paths().PATHS:
+            return None
+        return _Spec(fullname, OldPaths, is_package=_paths().has_children(_below(fullname)))
+
+    @staticmethod
+    def create_module(spec: Any) -> ModuleType:
+        """An empty module that knows where its names are."""
+        return OldModule(spec.name, f"What `dspy.{_below(spec.name)}` offered, from where it is now.")
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        """Nothing to run."""
+
+
+class DspyAlias:
+    """A finder that answers `dspy` and everything below it with whet's own modules."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
+        """A spec for `dspy` and `dspy.*`, `None` for anything else."""
+        if fullname != "dspy" and not fullname.startswith("dspy."):
+            return None
+        return _Spec(fullname, DspyAlias, is_package=True)
+
+    @staticmethod
+    def create_module(spec: Any) -> None:
+        """Nothing: the module exists under its own name."""
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        """Put whet's module in the place of the one just made."""
+        name = module.__name__
+        try:
+            sys.modules[name] = import_module("whet" + name.removeprefix("dspy"))
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"No module named {name!r}: whet has nothing at this path. docs/migration.md says where things are.", name=name
+            ) from error
+
+
+def serve_old_paths() -> None:
+    """Make the old paths below `whet` importable; done once, when whet is imported."""
+    if OldPaths not in sys.meta_path:
+        sys.meta_path.append(OldPaths)
+
+
+def _below(fullname: str) -> str:
+    return fullname.partition(".")[2]
+
+
+def _paths() -> Any:
+    return import_module("whet.compat.paths")

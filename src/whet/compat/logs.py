@@ -1,0 +1,30 @@
+"""`enable_logging` and `disable_logging`: whether whet's log records are shown. Nothing is set up before somebody asks."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+__all__ = ["disable_logging", "enable_logging"]
+
+
+class _Shown(logging.StreamHandler[Any]):
+    """The handler that `enable_logging` adds; a class of its own, so that it is added once."""
+
+
+def enable_logging() -> None:
+    """Show whet's log records, from INFO on, on the standard error stream."""
+    logger = logging.getLogger("whet")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Shown) for handler in logger.handlers):
+        handler = _Shown()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S"))
+        logger.addHandler(handler)
+
+
+def disable_logging() -> None:
+    """Show none of whet's log records, warnings included."""
+    logger = logging.getLogger("whet")
+    logger.setLevel(logging.CRITICAL + 1)
+    for handler in [h for h in logger.handlers if isinstance(h, _Shown)]:
+        logger.removeHandler(handler)

@@ -1,0 +1,112 @@
+"""The table of old module paths: what each offered that is no public name of `whet` itself, and where that is now."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+__all__ = ["PATHS", "find", "function", "has_children", "names_of"]
+
+# Old path -> "home: names". Every public name of `whet` is found at every old path too, so only the others stand here.
+_EXTRA: Final = {
+    "adapters.types.tool": "whet.tools.tool: Tool",
+    "adapters.types.citation": "whet.core.types.document: Citations",
+    "adapters.types.document": "whet.core.types.document: Document",
+    "clients": "whet.compat.cache: Cache",
+    "clients.cache": "whet.compat.cache: Cache request_cache",
+    "clients.provider": "whet.lm.provider: Provider ReinforceJob TrainingJob",
+    "dsp.utils": "whet.evaluate.metrics: EM F1 HotPotF1 normalize_text",
+    "dsp.utils.settings": "whet.core.context: settings",
+    "experimental": "whet.core.types.document: Citations Document",
+    "evaluate.auto_evaluation": "whet.evaluate.judges: CompleteAndGrounded SemanticF1",
+    "evaluate.metrics": "whet.evaluate.metrics: EM F1 HotPotF1 answer_exact_match answer_passage_match normalize_text",
+    "predict.parameter": "whet.core.param: Param",
+    "primitives.assertions": "whet.compat.assertions: assert_transform_module backtrack_handler",
+    "signatures.field": "whet.core.field: InputField OutputField infer_prefix",
+    "teleprompt": "whet.compat.teleprompt: BayesianSignatureOptimizer Teleprompter",
+    "teleprompt.signature_opt_bayesian": "whet.compat.teleprompt: BayesianSignatureOptimizer",
+    "teleprompt.teleprompt": "whet.compat.teleprompt: Teleprompter",
+    "utils": (
+        "whet.core.events: BaseCallback with_callbacks; whet.compat.dummies: DummyLM DummyVectorizer dummy_rm; "
+        "whet.compat.marks: experimental; whet.compat.parallelizer: ParallelExecutor; whet.compat.failure: format_error_for_lm"
+    ),
+    "utils.annotation": "whet.compat.marks: experimental",
+    "utils.callback": "whet.core.events: ACTIVE_CALL_ID BaseCallback with_callbacks",
+    "utils.dummies": "whet.compat.dummies: DummyLM DummyVectorizer dummy_rm",
+    "utils.exceptions": "whet.compat.failure: format_error_for_lm",
+    "utils.logging_utils": "whet.compat.logs: disable_logging enable_logging",
+    "utils.parallelizer": "whet.compat.parallelizer: ParallelExecutor",
+    "utils.saving": "whet.compat.saving: load",
+    "utils.unbatchify": "whet.core.unbatchify: Unbatchify",
+    "utils.usage_tracker": "whet.lm.usage: UsageTracker track_usage",
+}
+
+# The module paths of DSPy 2.5 to 3.4 that programs import, below the package.
+_OLD: Final = {
+    "adapters": "base baml_adapter chat_adapter json_adapter two_step_adapter xml_adapter types",
+    "adapters.types": "audio base_type citation code document file history image reasoning tool",
+    "clients": "base_lm cache embedding lm lm_local openai provider databricks",
+    "datasets": "alfworld colors dataloader dataset gsm8k hotpotqa math",
+    "dsp": "colbertv2 utils",
+    "dsp.utils": "settings",
+    "evaluate": "auto_evaluation evaluate metrics",
+    "experimental": "",
+    "predict": (
+        "aggregation avatar best_of_n chain_of_thought chain_of_thought_with_hint code_act knn multi_chain_comparison parallel parameter "
+        "predict program_of_thought react refine rlm"
+    ),
+    "primitives": "assertions code_interpreter example module prediction program python_interpreter",
+    "retrievers": "embeddings retrieve",
+    "signatures": "field signature",
+    "streaming": "messages streamify streaming_listener",
+    "teleprompt": (
+        "avatar_optimizer bettertogether bootstrap bootstrap_finetune bootstrap_trace copro_optimizer ensemble gepa infer_rules "
+        "knn_fewshot mipro_optimizer_v2 random_search signature_opt signature_opt_bayesian simba teleprompt teleprompt_optuna vanilla"
+    ),
+    "teleprompt.gepa": "gepa",
+    "utils": (
+        "annotation asyncify callback dummies exceptions inspect_history logging_utils parallelizer saving syncify unbatchify usage_tracker"
+    ),
+}
+
+PATHS: Final = frozenset({*_OLD, *_EXTRA, *(f"{parent}.{leaf}" for parent, leaves in _OLD.items() for leaf in leaves.split())})
+
+
+def has_children(path: str) -> bool:
+    """Whether other old paths lie below this one."""
+    return path in _OLD
+
+
+def names_of(path: str) -> list[str]:
+    """What `from ... import *` of an old path gives: its own names, else all public names of `whet`."""
+    own = _table(path)
+    return sorted({*own, *import_module("whet").__all__} - {"__version__"})
+
+
+def find(path: str, name: str) -> Any:
+    """What an old path offers under a name. Raises `AttributeError` where there is nothing."""
+    home = _table(path).get(name)
+    if home is not None:
+        return getattr(import_module(home), name)
+    if f"{path}.{name}" in PATHS and name not in import_module("whet").__all__:
+        return import_module(f"whet.{path}.{name}")
+    try:
+        return getattr(import_module("whet"), name)
+    except AttributeError:
+        raise AttributeError(f"module 'whet.{path}' has no attribute {name!r}; docs/migration.md says what became of old names") from None
+
+
+def function(parent: str, leaf: str) -> Any:
+    """The function that shares its old path with a module."""
+    if (home := _table(parent).get(leaf)) is not None:
+        return getattr(import_module(home), leaf)
+    root = import_module("whet")
+    home = root._HOMES.get(leaf)
+    if home is None:
+        raise TypeError(f"the module 'whet.{parent}{'.' if parent else ''}{leaf}' is not callable")
+    return getattr(import_module(home), leaf)
+
+
+def _table(path: str) -> dict[str, str]:
+    pairs = (part.split(":") for part in _EXTRA.get(path, "").split(";") if part.strip())
+    return {name: home.strip() for home, names in pairs for name in names.split()}

@@ -1,0 +1,103 @@
+"""Reads programs that DSPy saved as JSON, and says what of them could not be mapped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whet.errors import StateError
+from whet.modules.state import restore_predictor
+from whet.modules.tree import leaves_of
+
+__all__ = ["LoadReport", "load_saved"]
+
+_KNOWN = frozenset({"traces", "train", "demos", "signature", "extended_signature", "lm"})
+_LEFT_OUT = frozenset({"traces", "train"})
+_ENDPOINTS = frozenset({"api_base", "base_url", "model_list", "api_key", "headers"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """What became of a saved program: the predictors that were `loaded`, and a sentence for everything that was not (`unmapped`)."""
+
+    loaded: tuple[str, ...]
+    unmapped: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything found its place."""
+        return not self.unmapped
+
+    def __str__(self) -> str:
+        head = f"{len(self.loaded)} predictors loaded: {', '.join(self.loaded) or 'none'}."
+        return "\n".join([head, *(f"- {text}" for text in self.unmapped)])
+
+
+def load_saved(program: Any, path: Any) -> LoadReport:
+    """Load what fits of a saved program into `program`, and report the rest; for files that DSPy wrote.
+
+    Instructions, descriptions, demos and the names of models are loaded. Where paths differ between versions (`_predict`, a
+    `ChainOfThought` saved without its inner `predict`) the predictor is found all the same. Raises `StateError` for a file that is no
+    saved program.
+    """
+    saved = _read(Path(path))
+    predictors = dict(leaves_of(program, frozen=True))
+    loaded, unmapped = [], []
+    for name, state in saved.items():
+        place = _place(name, predictors)
+        if place is None:
+            unmapped.append(f"`{name}` is in the file, and the program has no such predictor: {', '.join(predictors) or 'it has none'}.")
+            continue
+        unmapped += [f"`{name}`: {text}" for text in _differences(predictors[place], state)]
+        try:
+            restore_predictor(predictors[place], {**state, "lm": _safe_model(state.get("lm"))})
+            loaded.append(place)
+        except StateError as error:
+            unmapped.append(f"`{name}` was not loaded: {error}")
+    unmapped += [f"`{name}` is in the program, and the file has nothing for it." for name in predictors if name not in loaded]
+    return LoadReport(loaded=tuple(loaded), unmapped=tuple(dict.fromkeys(unmapped)))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise StateError(f"{str(path)!r} is no JSON file: {error}") from error
+    if not isinstance(state, dict):
+        raise StateError(f"{str(path)!r} holds no saved program.")
+    predictors = state.get("predictors", state)
+    if "demos" in predictors and "signature" in predictors:
+        predictors = {"self": predictors}  # a single predictor, saved by itself
+    return {name: value for name, value in predictors.items() if isinstance(value, dict) and name != "metadata"}
+
+
+def _place(name: str, predictors: Mapping[str, Any]) -> str | None:
+    plain = name.replace("._predict", ".predict").replace("_predict", "predict") if "_predict" in name else name
+    for guess in (name, plain, f"{name}.predict", name.removesuffix(".predict"), f"{plain}.predict"):
+        if guess in predictors:
+            return guess
+    return next(iter(predictors)) if len(predictors) == 1 and name in ("self", "predict") else None
+
+
+def _differences(predictor: Any, state: Mapping[str, Any]) -> list[str]:
+    signature = predictor.signature
+    saved = (state.get("signature") or state.get("extended_signature") or {}).get("fields", [])
+    found = [f"`{key}` means nothing here and was left out." for key in state if key not in _KNOWN]
+    found += [f"`{key}` was left out: whet keeps no such lists." for key in sorted(_LEFT_OUT) if state.get(key)]
+    if len(saved) != len(signature.fields):
+        found.append(f"the file has {len(saved)} fields, the signature {len(signature.fields)} ({', '.join(signature.fields)}).")
+    for field, old in zip(signature.fields.values(), saved, strict=False):
+        if old.get("prefix", field.prefix) != field.prefix:
+            found.append(f"the prefix {old['prefix']!r} of `{field.name}` is kept, and has no effect on prompts.")
+    strange = {key for demo in state.get("demos", []) for key in demo} - set(signature.fields) - {"augmented"}
+    found += [f"demos have a value `{key}`, which is no field of the signature." for key in sorted(strange)]
+    lm = state.get("lm") or {}
+    found += [f"the model setting `{key}` was left out: a file may not choose where requests go." for key in sorted(_ENDPOINTS & set(lm))]
+    return found
+
+
+def _safe_model(state: Any) -> Any:
+    return {k: v for k, v in state.items() if k not in _ENDPOINTS} if isinstance(state, dict) else None

@@ -1,0 +1,49 @@
+"""`Retrieve`: the ambient retriever (`settings.rm`) as a step of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from whet.core.context import current
+from whet.core.flow import Flow, Invoke
+from whet.core.records import Prediction
+from whet.modules.module import Module
+
+__all__ = ["Retrieve"]
+
+
+class Retrieve(Module):
+    """Asks `settings.rm` for the `k` passages that fit a query best; the prediction has them in `passages`, as texts.
+
+    The retriever is anything that is called as `rm(query, k=k)`: `ColBERTv2`, `Embeddings`, `BM25`, or a function of yours that returns
+    texts, passages, or something with `passages`. Without one, `AssertionError`.
+
+    >>> from whet.core.context import context
+    >>> with context(rm=lambda query, k: ["first", "second", "third"][:k]):
+    ...     Retrieve(k=2)("anything").passages
+    ['first', 'second']
+    """
+
+    def __init__(self, k: int = 3, callbacks: Any = None) -> None:
+        super().__init__(callbacks)
+        self.k = k
+
+    def flow(self, query: str, k: int | None = None, **options: Any) -> Flow[Prediction]:
+        """One search."""
+        rm = current().rm
+        assert rm is not None, "No retriever is loaded. Choose one with `whet.configure(rm=whet.ColBERTv2(url=...))`."
+        found: Any = yield Invoke(rm, (query,), {"k": k or self.k, **options})
+        prediction = Prediction(passages=[_text(passage) for passage in getattr(found, "passages", found)])
+        scores = getattr(found, "scores", None)
+        if scores is not None and not callable(scores):
+            prediction["scores"] = list(scores)
+        return prediction
+
+
+def _text(passage: Any) -> str:
+    if isinstance(passage, str):
+        return passage
+    if isinstance(passage, Mapping):
+        return str(passage.get("long_text") or passage["text"])
+    return str(getattr(passage, "long_text", None) or getattr(passage, "text", passage))
