@@ -236,6 +236,9 @@ if TYPE_CHECKING:
     from whet.modules.predict import (
         Predict as Predict,
     )
+    from whet.modules.react import (
+        ReAct as ReAct,
+    )
     from whet.modules.retrieve import (
         Retrieve as Retrieve,
     )
@@ -366,6 +369,7 @@ _HOMES: dict[str, str] = {
     "Price": "whet.lm.facts",
     "Provider": "whet.lm.provider",
     "PythonInterpreter": "whet.sandbox",
+    "ReAct": "whet.modules.react",
     "Reasoning": "whet.core.types.text",
     "ReinforceJob": "whet.lm.provider",
     "Request": "whet.core.exchange",
