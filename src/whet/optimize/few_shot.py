@@ -38,7 +38,7 @@ class LabeledFewShot(Optimizer):
 
     def prepared(self, student: Any) -> Any:
         """The student without demos."""
-        return student.reset_copy()
+        return without_demos(student)
 
     def steps(self, search: Search, *, sample: bool = True) -> Strand[Candidate]:
         """One candidate, not evaluated."""
@@ -87,7 +87,7 @@ class BootstrapFewShot(Optimizer):
     def prepared(self, student: Any) -> Any:
         """The student without demos. It may not be compiled already."""
         assert not getattr(student, "_compiled", False), "Student must be uncompiled: give the program as it was before `compile`."
-        return student.reset_copy()
+        return without_demos(student)
 
     def check_teacher(self, student: Any, teacher: Any) -> None:
         """Raise for a teacher of another structure."""
@@ -100,10 +100,20 @@ class BootstrapFewShot(Optimizer):
         return filled(search.baseline, found, search.train, self.max_labeled_demos)
 
 
+def without_demos(student: Any) -> Any:
+    """A copy without demos. Models stay: a program whose weights were trained is not asked to answer with the ambient model."""
+    program = student.reset_copy()
+    for old, new in zip(student.predictors(), program.predictors(), strict=True):
+        new.lm = old.lm
+    return program
+
+
 def bootstrapper(search: Search, recipe: Any, rows: Sequence[Any] | None = None) -> Bootstrapper:
     """The bootstrapper that a recipe with the usual arguments describes; `rows` are those that the teacher's labelled demos come from."""
     given = search.task.teacher
     program = given.deepcopy() if given is not None else search.task.student.deepcopy()
+    if given is None and recipe.teacher_settings.get("lm") is not None:
+        program.set_lm(None)  # the model asked for teaches, not those that the student is bound to
     teacher = Candidate(params=program.params(), note="teacher")
     if recipe.max_labeled_demos and not getattr(given, "_compiled", False):
         teacher = labeled(teacher, search.train if rows is None else rows, recipe.max_labeled_demos, rng=Random(0))
