@@ -68,7 +68,7 @@ def test_values_come_back(adapter: Adapter, pair: tuple[Any, Any], text: str) ->
     try:
         adapter.plan(signature)
     except SignatureError:  # the compact notation has no word for a type inside itself
-        assume("Tree" not in repr(annotation))
+        assume(not isinstance(adapter, BAMLAdapter))
     answer = adapter.format_assistant_message_content(signature, {"note": text, "value": value})
     found = adapter.parse(signature, answer)
     assert found["note"] == text

@@ -28,8 +28,8 @@ def whole_reader(signature: Signature) -> Any:
     from typing_extensions import TypedDict  # noqa: PLC0415 - comes with pydantic
 
     try:
-        answer = TypedDict("Answer", {f.name: f.annotation for f in signature.output_fields.values()})  # type: ignore[operator]
-        return TypeAdapter(answer).validator
+        make: Any = TypedDict
+        return TypeAdapter(make("Answer", {f.name: f.annotation for f in signature.output_fields.values()})).validator
     except (PydanticUserError, NameError, TypeError):
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from whet.adapters.budget import Sections, Tokens
 from whet.core.context import context
 from whet.core.exchange import Request
 from whet.core.trace import message_dicts
@@ -14,12 +15,22 @@ __all__ = ["Rendered", "rendered"]
 
 
 class Rendered(list[dict[str, Any]]):
-    """Messages as dicts; `request` is the whole request, `predictor` who would send it."""
+    """Messages as dicts; `request` is the whole request, `predictor` who would send it, `tokens` about how long each part is.
 
-    def __init__(self, predictor: Any, request: Request) -> None:
+    `tokens` is a dict with a `total`, and with `left_out`, the number of demos that did not fit into the budget.
+    """
+
+    def __init__(self, predictor: Any, request: Request, sections: Any = None) -> None:
         super().__init__(message_dicts(request.messages))
         self.predictor = predictor
         self.request = request
+        self.sections = sections
+
+    @property
+    def tokens(self) -> Tokens:
+        """About how many tokens the prompt is: system, demos, history, request, schema, tools."""
+        sections = self.sections or Sections((), (), (), self.request.messages)
+        return sections.tokens(self.request.response_schema, self.request.tools)  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
         return "\n\n".join(f"{m['role']}:\n{m['content']}" for m in self)
@@ -31,8 +42,8 @@ class _Reached(BaseException):
         self.rendered = rendered
 
 
-def _stop(predictor: Any, request: Request) -> None:
-    raise _Reached(Rendered(predictor, request))
+def _stop(predictor: Any, request: Request, sections: Any = None) -> None:
+    raise _Reached(Rendered(predictor, request, sections))
 
 
 def rendered(program: Any, inputs: Mapping[str, Any]) -> Rendered:
