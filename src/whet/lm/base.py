@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from whet.core.context import active_modules, current, meter
+from whet.core.context import Settings, active_modules, current, meter
 from whet.core.events import handlers_of, observed
 from whet.core.exchange import Capabilities, Request, Response
 from whet.core.flow import Flow, adrive, drive
@@ -141,9 +141,9 @@ class BaseLM:
             response: Response = yield from engine.flow(request)
         except LMError as error:
             error.model = error.model or self.model
-            self._record(CallRecord(request, None, error, self.model, started))
+            self._record(CallRecord(request, None, error, self.model, started), settings)
             raise
-        self._record(CallRecord(request, response, None, self.model, started))
+        self._record(CallRecord(request, response, None, self.model, started), settings)
         if response.choices and response.choices[-1].finish_reason == "length":
             _logger.warning("The answer of `%s` was truncated at its token limit. Raise `max_tokens`, or ask for less.", self.model)
         return response
@@ -154,8 +154,9 @@ class BaseLM:
 
     def engine(self, cache: bool | str | None = None) -> Any:
         """What answers: an object with `flow(request)`, made once for each cache mode and kept."""
-        mode = cache_mode(self.cache if cache is None else cache, current().cache_mode)
-        store = None if mode == "off" else store_in_force()
+        settings = current()
+        mode = cache_mode(self.cache if cache is None else cache, settings.cache_mode)
+        store = None if mode == "off" else settings.cache or store_in_force()
         engine = self._engines.get((mode, id(store)))
         if engine is None:
             engine = self._engines[(mode, id(store))] = wrapped(self._source_in_use(), self.terms(), mode, store)
@@ -178,8 +179,7 @@ class BaseLM:
         """What tells this model's answers apart from another's in the cache: its name and, for a server, its address."""
         return self.model
 
-    def _record(self, record: CallRecord) -> None:
-        settings = current()
+    def _record(self, record: CallRecord, settings: Settings) -> None:
         response = record.response
         if (counter := meter.get()) is not None and response is not None:
             counter.add(response.usage.total_tokens, response.cost, response.cache_hit)

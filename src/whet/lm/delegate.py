@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from whet.core.context import current
+from whet.core.context import Settings
 from whet.core.exchange import Capabilities, Request, Response
 from whet.core.flow import Flow
 from whet.core.trace import CallRecord
@@ -40,9 +40,8 @@ class Delegate(BaseLM):
         """Who may answer."""
         return f"{self.model}({', '.join(lm.identity() for lm in self.lms)})"
 
-    def _record(self, record: CallRecord) -> None:
+    def _record(self, record: CallRecord, settings: Settings) -> None:
         # Whoever answered has counted and recorded the call; here it is only history.
-        settings = current()
         if not settings.disable_history:
             self.history.keep(record, settings.max_history_size)
 
