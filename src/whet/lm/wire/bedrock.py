@@ -64,9 +64,8 @@ class Bedrock:
                 system.append(dict(MARK))
             if len(turns) > 1:
                 turns[-2]["content"].append(dict(MARK))
-        body: dict[str, Any] = {"messages": turns}
-        if system:
-            body["system"] = system
+        body: dict[str, Any] = {"system": system} if system else {}
+        body["messages"] = turns
         _add_options(body, request.options)
         _add_tools(body, request)
         body.update(request.options.get("extra_body") or {})

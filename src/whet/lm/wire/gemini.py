@@ -47,9 +47,8 @@ class Gemini:
     def encode(self, request: Request, facts: ModelFacts, *, stream: bool = False) -> tuple[str, Mapping[str, str], bytes]:
         """Path, headers and body."""
         system = [{"text": m.text} for m in request.messages if m.role in ("system", "developer")]
-        body: dict[str, Any] = {"contents": _contents(request.messages, facts)}
-        if system:
-            body["systemInstruction"] = {"parts": system}
+        body: dict[str, Any] = {"systemInstruction": {"parts": system}} if system else {}
+        body["contents"] = _contents(request.messages, facts)
         if config := _config(body, request, facts):
             body["generationConfig"] = config
         tools: list[Any] = [{"functionDeclarations": [_tool(t) for t in request.tools]}] if request.tools else []
