@@ -171,6 +171,7 @@ if TYPE_CHECKING:
         SignatureError as SignatureError,
         StateError as StateError,
         ToolError as ToolError,
+        TrainingError as TrainingError,
         TruncatedError as TruncatedError,
         WhetError as WhetError,
         is_retryable_lm_error as is_retryable_lm_error,
@@ -245,6 +246,15 @@ if TYPE_CHECKING:
     from whet.optimize.auto import (
         Auto as Auto,
     )
+    from whet.optimize.better_together import (
+        BetterTogether as BetterTogether,
+    )
+    from whet.optimize.bootstrap_finetune import (
+        BootstrapFinetune as BootstrapFinetune,
+    )
+    from whet.optimize.collecting import (
+        collect as collect,
+    )
     from whet.optimize.few_shot import (
         BootstrapFewShot as BootstrapFewShot,
         LabeledFewShot as LabeledFewShot,
@@ -298,8 +308,10 @@ _HOMES: dict[str, str] = {
     "BaseLM": "whet.lm.base",
     "BaseModule": "whet.compat.names",
     "BayesianSignatureOptimizer": "whet.compat.teleprompt",
+    "BetterTogether": "whet.optimize.better_together",
     "BootstrapFewShot": "whet.optimize.few_shot",
     "BootstrapFewShotWithRandomSearch": "whet.optimize.random_search",
+    "BootstrapFinetune": "whet.optimize.bootstrap_finetune",
     "BootstrapRS": "whet.optimize.random_search",
     "BudgetExceeded": "whet.errors",
     "CallRecord": "whet.core.trace",
@@ -394,6 +406,7 @@ _HOMES: dict[str, str] = {
     "ToolError": "whet.errors",
     "ToolSpec": "whet.core.exchange",
     "Trace": "whet.core.trace",
+    "TrainingError": "whet.errors",
     "TrainingJob": "whet.lm.provider",
     "TruncatedError": "whet.errors",
     "TwoStepAdapter": "whet.adapters.two_step",
@@ -406,6 +419,7 @@ _HOMES: dict[str, str] = {
     "budget": "whet.lm.budget",
     "cache": "whet.compat.cache",
     "cassette": "whet.lm.cassette",
+    "collect": "whet.optimize.collecting",
     "configure": "whet.core.context",
     "configure_cache": "whet.lm.configure_cache",
     "context": "whet.core.context",

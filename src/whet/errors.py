@@ -224,7 +224,7 @@ class BudgetExceeded(WhetError):
 
 
 class TrainingError(WhetError, RuntimeError):
-    """A training of weights that failed, was cancelled or was killed; `job` names it where somebody else runs it, `log` is its last words."""
+    """A training of weights that failed, was cancelled or was killed; `job` is its name at a service, `log` holds its last words."""
 
     code = "training"
 

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -74,7 +75,8 @@ def publish(name: str, kind: str, fill: Callable[[Path], Any], facts: Mapping[st
         fill(fresh)
         files = _listed(fresh)
         digest = _digest(kind, files)
-        _write_manifest(fresh, {"format": _FORMAT, "name": name, "kind": kind, "sha256": digest, "files": files, "facts": dict(facts or {})})
+        about = {"format": _FORMAT, "name": name, "kind": kind, "sha256": digest, "files": files, "facts": dict(facts or {})}
+        _write_manifest(fresh, about)
         final = f"{name}-{digest[:16]}"
         _move(fresh, home / final)
     except OSError as error:
@@ -124,7 +126,7 @@ def _damaged(folder: Path, why: str) -> StateError:
 def _cannot_write(folder: Path, error: OSError) -> TrainingError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     what = "The disk is full" if full else f"The model cannot be written ({error})"
-    return TrainingError(f"{what}: no model was put into `{folder}`. Make room there, or set `WHET_HOME` to another place, and train again.")
+    return TrainingError(f"{what}: no model was put into `{folder}`. Make room, or set `WHET_HOME` to another place, and train again.")
 
 
 def _listed(folder: Path) -> dict[str, list[Any]]:
@@ -153,15 +155,22 @@ def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def _move(fresh: Path, target: Path) -> None:
     sync_folder(fresh)
-    if not (target / MANIFEST).is_file():
-        if target.exists():  # not ours, or torn by somebody's own hands: it steps aside and is not lost
-            target.rename(target.with_name(f"{target.name}.aside-{os.getpid()}"))
+    if not _is_whole(target):
+        if target.exists():  # damaged, or not ours: it steps aside and is not lost
+            target.rename(target.with_name(f".aside-{target.name}-{os.getpid()}-{time.time_ns()}"))
         try:
             fresh.rename(target)
         except OSError:
-            if not (target / MANIFEST).is_file():  # unless another process was quicker with the same content
+            if not _is_whole(target):  # unless another process was quicker with the same content
                 raise
     sync_folder(target.parent)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return bool(verify(folder))
+    except StateError:
+        return False
 
 
 def sync_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ from whet.errors import LMConfigurationError
 from whet.lm.base import BaseLM
 from whet.lm.endpoint import Endpoint
 from whet.lm.facts import Price, facts_of, is_reasoning_name, provider_of
+from whet.lm.home import find_model
 from whet.lm.limit import limiter_of
 from whet.lm.provider import Provider, ReinforceJob, TrainingJob
 from whet.lm.site.access import ACCESS, access_of
@@ -21,6 +22,7 @@ from whet.lm.wrapping import Terms
 __all__ = ["LM"]
 
 EMBEDDED = "embedded"
+LOCAL = "local:"
 EMBEDDED_CAPABILITIES = Capabilities(json_schema=True, json_mode=True, tools=True, logprobs=True, native_n=True, streaming=False)
 FREE = Price(input=0.0, output=0.0)
 # How many copies with other access (a timeout for one call, say) an LM keeps.
@@ -66,6 +68,8 @@ class LM(BaseLM):
         if model_type not in ("chat", "text", "responses"):
             raise LMConfigurationError(f"`model_type` is 'chat', 'responses' or 'text', not {model_type!r}.")
         self.embedded = model == EMBEDDED or model.startswith(EMBEDDED + ":")
+        if model.startswith((EMBEDDED + ":", LOCAL)):
+            find_model(model.partition(":")[2])
         if is_reasoning_name(model) and not self.embedded:
             _check_reasoning_limits(temperature, max_tokens or kwargs.get("max_completion_tokens"))
         access = access_of({name: kwargs.pop(name) for name in ACCESS & kwargs.keys()})

@@ -1,4 +1,4 @@
-"""Who trains and serves weights: `Provider` and the jobs it starts. The base knows how to do neither; trainers are its subclasses."""
+"""Who trains and serves weights: `Provider` and the jobs it starts. The plain one trains what `whet.train` has a trainer for."""
 
 from __future__ import annotations
 
@@ -88,7 +88,11 @@ class Provider:
     ) -> _Training:
         """A job that is already running; its result is `lm` under the new model's name."""
         if not self.finetunable:
-            raise self._cannot(lm, "finetuning")
+            if type(self) is not Provider:
+                raise self._cannot(lm, "finetuning")
+            from whet.train.door import finetune  # noqa: PLC0415 - the one door upwards: who only asks a model imports no trainer
+
+            return finetune(lm, train_data, train_kwargs)
         base = lm.finetuning_model or lm.model
         job = self.TrainingJob(lm=lm, train_data=train_data, train_data_format=train_data_format, train_kwargs=train_kwargs)
 

@@ -7,8 +7,11 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from whet.optimize.auto import Auto as Auto
+    from whet.optimize.better_together import BetterTogether as BetterTogether
+    from whet.optimize.bootstrap_finetune import BootstrapFinetune as BootstrapFinetune
     from whet.optimize.budget import Budget as Budget, Spend as Spend
     from whet.optimize.candidate import Candidate as Candidate
+    from whet.optimize.collecting import collect as collect
     from whet.optimize.few_shot import BootstrapFewShot as BootstrapFewShot, LabeledFewShot as LabeledFewShot
     from whet.optimize.journal import load_best as load_best
     from whet.optimize.optimizer import Optimizer as Optimizer
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Auto": "auto",
+    "BetterTogether": "better_together",
     "BootstrapFewShot": "few_shot",
     "BootstrapFewShotWithRandomSearch": "random_search",
+    "BootstrapFinetune": "bootstrap_finetune",
     "BootstrapRS": "random_search",
     "Budget": "budget",
     "Candidate": "candidate",
@@ -35,6 +40,7 @@ _HOMES = {
     "Strand": "strand",
     "Trial": "run",
     "Work": "strand",
+    "collect": "collecting",
     "load_best": "journal",
 }
 

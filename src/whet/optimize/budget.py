@@ -82,6 +82,15 @@ class SpendMeter:
             self._unpriced = self._unpriced or cost is None
             self._usd = (self._usd or 0.0) + (cost or 0.0)
 
+    def include(self, spend: Spend) -> None:
+        """Note what another search spent, one that was run as a part of this one; its seconds are counted here already."""
+        with self._lock:
+            self._calls += spend.calls
+            self._hits += spend.cache_hits
+            self._tokens += spend.tokens
+            self._unpriced = self._unpriced or spend.usd is None
+            self._usd = (self._usd or 0.0) + (spend.usd or 0.0)
+
     @property
     def spend(self) -> Spend:
         """Everything up to now."""

@@ -307,7 +307,7 @@ def _blocks(text: str, sheet: Sheet) -> dict[str, str]:
 def _named_lines(text: str, names: set[str]) -> dict[str, str]:
     """`name: value` blocks, a value reaching to the next known name."""
     starts = [match for match in _PAIR.finditer(text) if match.group(1) in names]
-    ends = [match.start() for match in starts[1:]] + [len(text)]
+    ends = [*(match.start() for match in starts[1:]), len(text)][: len(starts)]
     return {match.group(1): text[match.end() : end].strip() for match, end in zip(starts, ends, strict=True)}
 
 

@@ -1,0 +1,50 @@
+"""What was started is found again: one small JSON file per training under the home, keyed by everything that decides its result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from whet.errors import LMNotConfiguredError, StateError
+from whet.lm.home import find_model, home_folder, verify
+from whet.modules.state import write_atomically
+
+__all__ = ["Memory", "known_model"]
+
+
+class Memory:
+    """The notes of one training: which file was uploaded, which job was made, which model came out. Survives a kill at any moment."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.path: Path = home_folder("jobs", f"{key}.json")
+        self.notes: dict[str, Any] = {}
+        if self.path.is_file():
+            try:
+                found = json.loads(self.path.read_text(encoding="utf-8"))
+            except ValueError:
+                found = {}
+            self.notes = found if isinstance(found, dict) else {}
+
+    def get(self, name: str) -> Any:
+        """A note, or `None`."""
+        return self.notes.get(name)
+
+    def put(self, **notes: Any) -> None:
+        """Write notes down before going on; `None` takes one away."""
+        self.notes = {name: value for name, value in {**self.notes, **notes}.items() if value is not None}
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(self.path, json.dumps(self.notes, indent=1))
+
+
+def known_model(notes: Mapping[str, Any] | Memory) -> str | None:
+    """The name of the model that an earlier training with the same key put into the home, if it is still there and whole."""
+    name = notes.get("model")
+    if not isinstance(name, str):
+        return None
+    try:
+        return name if verify(find_model(name)) else None
+    except (LMNotConfiguredError, StateError):
+        return None
