@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from whet.core.exchange import Request
+from whet.core.exchange import Choice, Request
 from whet.testing import ScriptedLM
 
 __all__ = ["Actor", "Asked"]
@@ -26,6 +26,7 @@ class Asked:
     demos: tuple[Mapping[str, str], ...]
     text: str
     sample: int
+    rollout: Any = None
 
     def __getattr__(self, name: str) -> str:
         return self.inputs.get(name, "")
@@ -36,8 +37,8 @@ class Asked:
         return found
 
     def lucky(self, share: float) -> bool:
-        """True for this share of all inputs; always the same for the same input and sample."""
-        return Random(f"{sorted(self.inputs.items())}{self.sample}").random() < share
+        """True for this share of all inputs; always the same for the same input, sample and rollout."""
+        return Random(f"{sorted(self.inputs.items())}{self.sample}{self.rollout}").random() < share
 
 
 class Actor(ScriptedLM):
@@ -52,7 +53,7 @@ class Actor(ScriptedLM):
         self.last = request
         asked = read(request, self.sample)
         answer = self.skills[asked.wants[-1]](asked)
-        if isinstance(answer, BaseException | str) and len(asked.wants) > 1 and not isinstance(answer, str):
+        if isinstance(answer, BaseException | Choice):
             return answer
         found = answer if isinstance(answer, dict) else {asked.wants[-1]: answer}
         return {name: found.get(name, "Thought about it.") for name in asked.wants}
@@ -65,7 +66,7 @@ def read(request: Request, sample: int = 0) -> Asked:
     turns = [message for message in before if message.role != "system"]
     demos = [_sections(user.text) | _sections(answer.text) for user, answer in zip(turns[::2], turns[1::2], strict=True)]
     text = "\n".join(message.text for message in request.messages)
-    return Asked(inputs=_sections(last.text), wants=wants, demos=tuple(demos), text=text, sample=sample)
+    return Asked(inputs=_sections(last.text), wants=wants, demos=tuple(demos), text=text, sample=sample, rollout=request.rollout_id)
 
 
 def _sections(text: str) -> dict[str, str]:

@@ -17,7 +17,10 @@ VERBS = {
     "cut": "slice", "join": "put together", "label": "tag", "count": "tally", "polish": "shine", "load": "fill", "measure": "gauge",
     "calibrate": "tune", "dismantle": "take apart", "document": "write up", "lubricate": "grease", "purchase": "buy",
 }  # fmt: skip
-NOUNS = "pumps looms ovens cranes lathes boilers turbines valves trams ferries organs clocks kilns presses scales lenses drones motors sails anvils".split()
+NOUNS = (
+    "pumps looms ovens cranes lathes boilers turbines valves trams ferries "
+    "organs clocks kilns presses scales lenses drones motors sails anvils"
+).split()
 LABELS = [f"{verb} {noun}" for verb in VERBS for noun in NOUNS]
 
 

@@ -17,6 +17,9 @@ from whet.optimize.strand import Strand
 
 __all__ = ["Bootstrapper", "demos_of", "filled"]
 
+# How many rows more are run, for each demo wanted, where some predictor was reached too seldom.
+_MORE = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrapper:
@@ -48,7 +51,10 @@ class Bootstrapper:
         return None
 
     def first(self, rows: Sequence[Any], wanted: int) -> Strand[list[tuple[Any, dict[str, Example]]]]:
-        """The first `wanted` rows that the teacher gets right, with their demos."""
+        """The first `wanted` rows that the teacher gets right, with their demos.
+
+        Then, unless `one_by_one`, a few rows more for predictors that not every run reaches, of which only their demos are kept.
+        """
         accepted: list[tuple[Any, dict[str, Example]]] = []
         place = 0
         while len(accepted) < wanted and place < len(rows):
@@ -58,7 +64,25 @@ class Bootstrapper:
             outcomes = yield [self.row(row) for row in wave]
             accepted += [(row, demos) for row, demos in zip(wave, outcomes, strict=True) if demos is not None]
             place += size
-        return accepted[:wanted]
+        found = accepted[:wanted]
+        if found and len(found) == wanted and not self.one_by_one:
+            after = 1 + next(i for i, row in enumerate(rows) if row is found[-1][0])
+            found += yield from self._rest(rows[after : after + _MORE * wanted], found, wanted)
+        return found
+
+    def _rest(self, rows: Sequence[Any], found: Sequence[tuple[Any, dict[str, Example]]], wanted: int) -> Strand[list[Any]]:
+        missing = {name: wanted - sum(name in demos for _, demos in found) for name in self.teacher.params}
+        more: list[tuple[Any, dict[str, Example]]] = []
+        for start in range(0, len(rows), self.search.options.num_threads):
+            if not any(missing.values()):
+                break
+            wave = rows[start : start + self.search.options.num_threads]
+            outcomes = yield [self.row(row) for row in wave]
+            for row, demos in zip(wave, outcomes, strict=True):
+                kept = {name: demo for name, demo in (demos or {}).items() if missing.get(name)}
+                missing.update({name: missing[name] - 1 for name in kept})
+                more += [(row, kept)] if kept else []
+        return more
 
     def _without(self, row: Any) -> Candidate:
         demos = {name: [d for d in p.demos if d != row] for name, p in self.teacher.params.items()}
