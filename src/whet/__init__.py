@@ -224,9 +224,25 @@ if TYPE_CHECKING:
         Assert as Assert,
         Suggest as Suggest,
     )
+    from whet.modules.best_of import (
+        BestOfN as BestOfN,
+    )
     from whet.modules.chain_of_thought import (
         ChainOfThought as ChainOfThought,
         ChainOfThoughtWithHint as ChainOfThoughtWithHint,
+    )
+    from whet.modules.check import (
+        Check as Check,
+    )
+    from whet.modules.comparison import (
+        MultiChainComparison as MultiChainComparison,
+    )
+    from whet.modules.ensemble import (
+        Ensemble as Ensemble,
+    )
+    from whet.modules.function_program import (
+        cot as cot,
+        predict as predict,
     )
     from whet.modules.module import (
         Module as Module,
@@ -240,8 +256,18 @@ if TYPE_CHECKING:
     from whet.modules.react import (
         ReAct as ReAct,
     )
+    from whet.modules.refine import (
+        Refine as Refine,
+    )
     from whet.modules.retrieve import (
         Retrieve as Retrieve,
+    )
+    from whet.modules.voting import (
+        majority as majority,
+    )
+    from whet.modules.worlds import (
+        asyncify as asyncify,
+        syncify as syncify,
     )
     from whet.optimize.auto import (
         Auto as Auto,
@@ -308,6 +334,7 @@ _HOMES: dict[str, str] = {
     "BaseLM": "whet.lm.base",
     "BaseModule": "whet.compat.names",
     "BayesianSignatureOptimizer": "whet.compat.teleprompt",
+    "BestOfN": "whet.modules.best_of",
     "BetterTogether": "whet.optimize.better_together",
     "BootstrapFewShot": "whet.optimize.few_shot",
     "BootstrapFewShotWithRandomSearch": "whet.optimize.random_search",
@@ -319,6 +346,7 @@ _HOMES: dict[str, str] = {
     "ChainOfThought": "whet.modules.chain_of_thought",
     "ChainOfThoughtWithHint": "whet.modules.chain_of_thought",
     "ChatAdapter": "whet.adapters.chat",
+    "Check": "whet.modules.check",
     "Choice": "whet.core.exchange",
     "Citation": "whet.core.exchange",
     "Citations": "whet.core.types.document",
@@ -335,6 +363,7 @@ _HOMES: dict[str, str] = {
     "Embedder": "whet.lm.embedder",
     "Embeddings": "whet.retrieve",
     "EmbeddingsWithScores": "whet.retrieve",
+    "Ensemble": "whet.modules.ensemble",
     "Evaluate": "whet.evaluate.evaluate",
     "EvaluationError": "whet.errors",
     "EvaluationResult": "whet.evaluate.row",
@@ -372,6 +401,7 @@ _HOMES: dict[str, str] = {
     "Message": "whet.core.messages",
     "MissingExtraError": "whet.errors",
     "Module": "whet.modules.module",
+    "MultiChainComparison": "whet.modules.comparison",
     "Optimizer": "whet.optimize.optimizer",
     "OutputField": "whet.core.field",
     "Parallel": "whet.modules.parallel",
@@ -383,6 +413,7 @@ _HOMES: dict[str, str] = {
     "PythonInterpreter": "whet.sandbox",
     "ReAct": "whet.modules.react",
     "Reasoning": "whet.core.types.text",
+    "Refine": "whet.modules.refine",
     "ReinforceJob": "whet.lm.provider",
     "Request": "whet.core.exchange",
     "Response": "whet.core.exchange",
@@ -415,6 +446,7 @@ _HOMES: dict[str, str] = {
     "Video": "whet.core.types.file",
     "WhetError": "whet.errors",
     "XMLAdapter": "whet.adapters.xml",
+    "asyncify": "whet.modules.worlds",
     "bootstrap_trace_data": "whet.compat.trace_data",
     "budget": "whet.lm.budget",
     "cache": "whet.compat.cache",
@@ -423,6 +455,7 @@ _HOMES: dict[str, str] = {
     "configure": "whet.core.context",
     "configure_cache": "whet.lm.configure_cache",
     "context": "whet.core.context",
+    "cot": "whet.modules.function_program",
     "disable_logging": "whet.compat.logs",
     "enable_logging": "whet.compat.logs",
     "ensure_signature": "whet.core.signature",
@@ -433,10 +466,13 @@ _HOMES: dict[str, str] = {
     "load": "whet.compat.saving",
     "load_best": "whet.optimize.journal",
     "load_settings": "whet.compat.saving",
+    "majority": "whet.modules.voting",
     "make_signature": "whet.core.signature",
     "mcp_tools": "whet.tools.mcp",
+    "predict": "whet.modules.function_program",
     "settings": "whet.core.context",
     "signature_of_function": "whet.core.function",
+    "syncify": "whet.modules.worlds",
     "trace": "whet.core.recording",
     "track_usage": "whet.lm.usage",
 }

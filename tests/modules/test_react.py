@@ -318,16 +318,14 @@ ANYTHING = st.recursive(
     max_leaves=8,
 )
 NAMES = st.sampled_from(["add", "fails", "later", "finish", "nothing", "", "add ", "FINISH", "self", "flow"])
+FORM = "[[ ## next_thought ## ]]\nhm\n\n[[ ## next_tool_name ## ]]\n{}\n\n[[ ## next_tool_args ## ]]\n{}\n\n[[ ## completed ## ]]"
+JSON = ANYTHING.map(lambda v: json.dumps(v, default=str))
 TEXTS = st.one_of(
     st.text(max_size=80),
     st.builds(
-        lambda name, args, cut: (
-            f"[[ ## next_thought ## ]]\nhm\n\n[[ ## next_tool_name ## ]]\n{name}\n\n[[ ## next_tool_args ## ]]\n{args}\n\n[[ ## completed ## ]]"[
-                :cut
-            ]
-        ),
+        lambda name, args, cut: FORM.replace("{}", name, 1).replace("{}", args, 1)[:cut],
         NAMES,
-        st.one_of(ANYTHING.map(lambda v: json.dumps(v, default=str)), st.text(max_size=30)),
+        JSON | st.text(max_size=30),
         st.integers(20, 400),
     ),
 )

@@ -1,0 +1,48 @@
+"""`majority`: the answer that most samples agree on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from whet.core.records import Completions, Prediction
+from whet.core.text import normalize_text
+from whet.errors import InputError
+
+__all__ = ["majority"]
+
+
+def _usual(value: Any) -> str | None:
+    return normalize_text(value if isinstance(value, str) else str(value)) or None
+
+
+def majority(samples: Any, normalize: Callable[[Any], Any] | None = _usual, field: str | None = None) -> Prediction:
+    """The first sample whose `field` has the most frequent value (self-consistency: Wang et al. 2022, arXiv 2203.11171).
+
+    `samples` is a prediction, its completions, or a list of mappings. Values are compared after `normalize`; those it turns into `None`
+    do not vote, unless there are no others. The field is the last output of the signature, else the last key.
+
+    >>> majority([{"answer": "Paris"}, {"answer": "Rome"}, {"answer": "the paris."}]).answer
+    'Paris'
+    """
+    completions = samples.completions if isinstance(samples, Prediction) else samples
+    rows: list[Mapping[str, Any]] = [completions[i] for i in range(len(completions))]
+    if not rows:
+        raise InputError("There are no samples to choose from.")
+    if field is None:
+        signature = completions.signature if isinstance(completions, Completions) else None
+        field = list(signature.output_fields)[-1] if signature is not None else list(rows[0].keys())[-1]
+    votes = [row[field] if normalize is None else normalize(row[field]) for row in rows]
+    counted = [vote for vote in votes if vote is not None] or votes
+    winner = max(Counter(map(_key, counted)).items(), key=lambda item: item[1])[0]
+    chosen = next(row for row, vote in zip(rows, votes, strict=True) if _key(vote) == winner)
+    return Prediction.from_completions([dict(chosen.items())], signature=getattr(completions, "signature", None))
+
+
+def _key(vote: Any) -> Any:
+    try:
+        hash(vote)
+    except TypeError:
+        return repr(vote)
+    return vote
