@@ -18,6 +18,7 @@ from whet.errors import LMError
 from whet.lm.asking import merged_request, request_of
 from whet.lm.facts import Price
 from whet.lm.own import OwnMethod
+from whet.lm.state import lm_state, restored_lm
 from whet.lm.stream import AnswerStream
 from whet.lm.wrapping import Terms, cache_mode, store_in_force, wrapped
 
@@ -232,15 +233,13 @@ class BaseLM:
         """Stop the server of a local model; nothing to do for others."""
 
     def dump_state(self) -> dict[str, Any]:
-        """Name and request parameters; never a key, a header or an endpoint."""
-        kept = {k: v for k, v in self.kwargs.items() if k in SAVED_PARAMETERS and v is not None}
-        return {"model": self.model, "model_type": self.model_type, "cache": self.cache, "num_retries": self.num_retries, **kept}
+        """Class, name and parameters as plain data; never a key, a header or an endpoint."""
+        return lm_state(self)
+
+    @classmethod
+    def load_state(cls, state: Mapping[str, Any], *, allow_custom_lm_class: bool = False) -> Any:
+        """The model that `dump_state` described. Raises `StateError` for a class of your own, unless you say that you trust the state."""
+        return restored_lm(cls, state, allow_custom=allow_custom_lm_class)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"
-
-
-SAVED_PARAMETERS = frozenset(
-    "temperature max_tokens max_completion_tokens top_p top_k n seed stop frequency_penalty presence_penalty reasoning_effort "
-    "verbosity".split()
-)

@@ -166,14 +166,6 @@ class LM(BaseLM):
         """Train this model's weights by reward, step by step. Raises `LMUnsupportedFeatureError` for a provider that cannot."""
         return self.provider.start_reinforcing(self, {**self.train_kwargs, **(train_kwargs or {})})
 
-    def dump_state(self) -> dict[str, Any]:
-        """Name, type, request and training parameters; never a key, a header or an endpoint."""
-        state = super().dump_state()
-        if (limit := state.pop("max_completion_tokens", None)) is not None:
-            state["max_tokens"] = limit
-        more = {"finetuning_model": self.finetuning_model, "launch_kwargs": self.launch_kwargs, "train_kwargs": self.train_kwargs}
-        return {**state, "use_developer_role": self.use_developer_role, **more}
-
     def _variant(self, access: dict[str, Any]) -> LM:
         """This model with another access, sharing its history; the last few are kept."""
         try:

@@ -1,0 +1,69 @@
+"""A model as plain data, and back: its name and parameters, never how it is reached."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from whet.errors import StateError
+
+__all__ = ["class_path", "lm_state", "restored_lm"]
+
+PARAMETERS: Final = frozenset(
+    "temperature max_tokens max_completion_tokens top_p top_k n seed stop frequency_penalty presence_penalty reasoning_effort "
+    "verbosity".split()
+)
+ATTRIBUTES: Final = ("model", "model_type", "cache", "num_retries", "use_developer_role", "finetuning_model", "train_kwargs")
+# What starts programs on this machine is not taken from a file.
+TRUSTED_ONLY: Final = ("launch_kwargs",)
+OWN: Final = "whet.lm.lm.LM"
+
+
+def class_path(kind: type) -> str:
+    """Where a class is found, nested ones included.
+
+    >>> class_path(StateError)
+    'whet.errors.StateError'
+    """
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def lm_state(lm: Any) -> dict[str, Any]:
+    """Class, name and parameters; never a key, a header or an endpoint."""
+    kept = {name: value for name, value in lm.kwargs.items() if name in PARAMETERS and value is not None}
+    if (limit := kept.pop("max_completion_tokens", None)) is not None:
+        kept["max_tokens"] = limit
+    own = {name: getattr(lm, name) for name in (*ATTRIBUTES, *TRUSTED_ONLY) if hasattr(lm, name)}
+    return {"class": class_path(type(lm)), **own, **kept}
+
+
+def restored_lm(kind: type, state: Mapping[str, Any], *, allow_custom: bool = False) -> Any:
+    """The model that `lm_state` described. Raises `StateError` for a class that may not be made from a file.
+
+    Whatever else the state holds, such as an endpoint, is left out.
+    """
+    path = str(state.get("class") or class_path(kind))
+    found = kind if path == class_path(kind) else _class_at(path, allow_custom)
+    names = {*ATTRIBUTES, *PARAMETERS, *(TRUSTED_ONLY if allow_custom else ())}
+    return found(**{name: value for name, value in state.items() if name in names})
+
+
+def _class_at(path: str, allow_custom: bool) -> Any:
+    if path == OWN or path in ("dspy.LM", "dspy.clients.lm.LM", "LM"):
+        from whet.lm.lm import LM  # noqa: PLC0415 - it builds on what uses this
+
+        return LM
+    if not allow_custom:
+        raise StateError(
+            f"The state is of a model of class `{path}`, which a file may not choose. Pass `allow_custom_lm_class=True` if you trust it."
+        )
+    # Nothing is imported on a file's word: the class must be there already.
+    parts = path.split(".")
+    for size in range(len(parts) - 1, 0, -1):
+        thing: Any = sys.modules.get(".".join(parts[:size]))
+        for name in parts[size:]:
+            thing = getattr(thing, name, None)
+        if isinstance(thing, type):
+            return thing
+    raise StateError(f"The class `{path}` is not there. Import its module before you load the state.")

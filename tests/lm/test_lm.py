@@ -1,0 +1,230 @@
+"""`LM` and `BaseLM`: parameters, copies, state, warnings, outputs, hooks for training."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import warnings
+from typing import Any
+
+import pytest
+from tests.integration.server import completion, serving
+
+import whet
+from whet.core.exchange import Choice, Request, Response
+from whet.core.flow import drive
+from whet.core.messages import Message, ToolCallPart
+from whet.errors import ContextWindowExceededError, LMConfigurationError, LMUnsupportedFeatureError, StateError
+from whet.lm.lm import LM
+from whet.lm.provider import Provider, ReinforceJob, TrainingJob
+from whet.testing import ScriptedLM, StubServer
+
+
+def test_parameters_are_kept_together_and_a_call_overrides_them() -> None:
+    assert whet.BaseLM("m").kwargs == {"temperature": None, "max_tokens": None}
+    with StubServer("openai") as stub:
+        lm = stub.lm(temperature=0.1, top_p=0.5)
+        lm("Hi", temperature=0.9)
+        body = stub.received[0].body
+    assert (body["temperature"], body["top_p"]) == (0.9, 0.5)
+    assert "api_key" not in lm.kwargs and "api_base" not in lm.kwargs
+
+
+@pytest.mark.parametrize("name", ["openai/o3-mini", "o1", "azure/gpt-5-nano", "openai/o4-mini-2025-04-16"])
+def test_reasoning_models_take_their_own_limit_and_no_temperature(name: str) -> None:
+    match = "reasoning models require passing temperature=1.0 or None and max_tokens >= 16000 or None"
+    for wrong in ({"temperature": 0.5}, {"max_tokens": 1000}, {"max_completion_tokens": 1000}):
+        with pytest.raises(LMConfigurationError, match=match):
+            LM(name, **wrong)
+    with StubServer("openai") as stub:
+        lm = stub.lm(model=name, temperature=1.0, max_tokens=16_000) if not name.startswith("azure") else None
+        if lm is not None:
+            lm("Hi")
+            body = stub.received[0].body
+            assert body["max_completion_tokens"] == 16_000 and "max_tokens" not in body
+    LM("openai/gpt-5-chat", temperature=0.5)
+
+
+def test_rollout_ids_are_never_sent_and_warn_once_at_temperature_zero() -> None:
+    with StubServer("openai") as stub:
+        lm = stub.lm(temperature=0.0)
+        with pytest.warns(UserWarning, match="rollout_id has no effect"):
+            lm("Hi", rollout_id=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            lm("Hi", rollout_id=2)
+            stub.lm()("Hi", rollout_id=3)
+        assert all("rollout_id" not in r.body for r in stub.received)
+
+
+def test_a_cut_answer_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        ScriptedLM([Choice(text="one two", finish_reason="length")])("Hi")
+    assert "truncated" in caplog.text
+
+
+def test_copies() -> None:
+    lm = ScriptedLM(lambda r: "x", temperature=0.5, callbacks=[])
+    lm("Hi")
+    other = lm.copy(temperature=None, top_p=0.1, num_retries=7)
+    assert (other.kwargs, other.num_retries, len(other.history)) == ({"max_tokens": None, "top_p": 0.1}, 7, 0)
+    other.callbacks.append(object())
+    assert lm.callbacks == [] and lm.kwargs["temperature"] == 0.5
+    with StubServer("openai") as stub:
+        there = LM("openai/m", api_key="k", cache=False).copy(api_base=stub.api_base)
+        there("Hi")
+        assert stub.count == 1
+
+
+def test_the_way_to_the_server_can_be_another_for_one_call() -> None:
+    with StubServer("openai") as one, StubServer("openai") as other:
+        lm = one.lm(api_key="first")
+        lm("Hi", api_base=other.api_base, api_key="second", headers={"x-run": "7"})
+        lm("Hi")
+        assert (one.count, other.count) == (1, 1)
+        assert other.received[0].headers["authorization"] == "Bearer second" and other.received[0].headers["x-run"] == "7"
+        assert one.received[0].headers["authorization"] == "Bearer first"
+        assert other.received[0].body == one.received[0].body
+    assert len(lm.history) == 2
+    assert "second" not in repr([dict(entry) for entry in lm.history])
+
+
+def test_state_goes_round_without_the_way_to_the_server() -> None:
+    lm = LM("openai/gpt-4o", "responses", 0.3, 500, cache=False, api_key="sk-canary", api_base="http://canary:1", use_developer_role=True)
+    state = lm.dump_state()
+    assert "canary" not in repr(state)
+    assert (state["class"], state["model"], state["max_tokens"]) == ("whet.lm.lm.LM", "openai/gpt-4o", 500)
+    for back in (LM.load_state(state), whet.BaseLM.load_state(state)):
+        assert back.dump_state() == state and type(back) is LM
+    assert LM.load_state({**state, "api_base": "http://evil", "api_key": "x", "headers": {"a": "b"}}).access.api_base is None
+    assert LM.load_state({"model": "openai/o3", "max_completion_tokens": 20_000}).dump_state()["max_tokens"] == 20_000
+
+
+class Outer:
+    class Mine(whet.BaseLM):
+        def complete(self, request: Request) -> str:
+            return "mine"
+
+
+def test_classes_of_ones_own_need_trust() -> None:
+    state = Outer.Mine("m", temperature=0.5).dump_state()
+    with pytest.raises(StateError, match="allow_custom_lm_class"):
+        whet.BaseLM.load_state(state)
+    back = whet.BaseLM.load_state(state, allow_custom_lm_class=True)
+    assert type(back) is Outer.Mine and back.kwargs["temperature"] == 0.5
+    assert type(Outer.Mine.load_state(state)) is Outer.Mine
+    with pytest.raises(StateError, match="Import its module"):
+        whet.BaseLM.load_state({"class": "os.path.nothing", "model": "m"}, allow_custom_lm_class=True)
+
+
+def test_developer_messages_for_the_responses_api() -> None:
+    with StubServer("responses") as stub:
+        stub.lm(use_developer_role=True)(messages=[{"role": "system", "content": "S"}, {"role": "user", "content": "U"}])
+        assert [m["role"] for m in stub.received[0].body["input"]] == ["developer", "user"]
+
+
+def test_outputs_with_more_than_text_are_dicts() -> None:
+    call = ToolCallPart(id="1", name="f", arguments="{}")
+    assert ScriptedLM([Choice(text=None, tool_calls=(call,), reasoning="hm", finish_reason="tool_calls")])("Hi") == [
+        {
+            "text": None,
+            "reasoning_content": "hm",
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+        }
+    ]
+
+
+def test_what_a_model_can_do() -> None:
+    lm = LM("openai/gpt-4o-mini")
+    assert lm.supports_function_calling and lm.supports_response_schema and "temperature" in lm.supported_params
+    unknown = LM("nobody-knows/it")
+    assert (unknown.supports_function_calling, unknown.supports_reasoning, unknown.supported_params) == (False, False, set())
+    base = whet.BaseLM("m")
+    assert (base.supports_function_calling, base.supports_response_schema, base.supported_params) == (False, False, set())
+
+
+def test_a_prompt_that_is_too_long() -> None:
+    body = {"error": {"message": "This model's maximum context length is 8 tokens.", "code": "context_length_exceeded"}}
+    with serving(lambda b, n: (400, {}, body)) as server:
+        lm = LM("openai/m", api_base=server.url, api_key="k", cache=False, num_retries=0)
+        with pytest.raises(ContextWindowExceededError) as caught:
+            lm("Hi")
+    assert str(caught.value).startswith("[openai/m] ")
+
+
+def test_cost_is_on_answers_and_errors() -> None:
+    price = whet.Price(input=1.0, output=10.0)
+    with serving(lambda b, n: (200, {}, completion("Hi"))) as server:
+        lm = LM("openai/m", api_base=server.url, api_key="k", cache=False, price=price)
+        assert drive(lm.flow(Request(messages=(Message("user", "Hi"),)))).cost == pytest.approx((12 * 1 + 3 * 10) / 1e6)
+        assert lm.history[-1]["cost"] == pytest.approx(42e-6)
+    with serving(lambda b, n: (200, {}, {"usage": {"prompt_tokens": 5, "completion_tokens": 0}})) as server:
+        lm = LM("openai/m", api_base=server.url, api_key="k", cache=False, price=price, num_retries=0)
+        with pytest.raises(whet.errors.LMError) as caught:
+            lm("Hi")
+    assert caught.value.cost == pytest.approx(5e-6)
+
+
+def test_many_samples_are_asked_for_side_by_side() -> None:
+    with StubServer("openai", "x", delay=0.2) as stub:
+        started = time.monotonic()
+        assert len(stub.lm()("Hi", n=5, temperature=1.0)) == 5
+        assert time.monotonic() - started < 0.8
+        assert stub.most_at_once == 5
+
+
+def test_a_bound_on_calls_at_once() -> None:
+    async def main(lm: Any) -> None:
+        await asyncio.gather(*(lm.acall(f"{i}") for i in range(12)))
+
+    with StubServer("openai", "x", delay=0.03) as stub:
+        asyncio.run(main(stub.lm(max_concurrency=3)))
+        assert stub.most_at_once <= 3 and stub.count == 12
+
+
+# -- training ----------------------------------------------------------------------------------------------------------------------
+
+
+class Trainer(Provider):
+    finetunable = True
+    reinforceable = True
+
+    class ReinforceJob(ReinforceJob):
+        def initialize(self) -> None:
+            self.ready = True
+
+    @staticmethod
+    def finetune(job: TrainingJob, model: str, train_data: Any, train_data_format: Any, train_kwargs: Any = None) -> str:
+        if not train_data:
+            raise ValueError("nothing to learn")
+        return f"{model}-tuned-{train_kwargs['epochs']}"
+
+
+def test_finetuning_runs_in_the_background_and_gives_a_new_model() -> None:
+    lm = LM("openai/gpt-4o-mini", provider=Trainer(), train_kwargs={"epochs": 1})
+    job = lm.finetune([{"messages": []}], "chat", {"epochs": 3})
+    assert job.result(5).model == "openai/gpt-4o-mini-tuned-3" and job.status() == "succeeded"
+    failed = lm.finetune([], "chat")
+    assert isinstance(failed.exception(5), ValueError) and failed.status() == "failed"
+    assert lm.reinforce({"lr": 1}).ready
+    for ask in (lambda: LM("openai/gpt-4o").finetune([], "chat"), lambda: LM("openai/gpt-4o").reinforce({})):
+        with pytest.raises(LMUnsupportedFeatureError, match="finetunable|trainer"):
+            ask()
+    lm.launch()
+    lm.kill()
+
+
+def test_a_request_can_be_asked_as_it_is() -> None:
+    lm = ScriptedLM(lambda r: r.messages[-1].text)
+    request = Request(messages=(Message("user", "as it is"),), options={"temperature": 0.1})
+    assert lm(request, temperature=0.7) == ["as it is"]
+    assert lm.requests[0].options["temperature"] == 0.7
+
+
+def test_answers_of_all_kinds_are_read_from_own_models() -> None:
+    class Own(whet.BaseLM):
+        async def complete(self, request: Request) -> Response:
+            return Response(choices=(Choice(text="from a coroutine"),))
+
+    assert Own("own", cache=False)("Hi") == asyncio.run(Own("own", cache=False).acall("Hi")) == ["from a coroutine"]
