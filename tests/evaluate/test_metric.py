@@ -30,6 +30,9 @@ def five_defaults(gold: Any, pred: Any, trace: Any = None, pred_name: Any = None
     return True
 
 
-@pytest.mark.parametrize(("metric", "extra"), [(two, 0), (with_trace, 1), (with_option, 1), (five, 3), (five_defaults, 3), (answer_exact_match, 1)])
+CASES = [(two, 0), (with_trace, 1), (with_option, 1), (five, 3), (five_defaults, 3), (answer_exact_match, 1)]
+
+
+@pytest.mark.parametrize(("metric", "extra"), CASES)
 def test_an_option_of_the_metric_keeps_its_default(metric: Any, extra: int) -> None:
     assert metric_call(metric).extra == extra

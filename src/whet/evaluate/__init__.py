@@ -1,1 +1,87 @@
-"""Run a program over examples and score it: metrics, rows, statistics, progress, reports."""
+"""Evaluation: run and score programs, judge what no string comparison can, and say how sure the numbers are."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from whet.evaluate.calibration import JudgeCalibration as JudgeCalibration, calibrate_judge as calibrate_judge
+    from whet.evaluate.changes import RowChange as RowChange, RunDiff as RunDiff, diff as diff
+    from whet.evaluate.comparison import Comparison as Comparison, compare as compare
+    from whet.evaluate.corpus import CorpusScore as CorpusScore, Counts as Counts, corpus_f1 as corpus_f1
+    from whet.evaluate.evaluate import Evaluate as Evaluate
+    from whet.evaluate.gate import Gate as Gate, check as check
+    from whet.evaluate.judges import (
+        CompleteAndGrounded as CompleteAndGrounded,
+        PairwiseJudge as PairwiseJudge,
+        RubricJudge as RubricJudge,
+        SemanticF1 as SemanticF1,
+        calibrate as calibrate,
+    )
+    from whet.evaluate.metric import MetricCall as MetricCall, metric_call as metric_call
+    from whet.evaluate.metrics import (
+        EM as EM,
+        F1 as F1,
+        HotPotF1 as HotPotF1,
+        answer_exact_match as answer_exact_match,
+        answer_passage_match as answer_passage_match,
+        normalize_text as normalize_text,
+    )
+    from whet.evaluate.row import EvaluationResult as EvaluationResult, Row as Row
+    from whet.evaluate.statistics import (
+        Estimate as Estimate,
+        bootstrap_interval as bootstrap_interval,
+        mean_interval as mean_interval,
+        wilson_interval as wilson_interval,
+    )
+    from whet.evaluate.stream import load_run as load_run
+
+_HOMES = {
+    "Comparison": "comparison",
+    "CompleteAndGrounded": "judges",
+    "CorpusScore": "corpus",
+    "Counts": "corpus",
+    "EM": "metrics",
+    "Estimate": "statistics",
+    "Evaluate": "evaluate",
+    "EvaluationResult": "row",
+    "F1": "metrics",
+    "Gate": "gate",
+    "HotPotF1": "metrics",
+    "JudgeCalibration": "calibration",
+    "MetricCall": "metric",
+    "PairwiseJudge": "judges",
+    "Row": "row",
+    "RowChange": "changes",
+    "RubricJudge": "judges",
+    "RunDiff": "changes",
+    "SemanticF1": "judges",
+    "answer_exact_match": "metrics",
+    "answer_passage_match": "metrics",
+    "bootstrap_interval": "statistics",
+    "calibrate": "judges",
+    "calibrate_judge": "calibration",
+    "check": "gate",
+    "compare": "comparison",
+    "corpus_f1": "corpus",
+    "diff": "changes",
+    "load_run": "stream",
+    "mean_interval": "statistics",
+    "metric_call": "metric",
+    "normalize_text": "metrics",
+    "wilson_interval": "statistics",
+}
+
+__all__ = [*_HOMES]  # pyright: ignore[reportUnsupportedDunderAll] - one table, not two
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Import a name from its home, once (PEP 562)."""
+        if name in _HOMES:
+            value: object = getattr(import_module(f"whet.evaluate.{_HOMES[name]}"), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module 'whet.evaluate' has no attribute {name!r}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from whet.core.context import Meter, current, meter
+from whet.core.context import Meter, context, current, meter
 from whet.core.events import handlers_of, observed
 from whet.core.flow import Flow, Gather, Invoke, Job, JobTimeout, adrive, drive
 from whet.core.records import Example, Prediction, Score
@@ -25,7 +25,9 @@ from whet.errors import (
 )
 from whet.evaluate.metric import MetricCall, metric_call
 from whet.evaluate.progress import Progress
+from whet.evaluate.repeats import model_of_repeat, program_of_repeat
 from whet.evaluate.row import EvaluationResult, Row, Status
+from whet.evaluate.stream import RowFile, header_of
 from whet.modules.module import Module
 
 __all__ = ["Evaluate", "evaluate_rows"]
@@ -36,7 +38,8 @@ _PROGRAMS_FAULT = (LMInvalidRequestError, LMUnsupportedFeatureError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How to run an evaluation: side by side, how long per example, how many errors, what a failure scores."""
+    """How to run an evaluation: side by side, how long per example, how many errors, what a failure scores, how often, and the file
+    that rows are written to as they finish."""
 
     num_threads: int = 8
     timeout: float | None = None
@@ -44,6 +47,9 @@ class Plan:
     failure_score: float = 0.0
     display: bool = False
     provide_traceback: bool = False
+    repeats: int = 1
+    corpus: Mapping[str, Callable[[Sequence[Row]], Any]] = field(default_factory=dict)
+    stream_to: Any = None
 
 
 class Evaluate:
@@ -54,6 +60,11 @@ class Evaluate:
     have failed in any way, or the first call of the metric fails, `EvaluationError` is raised with what was finished in `partial`. Ctrl-C
     propagates, with
     the finished rows in `evaluate.partial` (and in the files asked for).
+
+    `metric` may be several, in a list or under names: one pass, the first is the score, each is a part. `repeats` runs each example so
+    often, with fresh answers each time; the interval knows that repeats are no new examples. `corpus` names measures of all rows together
+    (functions of the rows). `stream_to` is a file that rows are written to as they finish: the same evaluation called again goes on from
+    there, and asks nothing twice.
 
     >>> rows = [Example(text="a", label="A").with_inputs("text")]
     >>> Evaluate(devset=rows, metric=lambda row, pred: row.label == pred, num_threads=1)(lambda text: text.upper()).score
@@ -75,6 +86,9 @@ class Evaluate:
         save_as_csv: Any = None,
         save_as_json: Any = None,
         callbacks: Sequence[Any] | None = None,
+        repeats: int = 1,
+        corpus: Mapping[str, Callable[[Sequence[Row]], Any]] | None = None,
+        stream_to: Any = None,
         **unknown: Any,
     ) -> None:
         if unknown:
@@ -92,6 +106,9 @@ class Evaluate:
         self.save_as_csv = save_as_csv
         self.save_as_json = save_as_json
         self.callbacks = list(callbacks or ())
+        self.repeats = repeats
+        self.corpus = dict(corpus or {})
+        self.stream_to = stream_to
         self.partial: EvaluationResult | None = None
 
     def __call__(self, program: Any, metric: Any = None, devset: Sequence[Any] | None = None, **options: Any) -> EvaluationResult:
@@ -101,6 +118,20 @@ class Evaluate:
     async def acall(self, program: Any, metric: Any = None, devset: Sequence[Any] | None = None, **options: Any) -> EvaluationResult:
         """The same, from async code."""
         return await adrive(self.flow(program, metric, devset, **options))
+
+    def objective(self, name: str | None = None, **options: Any) -> Callable[[Any], float]:
+        """This evaluation as a function from a program to one number: the mean score (0 to 1), or the corpus measure `name`.
+
+        Raises `ConfigurationError` for a measure that is not in `corpus`.
+        """
+        if name is not None and name not in self.corpus:
+            raise ConfigurationError(f"There is no corpus measure {name!r}; `corpus` has: {', '.join(self.corpus) or 'none'}.")
+
+        def score(program: Any) -> float:
+            result = self(program, **options)
+            return float(result.corpus[name]) if name is not None else float(result.mean or 0.0)
+
+        return score
 
     def flow(
         self, program: Any, metric: Any = None, devset: Sequence[Any] | None = None, *, callback_metadata: Any = None, **options: Any
@@ -129,6 +160,9 @@ class Evaluate:
             failure_score=options["failure_score"],
             display=options["display_progress"],
             provide_traceback=bool(options["provide_traceback"]),
+            repeats=options["repeats"],
+            corpus=options["corpus"],
+            stream_to=options["stream_to"],
         )
         try:
             result: EvaluationResult = yield from evaluate_rows(program, devset, metric_call(metric), plan)
@@ -150,13 +184,16 @@ class Evaluate:
 
 
 _OPTIONS = frozenset(
-    "num_threads timeout max_errors failure_score display_progress display_table provide_traceback save_as_csv save_as_json".split()
+    "num_threads timeout max_errors failure_score display_progress display_table provide_traceback save_as_csv save_as_json "
+    "repeats corpus stream_to".split()
 )
 
 
 def evaluate_rows(program: Any, devset: Sequence[Any], metric: MetricCall, plan: Plan) -> Flow[EvaluationResult]:
     """Run and score every example; the heart of `Evaluate`, also used by the optimizers' search."""
     check_devset(devset)
+    if plan.repeats < 1:
+        raise ConfigurationError(f"`repeats` is {plan.repeats}; each example is run at least once.")
     run = _Run(program, devset, metric, plan)
     try:
         yield Gather(run.jobs(), limit=plan.num_threads, timeout=plan.timeout, done=run.done)
@@ -165,7 +202,7 @@ def evaluate_rows(program: Any, devset: Sequence[Any], metric: MetricCall, plan:
             error.partial = run.result(complete=False)  # type: ignore[union-attr]
         raise
     finally:
-        run.progress.close()
+        run.close()
     if run.fatal is not None:
         run.raise_fatal()
     return run.result(complete=True)
@@ -185,23 +222,36 @@ class _Run:
 
     def __init__(self, program: Any, devset: Sequence[Any], metric: MetricCall, plan: Plan) -> None:
         self.program, self.devset, self.metric, self.plan = program, devset, metric, plan
-        self.rows: dict[int, Row] = {}
+        self.rows: dict[tuple[int, int], Row] = {}
+        self.places: list[tuple[int, int]] = []
         self.failed = 0
         self.scored = 0
         self.total = 0.0
         self.fatal: BaseException | None = None
-        self.progress = Progress(len(devset), shown=plan.display)
+        self.file = RowFile(plan.stream_to, header_of(program, metric.name, plan.repeats)) if plan.stream_to is not None else None
+        self.programs = [program_of_repeat(program, repeat) for repeat in range(plan.repeats)]
+        self.progress = Progress(len(devset) * plan.repeats, shown=plan.display)
         self._native = isinstance(program, Module) and type(program).__call__ is Module.__call__
 
     def jobs(self) -> Iterator[Job]:
         for index, example in enumerate(self.devset):
-            if self.fatal is not None:
-                return
-            yield _RowJob(self, index, example)
+            for repeat in range(self.plan.repeats):
+                if self.fatal is not None:
+                    return
+                if self.file is not None and (known := self.file.row(index, example, repeat)) is not None:
+                    self._keep(known)
+                    continue
+                self.places.append((index, repeat))
+                yield _RowJob(self, index, example, repeat)
 
-    def done(self, index: int, outcome: Any) -> None:
-        row = outcome if isinstance(outcome, Row) else self._row_of_failure(index, outcome)
-        self.rows[index] = row
+    def done(self, number: int, outcome: Any) -> None:
+        row = outcome if isinstance(outcome, Row) else self._row_of_failure(*self.places[number], outcome)
+        if self.file is not None:
+            self.file.add(row)
+        self._keep(row)
+
+    def _keep(self, row: Row) -> None:
+        self.rows[(row.index, row.repeat)] = row
         if row.score is not None:
             self.scored += 1
             self.total += row.score.value
@@ -209,7 +259,12 @@ class _Run:
             self._count_failure(row)
         self.progress.step(self.total / self.scored if self.scored else None, self.failed)
 
-    def _row_of_failure(self, index: int, error: Exception) -> Row:
+    def close(self) -> None:
+        self.progress.close()
+        if self.file is not None:
+            self.file.close()
+
+    def _row_of_failure(self, index: int, repeat: int, error: Exception) -> Row:
         timed_out = isinstance(error, JobTimeout)
         return Row(
             index=index,
@@ -219,6 +274,7 @@ class _Run:
             status="timeout" if timed_out else "program_error",
             seconds=self.plan.timeout or 0.0,
             error=error,
+            repeat=repeat,
         )
 
     def _count_failure(self, row: Row) -> None:
@@ -247,11 +303,18 @@ class _Run:
         raise self.fatal
 
     def result(self, complete: bool) -> EvaluationResult:
-        return EvaluationResult([self.rows[i] for i in sorted(self.rows)], self.plan.failure_score, complete)
+        rows = [self.rows[place] for place in sorted(self.rows)]
+        corpus = {name: measure(rows) for name, measure in self.plan.corpus.items()} if complete else {}
+        return EvaluationResult(rows, self.plan.failure_score, complete, corpus)
 
     # -- one row -------------------------------------------------------------------------------------------------------
 
-    def row_flow(self, index: int, example: Any) -> Flow[Row]:
+    def repeated(self, index: int, example: Any, repeat: int) -> Flow[Row]:
+        with context(lm=model_of_repeat(current().lm, repeat)):
+            row = yield from self.row_flow(index, example, self.programs[repeat])
+        return replace(row, repeat=repeat)
+
+    def row_flow(self, index: int, example: Any, program: Any) -> Flow[Row]:
         started = time.perf_counter()
         spent = Meter()
         meter.set(spent)
@@ -262,9 +325,9 @@ class _Run:
         try:
             inputs = example.input_values() if isinstance(example, Example) else dict(example)
             if self._native:
-                prediction = yield from self.program.run_flow((), inputs)
+                prediction = yield from program.run_flow((), inputs)
             else:
-                prediction = yield Invoke(self.program, (), inputs, twin=getattr(self.program, "acall", None))
+                prediction = yield Invoke(program, (), inputs, twin=getattr(program, "acall", None))
         except Exception as raised:  # noqa: BLE001 - whatever a program raises becomes its row
             prediction, error, status = Prediction(), raised, _status_of(raised)
             score = Score(value=self.plan.failure_score) if status == "program_error" else None
@@ -277,13 +340,15 @@ class _Run:
 
 
 class _RowJob:
-    __slots__ = ("example", "index", "run")
+    __slots__ = ("example", "index", "repeat", "run")
 
-    def __init__(self, run: _Run, index: int, example: Any) -> None:
-        self.run, self.index, self.example = run, index, example
+    def __init__(self, run: _Run, index: int, example: Any, repeat: int) -> None:
+        self.run, self.index, self.example, self.repeat = run, index, example, repeat
 
     def __call__(self) -> Flow[Row]:
-        return self.run.row_flow(self.index, self.example)
+        if self.repeat:
+            return self.run.repeated(self.index, self.example, self.repeat)
+        return self.run.row_flow(self.index, self.example, self.run.program)
 
 
 def _row(  # noqa: PLR0913 - one place builds rows

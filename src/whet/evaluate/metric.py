@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -12,7 +12,7 @@ from whet.core.records import Score
 from whet.errors import ConfigurationError
 from whet.modules.module import Module
 
-__all__ = ["MetricCall", "metric_call"]
+__all__ = ["MetricCall", "SeveralMetrics", "metric_call"]
 
 _NAMES = ("trace", "pred_name", "pred_trace")
 
@@ -41,14 +41,47 @@ class MetricCall:
         return Score.of((yield Invoke(self.metric, args)))
 
 
+class SeveralMetrics(MetricCall):
+    """Several metrics as one: the value is that of the first, `parts` has each by its name."""
+
+    def __init__(self, metrics: Mapping[str, Any] | Sequence[Any]) -> None:
+        pairs = list(metrics.items()) if isinstance(metrics, Mapping) else [(None, m) for m in metrics]
+        calls = [metric_call(m) for _, m in pairs]
+        self.calls = {name or call.name: call for (name, _), call in zip(pairs, calls, strict=True)}
+        if len(self.calls) < len(calls):
+            raise ConfigurationError("Two of the metrics have the same name; give them names: `metric={'exact': ..., 'loose': ...}`.")
+        self.metric = metrics  # type: ignore[assignment]
+        self.name = ", ".join(self.calls)
+        self.extra = max(call.extra for call in calls)
+        self._is_module = False
+
+    def raw(self, example: Any, prediction: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Flow[Any]:
+        """The same as `flow`: there is no single thing that several metrics return."""
+        return self.flow(example, prediction, trace, pred_name, pred_trace)
+
+    def flow(self, example: Any, prediction: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Flow[Score]:
+        """The scores of one prediction, as one."""
+        scores: dict[str, Score] = {}
+        for name, call in self.calls.items():
+            scores[name] = yield from call.flow(example, prediction, trace, pred_name, pred_trace)
+        parts = {name: score.value for name, score in scores.items()}
+        parts |= {f"{name}.{part}": value for name, score in scores.items() for part, value in score.parts.items()}
+        feedback = "\n".join(f"{name}: {score.feedback}" for name, score in scores.items() if score.feedback)
+        return Score(value=next(iter(scores.values())).value, feedback=feedback, parts=parts)
+
+
 def metric_call(metric: Any) -> MetricCall:
     """The uniform form of a metric. Raises `ConfigurationError` for what cannot be called with an example and a prediction.
+
+    Several metrics, in a list or under names, are computed in one pass: the first one is the score, all of them are its parts.
 
     >>> metric_call(lambda example, prediction: True).extra
     0
     """
     if isinstance(metric, MetricCall):
         return metric
+    if isinstance(metric, Mapping | list | tuple) and metric:
+        return SeveralMetrics(metric)
     if not callable(metric):
         raise ConfigurationError(f"A metric is a function of an example and a prediction (and optionally a trace); got {metric!r}.")
     return MetricCall(metric)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -21,7 +21,8 @@ class Row:
 
     `status` is `ok`, `program_error` (the program raised: counts with the failure score), `timeout` (likewise), `metric_error` or
     `infra_error`
-    (nobody's fault but the metric's or the network's: left out of the mean). `seconds` is the latency, `cost` in US dollars.
+    (nobody's fault but the metric's or the network's: left out of the mean). `seconds` is the latency, `cost` in US dollars, `repeat` the
+    number of the run where examples are run several times.
     """
 
     index: int
@@ -35,6 +36,7 @@ class Row:
     calls: int = 0
     cache_hits: int = 0
     error: BaseException | None = None
+    repeat: int = 0
 
     @property
     def counts(self) -> bool:
@@ -50,17 +52,20 @@ class EvaluationResult(Prediction):
     example; `mean` the mean with its 95 % interval. `complete` is false when the evaluation was interrupted.
     """
 
-    __slots__ = ("_complete", "_rows")
+    __slots__ = ("_complete", "_corpus", "_rows")
 
     _complete: bool
+    _corpus: Mapping[str, Any]
     _rows: tuple[Row, ...]
 
-    def __init__(self, rows: Sequence[Row], failure_score: float = 0.0, complete: bool = True) -> None:
+    def __init__(
+        self, rows: Sequence[Row], failure_score: float = 0.0, complete: bool = True, corpus: Mapping[str, Any] | None = None
+    ) -> None:
         results = [(row.example, row.prediction, row.score.value if row.score is not None else failure_score) for row in rows]
         counted = [row.score.value for row in rows if row.score is not None]
         score = round(100 * sum(counted) / len(counted), 2) if counted else 0.0
         super().__init__({"score": score, "results": results})
-        self._rows, self._complete = tuple(rows), complete
+        self._rows, self._complete, self._corpus = tuple(rows), complete, dict(corpus or {})
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -73,10 +78,27 @@ class EvaluationResult(Prediction):
         return self._complete
 
     @property
+    def corpus(self) -> Mapping[str, Any]:
+        """The corpus-level measures asked for, by name."""
+        return self._corpus
+
+    @property
     def mean(self) -> Estimate | None:
-        """Mean score with its 95 % interval over the rows that count; `None` when there are none."""
-        counted = [row.score.value for row in self._rows if row.score is not None]
-        return mean_interval(counted) if counted else None
+        """Mean score with its 95 % interval over the rows that count; `None` when there are none. Repeats of a row are no new rows."""
+        return _estimate([row for row in self._rows if row.score is not None])
+
+    def slices(self, by: str | Callable[[Any], Any]) -> dict[Any, Estimate]:
+        """Mean and interval of each slice of the rows: `by` is a field of the examples, or a function of an example that names its slice.
+
+        A row whose slice is a list (of tags, say) counts in each of them; slices without a row that counts are left out.
+        """
+        members: dict[Any, list[Row]] = {}
+        for row in self._rows:
+            label = by(row.example) if callable(by) else row.example[by]
+            for one in label if isinstance(label, list | tuple | set) else (label,):
+                members.setdefault(one, []).append(row)
+        found = {label: _estimate([row for row in rows if row.score is not None]) for label, rows in members.items()}
+        return {label: estimate for label, estimate in found.items() if estimate is not None}
 
     @property
     def statuses(self) -> Counter[str]:
@@ -91,8 +113,15 @@ class EvaluationResult(Prediction):
     @property
     def parts(self) -> dict[str, Estimate]:
         """Mean and interval of every named part of the scores."""
-        names = {name: None for row in self._rows if row.score is not None for name in row.score.parts}
-        return {name: mean_interval([r.score.parts[name] for r in self._rows if r.score and name in r.score.parts]) for name in names}
+        scored = [row for row in self._rows if row.score is not None]
+        names = {name: None for row in scored if row.score for name in row.score.parts}
+        groups = _groups(scored)
+        parts = {}
+        for name in names:
+            having = [i for i, row in enumerate(scored) if row.score and name in row.score.parts]
+            values = [scored[i].score.parts[name] for i in having]  # type: ignore[union-attr]
+            parts[name] = mean_interval(values, groups=[groups[i] for i in having] if groups else None)
+        return parts
 
     @property
     def tokens(self) -> int:
@@ -128,6 +157,18 @@ class EvaluationResult(Prediction):
 
         write_csv(self._rows, path)
 
+    def save_html(self, path: Any) -> None:
+        """Write one page with the summary and all rows; it needs nothing else to be looked at."""
+        from whet.evaluate.table import write_html  # noqa: PLC0415 - only people who save need it
+
+        write_html(self, path)
+
+    def save_jsonl(self, path: Any) -> None:
+        """Write one JSON object per line, which `load_run` and `diff` read back."""
+        from whet.evaluate.stream import write_run  # noqa: PLC0415 - only people who save need it
+
+        write_run(self, path)
+
     def summary(self) -> str:
         """One sentence: score, interval, what failed."""
         mean = self.mean
@@ -137,3 +178,11 @@ class EvaluationResult(Prediction):
 
     def __repr__(self) -> str:
         return f"EvaluationResult(score={self['score']}, results=<list of {len(self._rows)} results>)"
+
+
+def _groups(rows: Sequence[Row]) -> list[int] | None:
+    return [row.index for row in rows] if any(row.repeat for row in rows) else None
+
+
+def _estimate(rows: Sequence[Row]) -> Estimate | None:
+    return mean_interval([row.score.value for row in rows if row.score is not None], groups=_groups(rows)) if rows else None

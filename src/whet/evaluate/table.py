@@ -1,8 +1,9 @@
-"""Rows of an evaluation as a text table, CSV and JSON; no other library needed."""
+"""Rows of an evaluation as a text table, CSV, JSON and HTML; no other library needed."""
 
 from __future__ import annotations
 
 import csv
+import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 
 from whet.core.schema import schema_of
 from whet.errors import WhetError
-from whet.evaluate.row import Row
+from whet.evaluate.row import EvaluationResult, Row
 
-__all__ = ["text_table", "write_csv", "write_json"]
+__all__ = ["text_table", "write_csv", "write_html", "write_json"]
 
 
 def columns_of(row: Row) -> dict[str, Any]:
@@ -31,13 +32,14 @@ def columns_of(row: Row) -> dict[str, Any]:
     return cells
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A value as JSON can hold it; its text where there is no better form."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain_value(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set):
-        return [_plain(v) for v in value]
+        return [plain_value(v) for v in value]
     try:
         return schema_of(type(value)).dump(value)
     except (WhetError, TypeError, ValueError):
@@ -46,7 +48,7 @@ def _plain(value: Any) -> Any:
 
 def write_json(rows: Sequence[Row], path: Any) -> None:
     """A list with one object per row."""
-    text = json.dumps([_plain(columns_of(row)) for row in rows], ensure_ascii=False, indent=2)
+    text = json.dumps([plain_value(columns_of(row)) for row in rows], ensure_ascii=False, indent=2)
     Path(path).write_text(text + "\n", encoding="utf-8")
 
 
@@ -60,8 +62,33 @@ def write_csv(rows: Sequence[Row], path: Any) -> None:
         writer.writerows({k: _cell(v) for k, v in cells.items()} for cells in tables)
 
 
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 14px system-ui, sans-serif; margin: 2em; }} table {{ border-collapse: collapse; }}
+td, th {{ border: 1px solid #ccc; padding: 4px 8px; text-align: left; vertical-align: top; max-width: 40em; overflow-wrap: anywhere; }}
+tr.bad {{ background: #fdecea; }} th {{ position: sticky; top: 0; background: #f6f6f6; }}
+</style></head><body><h1>{title}</h1><p>{summary}</p><table><tr>{head}</tr>
+{body}
+</table></body></html>
+"""
+
+
+def write_html(result: EvaluationResult, path: Any) -> None:
+    """A page with the summary and the rows; rows that failed are marked."""
+    tables = [columns_of(row) for row in result.rows]
+    names = list(dict.fromkeys(name for cells in tables for name in cells))
+    lines = []
+    for row, cells in zip(result.rows, tables, strict=True):
+        shown = (html.escape(str(_cell(cells[name]))) if cells.get(name) is not None else "" for name in names)
+        mark = "" if row.status == "ok" else ' class="bad"'
+        lines.append(f"<tr{mark}>" + "".join(f"<td>{text}</td>" for text in shown) + "</tr>")
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    page = _PAGE.format(title="Evaluation", summary=html.escape(result.summary()), head=head, body="\n".join(lines))
+    Path(path).write_text(page, encoding="utf-8")
+
+
 def _cell(value: Any) -> Any:
-    plain = _plain(value)
+    plain = plain_value(value)
     return json.dumps(plain, ensure_ascii=False) if isinstance(plain, list | dict) else plain
 
 

@@ -1,0 +1,104 @@
+"""What changed between two evaluations of the same examples, one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from whet.errors import InputError
+from whet.evaluate.comparison import Comparison, compare
+from whet.evaluate.row import EvaluationResult, Row
+from whet.evaluate.stream import key_of
+
+__all__ = ["RowChange", "RunDiff", "diff"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowChange:
+    """One example in both runs; scores are `None` where the row did not count."""
+
+    index: int
+    example: Any
+    before: Row
+    after: Row
+
+    @property
+    def delta(self) -> float | None:
+        """How much the score rose; `None` where one of the rows did not count."""
+        if self.before.score is None or self.after.score is None:
+            return None
+        return self.after.score.value - self.before.score.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDiff:
+    """Two runs, example by example, with the comparison of their scores (`None` when no row counts in both)."""
+
+    changes: tuple[RowChange, ...]
+    only_before: tuple[Row, ...]
+    only_after: tuple[Row, ...]
+    comparison: Comparison | None
+
+    @property
+    def worsened(self) -> list[RowChange]:
+        """The examples whose score fell, most first."""
+        return sorted((c for c in self.changes if (c.delta or 0) < 0), key=lambda c: c.delta or 0)
+
+    @property
+    def improved(self) -> list[RowChange]:
+        """The examples whose score rose, most first."""
+        return sorted((c for c in self.changes if (c.delta or 0) > 0), key=lambda c: -(c.delta or 0))
+
+    @property
+    def failing(self) -> list[RowChange]:
+        """The examples that were `ok` and are not any more."""
+        return [c for c in self.changes if c.before.status == "ok" and c.after.status != "ok"]
+
+    def __str__(self) -> str:
+        lines = [str(self.comparison) if self.comparison else "No example counts in both runs."]
+        lines += [_line(c) for c in (*self.worsened, *self.improved)]
+        for name, rows in (("before", self.only_before), ("after", self.only_after)):
+            lines += [f"{len(rows)} examples are in the run {name} only."] if rows else []
+        return "\n".join(lines)
+
+
+def diff(before: EvaluationResult, after: EvaluationResult) -> RunDiff:
+    """Compare two evaluations example by example; rows belong together when all fields of their examples are equal.
+
+    Repeats are compared in their order. Raises `InputError` when no example is in both.
+    """
+    old, new = _by_place(before), _by_place(after)
+    shared = [place for place in new if place in old]
+    if not shared:
+        raise InputError("No example is in both evaluations. Were they made with the same devset?")
+    changes = tuple(RowChange(index=new[p].index, example=new[p].example, before=old[p], after=new[p]) for p in shared)
+    pairs = [(c.before.score.value, c.after.score.value) for c in changes if c.before.score and c.after.score]
+    return RunDiff(
+        changes=changes,
+        only_before=tuple(row for place, row in old.items() if place not in new),
+        only_after=tuple(row for place, row in new.items() if place not in old),
+        comparison=compare([a for a, _ in pairs], [b for _, b in pairs], names=("before", "after")) if pairs else None,
+    )
+
+
+def _by_place(result: EvaluationResult) -> dict[tuple[str, int], Row]:
+    """The rows by their example; the same example again (a repeat, or a double in the devset) gets the next number."""
+    seen: Counter[str] = Counter()
+    rows = {}
+    for row in result.rows:
+        key = key_of(row.example)
+        rows[(key, seen[key])] = row
+        seen[key] += 1
+    return rows
+
+
+def _line(change: RowChange) -> str:
+    before, after = change.before, change.after
+    shown = " ".join(f"{name}={str(value)[:60]!r}" for name, value in change.example.items())
+    status = "" if before.status == after.status else f" ({before.status} -> {after.status})"
+    return f"[{change.index}] {_value(before)} -> {_value(after)}{status}: {shown}"
+
+
+def _value(row: Row) -> str:
+    return "-" if row.score is None else f"{row.score.value:g}"

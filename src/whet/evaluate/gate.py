@@ -1,0 +1,103 @@
+"""The gate of a build: is this evaluation good enough, and no worse than the one before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from whet.errors import ConfigurationError
+from whet.evaluate.changes import RunDiff, diff
+from whet.evaluate.row import EvaluationResult
+
+__all__ = ["Gate", "check", "write_junit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """The outcome: `passed`, and the `reasons` why not, one sentence each."""
+
+    result: EvaluationResult
+    reasons: tuple[str, ...]
+    diff: RunDiff | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is no reason against it."""
+        return not self.reasons
+
+    def __str__(self) -> str:
+        head = "passed" if self.passed else "FAILED"
+        return "\n".join([f"{head}: {self.result.summary()}", *(f"- {reason}" for reason in self.reasons)])
+
+
+def check(
+    result: EvaluationResult,
+    *,
+    baseline: EvaluationResult | None = None,
+    tolerance: float = 0.0,
+    min_score: float | None = None,
+    max_failures: int | None = None,
+) -> Gate:
+    """Hold an evaluation against a bar.
+
+    `min_score` is the least mean (0 to 1); with a `baseline`, the mean over the examples of both may be lower by `tolerance` at most, and
+    a larger loss that is no more than chance is still a loss: rows are the same, so the gate does not guess. `max_failures` is how many
+    rows may be something else than `ok` (default: any number). An interrupted evaluation never passes.
+    """
+    if tolerance < 0 or (min_score is not None and not 0 <= min_score <= 1):
+        raise ConfigurationError(f"`tolerance` ({tolerance}) is at least 0, and `min_score` ({min_score}) between 0 and 1.")
+    reasons = [] if result.complete else ["The evaluation was interrupted."]
+    mean = result.mean
+    if mean is None:
+        reasons.append("No row counts.")
+    elif min_score is not None and mean.value < min_score:
+        reasons.append(f"The mean is {mean.value:.4f}; at least {min_score:.4f} is asked for.")
+    failures = len(result.errors)
+    if max_failures is not None and failures > max_failures:
+        reasons.append(f"{failures} rows failed; at most {max_failures} may.")
+    changes = diff(baseline, result) if baseline is not None else None
+    if changes is not None and changes.comparison is not None and changes.comparison.effect.value < -tolerance - 1e-12:
+        lost = -changes.comparison.effect.value
+        worst = ", ".join(str(c.index) for c in changes.worsened[:5])
+        reasons.append(
+            f"The mean fell by {lost:.4f} against the baseline, and {tolerance:.4f} is allowed; {len(changes.worsened)} rows got worse "
+            f"(first: {worst}). {changes.comparison.verdict}"
+        )
+    return Gate(result=result, reasons=tuple(reasons), diff=changes)
+
+
+def write_junit(gate: Gate, path: Any, name: str = "whet eval") -> None:
+    """Write the gate and every row as JUnit XML, which build servers show: a row that failed is an error, a lost bar a failure."""
+    rows = gate.result.rows
+    errors = [row for row in rows if row.status != "ok"]
+    suite = ElementTree.Element(
+        "testsuite",
+        name=name,
+        tests=str(len(rows) + 1),
+        failures=str(int(not gate.passed)),
+        errors=str(len(errors)),
+        time=f"{sum(row.seconds for row in rows):.3f}",
+    )
+    case = ElementTree.SubElement(suite, "testcase", classname=name, name="gate")
+    if not gate.passed:
+        ElementTree.SubElement(case, "failure", message=_legal(gate.reasons[0])).text = _legal("\n".join(gate.reasons))
+    ElementTree.SubElement(case, "system-out").text = _legal(str(gate))
+    for row in rows:
+        label = f"example {row.index}" + (f" run {row.repeat}" if row.repeat else "")
+        case = ElementTree.SubElement(suite, "testcase", classname=f"{name}.rows", name=label, time=f"{row.seconds:.3f}")
+        if row.status != "ok":
+            text = f"{type(row.error).__name__}: {row.error}" if row.error is not None else row.status
+            ElementTree.SubElement(case, "error", type=row.status, message=_legal(text))
+        elif row.score is not None:
+            ElementTree.SubElement(case, "system-out").text = f"score {row.score.value:g}"
+    tree = ElementTree.ElementTree(suite)
+    ElementTree.indent(tree)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    tree.write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _legal(text: str) -> str:
+    # XML 1.0 has no place for control characters, which answers of models do contain.
+    return "".join(char if char in "\t\n\r" or ord(char) >= 32 else "�" for char in text)

@@ -1,0 +1,256 @@
+"""Judges: programs that score answers no string comparison can. A judge is a metric; calibrate it against people before trusting it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from whet.core.context import current
+from whet.core.field import InputField, OutputField
+from whet.core.flow import Flow, Gather, drive
+from whet.core.records import Prediction
+from whet.core.signature import Signature
+from whet.errors import ConfigurationError, InputError
+from whet.evaluate.calibration import JudgeCalibration, calibrate_judge
+from whet.evaluate.metric import MetricCall, metric_call
+from whet.modules.chain_of_thought import ChainOfThought
+from whet.modules.module import Module
+
+__all__ = ["CompleteAndGrounded", "PairwiseJudge", "RubricJudge", "SemanticF1", "calibrate", "f1_of"]
+
+_QUESTION = (str, InputField())
+_TRUTH = (str, InputField(desc="a response known to be right"))
+_RESPONSE = (str, InputField(desc="the response to be judged"))
+_COVERED = (float, OutputField(desc="the share, from 0 to 1, of what the right response says that the judged one says too"))
+_CORRECT = (float, OutputField(desc="the share, from 0 to 1, of what the judged response says that the right one bears out"))
+_IDEAS = "one line for each separate statement of the {}"
+
+_OVERLAP = Signature(
+    {"question": _QUESTION, "ground_truth": _TRUTH, "system_response": _RESPONSE, "recall": _COVERED, "precision": _CORRECT},
+    "Compare what a response says with what a right response says: how much of the one is in the other, whatever the wording.",
+)
+_DECOMPOSED = Signature(
+    {
+        "question": _QUESTION,
+        "ground_truth": _TRUTH,
+        "system_response": _RESPONSE,
+        "ground_truth_key_ideas": (str, OutputField(desc=_IDEAS.format("right response"))),
+        "system_response_key_ideas": (str, OutputField(desc=_IDEAS.format("judged response"))),
+        "discussion": (str, OutputField(desc="which statements match, and which do not")),
+        "recall": _COVERED,
+        "precision": _CORRECT,
+    },
+    "List the statements of a right response and of the one to be judged, go through them, and say how far they cover each other.",
+)
+_COMPLETE = Signature(
+    {
+        "question": _QUESTION,
+        "ground_truth": _TRUTH,
+        "system_response": _RESPONSE,
+        "ground_truth_key_ideas": (str, OutputField(desc=_IDEAS.format("right response"))),
+        "system_response_key_ideas": (str, OutputField(desc=_IDEAS.format("judged response"))),
+        "discussion": (str, OutputField(desc="which statements of the right response the judged one has")),
+        "completeness": _COVERED,
+    },
+    "Say how complete a response is, measured by the statements of a right one.",
+)
+_GROUNDED = Signature(
+    {
+        "question": _QUESTION,
+        "retrieved_context": (str, InputField(desc="the passages that the response should rest on")),
+        "system_response": _RESPONSE,
+        "system_response_claims": (str, OutputField(desc="one line for each claim that needs support")),
+        "discussion": (str, OutputField(desc="which claims the passages support")),
+        "groundedness": (float, OutputField(desc="the share, from 0 to 1, of the claims that the passages support")),
+    },
+    "Say how much of a response is supported by the passages it was written from.",
+)
+
+
+def f1_of(precision: float, recall: float) -> float:
+    """The harmonic mean of two shares, each held between 0 and 1 first.
+
+    >>> f1_of(0.5, 1.7), f1_of(0.0, 0.0)
+    (0.6666666666666666, 0.0)
+    """
+    p, r = (min(1.0, max(0.0, float(x))) for x in (precision, recall))
+    return 2 * p * r / (p + r) if p + r else 0.0
+
+
+class SemanticF1(Module):
+    """F1 of what `pred.response` says against `example.response`, as a model judges it; the rows have `question` and `response`.
+
+    With `decompositional=True` the judge first lists the statements of both. The prediction has `score` (and `precision`, `recall`,
+    `feedback`); where a trace is given, `score` says whether the F1 reaches `threshold`.
+    """
+
+    def __init__(self, threshold: float = 0.66, decompositional: bool = False) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.module = ChainOfThought(_DECOMPOSED if decompositional else _OVERLAP)
+
+    def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
+        """One judgement."""
+        inputs = {"question": example.question, "ground_truth": example.response, "system_response": pred.response}
+        judged = yield from self.module.run_flow((), inputs)
+        score = f1_of(judged.precision, judged.recall)
+        why = judged.get("discussion") or judged.get("reasoning", "")
+        return _verdict(score, self.threshold, trace, why, precision=judged.precision, recall=judged.recall)
+
+
+class CompleteAndGrounded(Module):
+    """F1 of how complete `pred.response` is against `example.response`, and how well `pred.context` supports it, as a model judges both.
+
+    The prediction has `score`, `completeness`, `groundedness` and `feedback`; where a trace is given, `score` says whether the F1
+    reaches `threshold`.
+    """
+
+    def __init__(self, threshold: float = 0.66) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.completeness_module = ChainOfThought(_COMPLETE)
+        self.groundedness_module = ChainOfThought(_GROUNDED)
+
+    def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
+        """Two judgements."""
+        shared = {"question": example.question, "system_response": pred.response}
+        complete = yield from self.completeness_module.run_flow((), {**shared, "ground_truth": example.response})
+        context = pred.context if isinstance(pred.context, str) else "\n\n".join(map(str, pred.context))
+        grounded = yield from self.groundedness_module.run_flow((), {**shared, "retrieved_context": context})
+        score = f1_of(grounded.groundedness, complete.completeness)
+        why = f"{complete.discussion}\n{grounded.discussion}"
+        return _verdict(score, self.threshold, trace, why, completeness=complete.completeness, groundedness=grounded.groundedness)
+
+
+def _verdict(score: float, threshold: float, trace: Any, feedback: str, **parts: float) -> Prediction:
+    return Prediction({"score": score if trace is None else score >= threshold, "feedback": feedback, **parts})
+
+
+class PairwiseJudge(Module):
+    """Which of two responses is better; asked in both orders, because models lean to the one they read first (or last).
+
+    As a metric `judge(example, pred)` compares `pred.{field}` with `example.{field}`: 1 when the prediction wins in both orders, 0 when it
+    loses in both, 0.5 otherwise. `consistent` says whether both orders agreed; `swap=False` asks once.
+    """
+
+    def __init__(self, criterion: str = "Which response answers the question better?", field: str = "response", swap: bool = True) -> None:
+        super().__init__()
+        self.field, self.swap = field, swap
+        text = "question: str, first_response: str, second_response: str -> better: Literal['first', 'second', 'equal']"
+        self.judge = ChainOfThought(Signature(text, f"{criterion} Their order and their length mean nothing."))
+
+    def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
+        """The prediction against the example's own response."""
+        question = example.get("question") or "\n".join(f"{k}: {v}" for k, v in example.inputs().items())
+        return (yield from self.compare_flow(question, pred[self.field], example[self.field]))
+
+    def compare(self, question: str, a: str, b: str) -> Prediction:
+        """`winner` is "a", "b" or "tie"; `score` is 1, 0 or 0.5 in favour of `a`."""
+        return drive(self.compare_flow(question, a, b))
+
+    def compare_flow(self, question: str, a: str, b: str) -> Flow[Prediction]:
+        """The same, as a flow."""
+        forward = yield from self._ask(question, a, b, {"first": 1.0, "second": 0.0})
+        if not self.swap:
+            return _winner([forward])
+        backward = yield from self._ask(question, b, a, {"first": 0.0, "second": 1.0})
+        return _winner([forward, backward])
+
+    def _ask(self, question: str, first: str, second: str, points: Mapping[str, float]) -> Flow[tuple[float, str]]:
+        judged = yield from self.judge.run_flow((), {"question": question, "first_response": first, "second_response": second})
+        return points.get(judged.better, 0.5), judged.reasoning
+
+
+def _winner(judged: Sequence[tuple[float, str]]) -> Prediction:
+    values = {value for value, _ in judged}
+    score = values.pop() if len(values) == 1 else 0.5
+    winner = {1.0: "a", 0.0: "b"}.get(score, "tie")
+    return Prediction(score=score, winner=winner, consistent=not values, feedback="\n".join(why for _, why in judged))
+
+
+class RubricJudge(Module):
+    """Grades a response by several criteria, each by itself, from 0 to `best`; the score is their mean as a share, weighted where you say.
+
+    `rubric` maps names to what is asked for. With `swap=True` each criterion is asked twice, with the scale written down from worst to
+    best and from best to worst, and the mean is taken. The prediction has `score`, one field per criterion (a share) and `feedback`.
+    """
+
+    def __init__(
+        self,
+        rubric: Mapping[str, str],
+        field: str = "response",
+        best: int = 4,
+        swap: bool = False,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        if not rubric or best < 1:
+            raise ConfigurationError("A rubric has at least one criterion, and a scale that goes from 0 to at least 1.")
+        if strange := set(weights or ()) - set(rubric):
+            raise ConfigurationError(f"`weights` names {sorted(strange)[0]!r}, which is no criterion: {', '.join(rubric)}.")
+        self.rubric, self.field, self.best, self.swap = dict(rubric), field, best, swap
+        self.weights = {name: float((weights or {}).get(name, 1.0)) for name in rubric}
+        text = "task: str, response: str, criterion: str, scale: str -> grade: int"
+        self.judge = ChainOfThought(Signature(text, "Grade the response by this criterion alone; the grade is a number of the scale."))
+
+    def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
+        """One judgement, criteria side by side."""
+        task = "\n".join(f"{k}: {v}" for k, v in example.inputs().items())
+        asked = [(name, scale) for name in self.rubric for scale in self._scales()]
+        jobs = [partial(self._grade, task, pred[self.field], name, scale) for name, scale in asked]
+        outcomes = yield Gather(jobs, limit=len(jobs))
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        grades = {name: _mean([grade for (n, _), (grade, _) in zip(asked, outcomes, strict=True) if n == name]) for name in self.rubric}
+        total = sum(self.weights.values())
+        score = sum(self.weights[name] * grade for name, grade in grades.items()) / total
+        why = "\n".join(f"{name}: {reason}" for (name, _), (_, reason) in zip(asked, outcomes, strict=True))
+        return Prediction({**grades, "score": score, "feedback": why})
+
+    def _scales(self) -> list[str]:
+        up = f"0 = not at all, {self.best} = fully"
+        return [up, f"{self.best} = fully, 0 = not at all"] if self.swap else [up]
+
+    def _grade(self, task: str, response: str, name: str, scale: str) -> Flow[tuple[float, str]]:
+        inputs = {"task": task, "response": response, "criterion": f"{name}: {self.rubric[name]}", "scale": scale}
+        judged = yield from self.judge.run_flow((), inputs)
+        return min(1.0, max(0.0, judged.grade / self.best)), judged.reasoning
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def calibrate(
+    judge: Any,
+    labelled: Iterable[tuple[Any, Any, Any]],
+    *,
+    unlabelled: Iterable[tuple[Any, Any]] = (),
+    tolerance: float = 0.0,
+    level: float = 0.95,
+    num_threads: int | None = None,
+) -> JudgeCalibration:
+    """Run a judge over rows that people have scored, and say how far to trust it.
+
+    `labelled` are (example, prediction, human score); `unlabelled` (example, prediction) further rows that the corrected mean shall speak
+    about. Raises the first error of the judge, `InputError` for fewer than two labelled rows.
+    """
+    seen = list(labelled)
+    rest = list(unlabelled)
+    if len(seen) < 2:
+        raise InputError(f"There are {len(seen)} rows with human scores; a calibration needs at least two, 100 are good.")
+    call = metric_call(judge)
+    pairs = [*((example, pred) for example, pred, _ in seen), *rest]
+    scores = drive(_scores(call, pairs, num_threads or current().num_threads))
+    humans = [float(human) for _, _, human in seen]
+    return calibrate_judge(scores[: len(seen)], humans, unlabelled=scores[len(seen) :], tolerance=tolerance, level=level)
+
+
+def _scores(call: MetricCall, pairs: Sequence[tuple[Any, Any]], threads: int) -> Flow[list[float]]:
+    outcomes = yield Gather((partial(call.flow, example, pred) for example, pred in pairs), limit=threads)
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+    return [outcome.value for outcome in outcomes]

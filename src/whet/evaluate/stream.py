@@ -1,0 +1,171 @@
+"""Rows of an evaluation as lines of JSON, written as they finish: a killed evaluation goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Any
+
+from whet.core.context import current
+from whet.core.records import Example, Prediction, Score
+from whet.errors import EvaluationError, StateError
+from whet.evaluate.row import EvaluationResult, Row
+from whet.evaluate.table import plain_value
+from whet.modules.module import Module
+
+__all__ = ["RowFile", "header_of", "key_of", "load_run", "write_run"]
+
+FORMAT, VERSION = "whet-evaluation", 1
+# Rows that are finished for good; a time limit or a failure of the network may not happen again.
+_FINISHED = frozenset({"ok", "program_error"})
+
+
+class RowFile:
+    """The file that one evaluation writes its rows to. `known` are the rows that an earlier, interrupted run left there.
+
+    Raises `StateError` when the file is of another program or metric: its rows would say nothing about this one.
+    """
+
+    def __init__(self, path: Any, header: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self.header = {"format": FORMAT, "version": VERSION, **header}
+        self.known: dict[tuple[int, int], dict[str, Any]] = {}
+        size = self._read() if self.path.exists() else 0
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: IO[str] = self.path.open("a", encoding="utf-8")
+        if size == 0:
+            self._write(self.header)
+
+    def _read(self) -> int:
+        raw = self.path.read_bytes()
+        end = raw.rfind(b"\n") + 1
+        if end < len(raw):  # the line that was being written when the run was killed
+            os.truncate(self.path, end)
+        lines = raw[:end].decode("utf-8").splitlines()
+        if not lines:
+            return 0
+        found = _object(lines[0], self.path)
+        if different := [name for name in self.header if found.get(name) != self.header[name]]:
+            raise StateError(
+                f"{str(self.path)!r} holds rows of another evaluation: its {' and '.join(different)} differ. "
+                "Give another file, or delete this one."
+            )
+        for line in lines[1:]:
+            row = _object(line, self.path)
+            if row.get("status") in _FINISHED:
+                self.known[(row["index"], row["repeat"])] = row
+        return end
+
+    def row(self, index: int, example: Any, repeat: int) -> Row | None:
+        """The finished row of this example, if the file has it. Raises `StateError` when another example was at this place then."""
+        saved = self.known.get((index, repeat))
+        if saved is None:
+            return None
+        if saved["key"] != key_of(example):
+            raise StateError(
+                f"{str(self.path)!r} holds rows of another devset: example {index} differs. Give another file, or delete this one."
+            )
+        return _row_of(saved, index, example)
+
+    def add(self, row: Row) -> None:
+        """Write one row, and make sure that it is there."""
+        self._write(_line_of(row))
+
+    def _write(self, value: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def key_of(example: Any) -> str:
+    """What tells an example from others: a hash of all its fields."""
+    return _hash(plain_value(dict(example)))
+
+
+def header_of(program: Any, metric_name: str, repeats: int) -> dict[str, Any]:
+    """What must be the same for rows of two sessions to belong together: program, metric, model, number of repeats."""
+    if isinstance(program, Module):
+        state = {name: predictor.dump_state() for name, predictor in program.named_predictors()}
+        shown: Any = [type(program).__qualname__, state]
+    else:
+        shown = getattr(program, "__qualname__", type(program).__qualname__)
+    return {"program": _hash(shown), "metric": metric_name, "model": getattr(current().lm, "model", None), "repeats": repeats}
+
+
+def _hash(value: Any) -> str:
+    return blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
+
+
+def write_run(result: EvaluationResult, path: Any) -> None:
+    """Write a finished evaluation as lines of JSON."""
+    lines = [{"format": FORMAT, "version": VERSION}, *(_line_of(row) for row in result.rows)]
+    Path(path).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+
+
+def load_run(path: Any) -> EvaluationResult:
+    """Read back what `save_jsonl` or `Evaluate(stream_to=...)` wrote; errors come back as their texts.
+
+    Raises `StateError` for a file that holds no evaluation.
+    """
+    source = Path(path)
+    lines = source.read_text(encoding="utf-8").splitlines()
+    if not lines or _object(lines[0], source).get("format") != FORMAT:
+        raise StateError(f"{str(source)!r} holds no evaluation: its first line does not say `{FORMAT}`.")
+    newest = {(row["index"], row["repeat"]): row for row in (_object(line, source) for line in lines[1:])}
+    rows = [_row_of(newest[place], place[0], Example(newest[place]["example"])) for place in sorted(newest)]
+    return EvaluationResult(rows)
+
+
+def _object(line: str, path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise StateError(f"{str(path)!r} has a line that is no JSON: {line[:80]!r}.") from error
+    return value if isinstance(value, dict) else {}
+
+
+def _line_of(row: Row) -> dict[str, Any]:
+    prediction = row.prediction
+    line: dict[str, Any] = {
+        "key": key_of(row.example),
+        "index": row.index,
+        "repeat": row.repeat,
+        "status": row.status,
+        "score": row.score.value if row.score is not None else None,
+        "example": plain_value(dict(row.example)),
+        "prediction": plain_value(dict(prediction) if isinstance(prediction, Mapping) else {"prediction": prediction}),
+        "seconds": round(row.seconds, 6),
+        "tokens": row.tokens,
+        "cost": row.cost,
+        "calls": row.calls,
+        "cache_hits": row.cache_hits,
+    }
+    if row.score is not None and (row.score.feedback or row.score.parts):
+        line |= {"feedback": row.score.feedback, "parts": dict(row.score.parts)}
+    if row.error is not None:
+        line["error"] = f"{type(row.error).__name__}: {row.error}"
+    return line
+
+
+def _row_of(saved: Mapping[str, Any], index: int, example: Any) -> Row:
+    value = saved["score"]
+    return Row(
+        index=index,
+        example=example,
+        prediction=Prediction(saved["prediction"]),
+        score=None if value is None else Score(value=value, feedback=saved.get("feedback", ""), parts=saved.get("parts", {})),
+        status=saved["status"],
+        seconds=saved["seconds"],
+        tokens=saved["tokens"],
+        cost=saved["cost"],
+        calls=saved["calls"],
+        cache_hits=saved["cache_hits"],
+        error=EvaluationError(saved["error"]) if "error" in saved else None,
+        repeat=saved["repeat"],
+    )

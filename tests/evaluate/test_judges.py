@@ -1,0 +1,129 @@
+"""Judges: what they ask, how they score, and what calibration says of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import whet
+from whet.errors import ConfigurationError, InputError
+from whet.evaluate import CompleteAndGrounded, PairwiseJudge, RubricJudge, SemanticF1, calibrate
+from whet.testing import ScriptedLM
+
+ROW = whet.Example(question="Who inherited it?", response="David Gregory did, in 1664.").with_inputs("question")
+PRED = whet.Prediction(response="David Gregory.", context=["David Gregory inherited it in 1664."])
+
+
+@pytest.mark.parametrize("decompositional", [False, True])
+def test_semantic_f1_is_the_harmonic_mean_of_the_two_shares_held_to_0_and_1(decompositional: bool) -> None:
+    answer = {"reasoning": "r", "recall": 0.5, "precision": 1.5}
+    if decompositional:
+        answer |= {"ground_truth_key_ideas": "a\nb", "system_response_key_ideas": "a", "discussion": "b is missing"}
+    lm = ScriptedLM(lambda _: answer)
+    with whet.context(lm=lm):
+        judged = SemanticF1(decompositional=decompositional)(ROW, PRED)
+    assert judged.score == pytest.approx(2 / 3)
+    assert judged > 0.6
+    assert judged.feedback == ("b is missing" if decompositional else "r")
+    shown = lm.requests[0].messages[-1].text
+    assert "David Gregory did, in 1664." in shown
+    assert "[[ ## system_response ## ]]\nDavid Gregory." in shown
+
+
+def test_with_a_trace_the_threshold_decides() -> None:
+    lm = ScriptedLM(lambda _: {"reasoning": "r", "recall": 0.5, "precision": 1.0})
+    with whet.context(lm=lm):
+        assert SemanticF1(threshold=0.7)(ROW, PRED, []).score is False
+        assert SemanticF1(threshold=0.6)(ROW, PRED, []).score is True
+
+
+def test_complete_and_grounded() -> None:
+    answers = [
+        {"reasoning": "r", "ground_truth_key_ideas": "a", "system_response_key_ideas": "a", "discussion": "half", "completeness": 0.5},
+        {"reasoning": "r", "system_response_claims": "c", "discussion": "supported", "groundedness": 1.0},
+    ]
+    lm = ScriptedLM(answers)
+    with whet.context(lm=lm):
+        judged = CompleteAndGrounded()(ROW, PRED)
+    assert judged.score == pytest.approx(2 / 3)
+    assert judged.feedback == "half\nsupported"
+    assert "inherited it in 1664" in lm.requests[1].messages[-1].text
+
+
+def test_a_judge_is_a_metric_of_evaluate_and_its_calls_are_counted() -> None:
+    lm = ScriptedLM(lambda _: {"reasoning": "r", "recall": 1.0, "precision": 1.0})
+    with whet.context(lm=lm):
+        result = whet.Evaluate(devset=[ROW] * 4, metric=SemanticF1(), num_threads=2)(lambda question: PRED)
+    assert result.score == 100.0
+    assert lm.calls == 4
+
+
+def leaning(request: Any) -> dict[str, Any]:
+    """A judge that likes what it reads first, unless one response is "good" and the other is not."""
+    text = request.messages[-1].text
+    first, second = (text.split(f"[[ ## {n}_response ## ]]\n")[1].split("\n")[0] for n in ("first", "second"))
+    if (first == "good") == (second == "good"):
+        return {"reasoning": "r", "better": "first"}
+    return {"reasoning": "r", "better": "first" if first == "good" else "second"}
+
+
+def test_a_pairwise_judge_asks_in_both_orders_so_that_position_wins_nothing() -> None:
+    judge = PairwiseJudge()
+    with whet.context(lm=ScriptedLM(leaning)):
+        assert judge.compare("q", "good", "bad").winner == "a"
+        assert judge.compare("q", "bad", "good").winner == "b"
+        even = judge.compare("q", "bad", "worse")
+        naive = PairwiseJudge(swap=False).compare("q", "bad", "worse")
+    assert (even.winner, even.score, even.consistent) == ("tie", 0.5, False)
+    assert naive.winner == "a"
+
+
+def test_a_pairwise_judge_as_a_metric_compares_with_the_rows_own_response() -> None:
+    row = whet.Example(question="q", response="bad").with_inputs("question")
+    with whet.context(lm=ScriptedLM(leaning)):
+        result = whet.Evaluate(devset=[row], metric=PairwiseJudge(), num_threads=1)(lambda question: whet.Prediction(response="good"))
+    assert result.score == 100.0
+
+
+def test_a_rubric_grades_each_criterion_by_itself() -> None:
+    def grade(request: Any) -> dict[str, Any]:
+        text = request.messages[-1].text
+        return {"reasoning": "because", "grade": 4 if "polite" in text.split("[[ ## criterion ## ]]")[1] else 1}
+
+    judge = RubricJudge({"polite": "Is it polite?", "true": "Is it true?"}, weights={"true": 3})
+    lm = ScriptedLM(grade)
+    with whet.context(lm=lm):
+        judged = judge(ROW, PRED)
+    assert (judged.polite, judged.true, judged.score) == (1.0, 0.25, pytest.approx((1 + 3 * 0.25) / 4))
+    assert lm.calls == 2
+
+
+def test_a_rubric_with_swap_asks_with_the_scale_in_both_directions() -> None:
+    lm = ScriptedLM(lambda request: {"reasoning": "r", "grade": 4 if "0 = not at all, 4" in request.messages[-1].text else 2})
+    with whet.context(lm=lm):
+        assert RubricJudge({"true": "Is it true?"}, swap=True)(ROW, PRED).score == 0.75
+
+
+def test_mistakes_in_a_rubric() -> None:
+    with pytest.raises(ConfigurationError, match="at least one criterion"):
+        RubricJudge({})
+    with pytest.raises(ConfigurationError, match="no criterion: polite"):
+        RubricJudge({"polite": "?"}, weights={"true": 1})
+
+
+def test_a_judge_is_calibrated_against_people() -> None:
+    rows = [whet.Example(n=i).with_inputs("n") for i in range(60)]
+
+    def lenient(example: Any, pred: Any) -> bool:
+        return bool(example.n % 2 == 0 or example.n % 10 == 1)
+
+    labelled = [(row, whet.Prediction(), row.n % 2 == 0) for row in rows[:40]]
+    report = calibrate(lenient, labelled, unlabelled=[(row, whet.Prediction()) for row in rows[40:]])
+    assert report.n == 40
+    assert report.bias.value == pytest.approx(0.1)
+    assert report.sensitivity is not None
+    assert report.sensitivity.value == 1.0
+    assert (report.raw_mean, report.corrected_mean.value) == (pytest.approx(0.6), pytest.approx(0.5))
+    with pytest.raises(InputError, match="at least two"):
+        calibrate(lenient, labelled[:1])

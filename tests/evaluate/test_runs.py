@@ -1,0 +1,247 @@
+"""Rows on disk: a killed evaluation goes on, two runs are compared row by row, and a gate holds them to a bar."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import whet
+from whet.errors import ConfigurationError, InputError, StateError
+from whet.evaluate import check, corpus_f1, diff, load_run
+from whet.evaluate.gate import write_junit
+from whet.testing import ScriptedLM
+
+ROWS = [whet.Example(n=i, label=i % 2 == 0, kind="even" if i % 2 == 0 else "odd").with_inputs("n") for i in range(20)]
+
+
+def same(row: whet.Example, prediction: whet.Prediction, trace: Any = None) -> bool:
+    return bool(row.label == prediction.label)
+
+
+def even(n: int) -> whet.Prediction:
+    return whet.Prediction(label=n % 2 == 0)
+
+
+def always(n: int) -> whet.Prediction:
+    return whet.Prediction(label=True)
+
+
+# -- streaming and going on ------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_evaluation_goes_on_without_a_repeated_call(tmp_path: Path) -> None:
+    calls: list[int] = []
+    stop = {"at": 7}
+
+    class Program(whet.Module):
+        def forward(self, n: int) -> whet.Prediction:
+            if n == stop["at"]:
+                raise KeyboardInterrupt
+            calls.append(n)
+            return even(n)
+
+    evaluate = whet.Evaluate(devset=ROWS, metric=same, num_threads=1, stream_to=tmp_path / "rows.jsonl")
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Program())
+    stop["at"] = -1
+    result = evaluate(Program())
+    assert calls == list(range(20))
+    assert result.score == 100.0
+    assert [row.index for row in result.rows] == list(range(20))
+    evaluate(Program())
+    assert len(calls) == 20
+
+
+def test_a_killed_process_loses_only_the_row_it_was_in(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(
+        textwrap.dedent("""
+        import sys, time
+        import whet
+        rows = [whet.Example(n=i, label=1).with_inputs("n") for i in range(40)]
+        class Program(whet.Module):
+            def forward(self, n):
+                with open(sys.argv[1] + "/calls", "a", encoding="utf-8") as file:
+                    file.write(f"{n}\\n")
+                time.sleep(0.01)
+                return whet.Prediction(label=1)
+        def metric(row, prediction):
+            return row.label == prediction.label
+        result = whet.Evaluate(devset=rows, metric=metric, num_threads=1, stream_to=sys.argv[1] + "/rows.jsonl")(Program())
+        print(result.score, len(result.rows))
+        """),
+        encoding="utf-8",
+    )
+    first = subprocess.Popen([sys.executable, str(script), str(tmp_path)])
+    calls = tmp_path / "calls"
+    while not calls.exists() or len(calls.read_text(encoding="utf-8").splitlines()) < 10:
+        assert first.poll() is None
+        time.sleep(0.005)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    with (tmp_path / "rows.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"key": "half a line')  # what a kill in the middle of a write leaves
+    finished = {json.loads(line)["index"] for line in (tmp_path / "rows.jsonl").read_text(encoding="utf-8").splitlines()[1:-1]}
+    before = len(calls.read_text(encoding="utf-8").splitlines())
+    second = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, check=True)
+    assert second.stdout.split() == ["100.0", "40"]
+    again = [int(line) for line in calls.read_text(encoding="utf-8").splitlines()[before:]]
+    assert finished.isdisjoint(again)
+    assert len(again) == 40 - len(finished)
+
+
+def test_rows_of_another_program_metric_or_devset_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    whet.Evaluate(devset=ROWS[:3], metric=same, num_threads=1, stream_to=file)(even)
+    with pytest.raises(StateError, match="another evaluation: its program"):
+        whet.Evaluate(devset=ROWS[:3], metric=same, num_threads=1, stream_to=file)(always)
+    with pytest.raises(StateError, match="another devset: example 0 differs"):
+        whet.Evaluate(devset=ROWS[3:6], metric=same, num_threads=1, stream_to=file)(even)
+
+
+def test_failures_of_the_network_are_tried_again(tmp_path: Path) -> None:
+    down = {"now": True}
+
+    def answer(request: Any) -> Any:
+        return whet.LMServerError("down") if down["now"] else {"label": True}
+
+    program = whet.Predict("n: int -> label: bool")
+    evaluate = whet.Evaluate(devset=ROWS[::2], metric=same, num_threads=1, max_errors=99, stream_to=tmp_path / "r.jsonl")
+    with whet.context(lm=ScriptedLM(answer)):
+        assert evaluate(program).statuses == {"infra_error": 10}
+        down["now"] = False
+        assert evaluate(program).statuses == {"ok": 10}
+    assert load_run(tmp_path / "r.jsonl").score == 100.0
+
+
+# -- repeats, several metrics, corpus measures, slices ------------------------------------------------------------------------
+
+
+def test_repeats_get_fresh_answers_and_are_no_new_examples() -> None:
+    lm = ScriptedLM(lambda request: {"label": request.rollout_id is None}, cache=True)
+    program = whet.Predict("n: int -> label: bool")
+    with whet.context(lm=lm):
+        result = whet.Evaluate(devset=ROWS[:10], metric=lambda r, p: p.label, num_threads=2, repeats=3)(program)
+    assert lm.calls == 30
+    assert sorted({request.rollout_id or 0 for request in lm.requests}) == [0, 1, 2]
+    assert [(row.index, row.repeat) for row in result.rows[:4]] == [(0, 0), (0, 1), (0, 2), (1, 0)]
+    assert result.score == pytest.approx(33.33)
+    assert result.mean is not None
+    assert result.mean.n == 10
+    bound = program.deepcopy()
+    bound.lm = lm
+    whet.Evaluate(devset=ROWS[10:12], metric=lambda r, p: p.label, num_threads=1, repeats=2)(bound)
+    assert lm.requests[-1].rollout_id == 1
+
+
+def test_several_metrics_in_one_pass() -> None:
+    calls: list[int] = []
+
+    def program(n: int) -> whet.Prediction:
+        calls.append(n)
+        return always(n)
+
+    def positive(row: Any, prediction: Any) -> float:
+        return 0.5
+
+    result = whet.Evaluate(devset=ROWS, metric={"right": same, "half": positive}, num_threads=1)(program)
+    assert len(calls) == 20
+    assert result.score == 50.0
+    assert {name: estimate.value for name, estimate in result.parts.items()} == {"right": 0.5, "half": 0.5}
+    listed = whet.Evaluate(devset=ROWS, metric=[positive, same], num_threads=1)(even)
+    assert set(listed.parts) == {"positive", "same"}
+    with pytest.raises(ConfigurationError, match="same name"):
+        whet.Evaluate(devset=ROWS, metric=[same, same])(even)
+
+
+def label_f1(rows: Any) -> Any:
+    return corpus_f1([row.example.label for row in rows], [row.prediction.label for row in rows], positive=True)
+
+
+def test_corpus_measures_and_objectives_of_whole_programs() -> None:
+    evaluate = whet.Evaluate(devset=ROWS, metric=same, num_threads=1, corpus={"f1": label_f1})
+    result = evaluate(always)
+    assert result.score == 50.0
+    assert float(result.corpus["f1"]) == pytest.approx(2 / 3)
+    assert evaluate.objective("f1")(always) == pytest.approx(2 / 3)
+    assert evaluate.objective()(always) == 0.5
+    with pytest.raises(ConfigurationError, match="corpus measure 'f2'"):
+        evaluate.objective("f2")
+
+
+def test_slices_by_field_by_function_and_by_tag() -> None:
+    result = whet.Evaluate(devset=ROWS, metric=same, num_threads=1)(always)
+    by_kind = result.slices("kind")
+    assert {name: estimate.value for name, estimate in by_kind.items()} == {"even": 1.0, "odd": 0.0}
+    assert result.slices(lambda row: row.n < 5)[True].n == 5
+    assert result.slices(lambda row: ["all", row.kind])["all"].n == 20
+
+
+def test_a_page_of_html_with_what_models_write_in_it(tmp_path: Path) -> None:
+    row = whet.Example(text="<script>alert(1)</script>", label="x").with_inputs("text")
+    result = whet.Evaluate(devset=[row], metric=lambda r, p: True, num_threads=1)(lambda text: whet.Prediction(label=text))
+    result.save_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "100.0 %" in page
+
+
+# -- two runs, and the gate ------------------------------------------------------------------------------------------------
+
+
+def test_the_difference_of_two_runs_row_by_row(tmp_path: Path) -> None:
+    evaluate = whet.Evaluate(devset=ROWS, metric=same, num_threads=1)
+    evaluate(even).save_jsonl(tmp_path / "before.jsonl")
+    before, after = load_run(tmp_path / "before.jsonl"), evaluate(always, devset=ROWS[2:])
+    changes = diff(before, after)
+    assert len(changes.changes) == 18
+    assert [c.index for c in changes.worsened] == list(range(1, 18, 2))
+    assert changes.improved == []
+    assert len(changes.only_before) == 2
+    assert changes.comparison is not None
+    assert changes.comparison.reliable
+    assert "before is better than after" in str(changes)
+    with pytest.raises(InputError, match="No example is in both"):
+        diff(evaluate(even, devset=ROWS[:1]), evaluate(even, devset=ROWS[1:]))
+
+
+def test_the_gate(tmp_path: Path) -> None:
+    evaluate = whet.Evaluate(devset=ROWS, metric=same, num_threads=1)
+    good, bad = evaluate(even), evaluate(always)
+    assert check(good, baseline=bad, min_score=0.9).passed
+    assert check(bad, baseline=good, tolerance=0.5).passed
+    gate = check(bad, baseline=good, tolerance=0.1, min_score=0.9)
+    assert not gate.passed
+    assert len(gate.reasons) == 2
+    write_junit(gate, tmp_path / "junit.xml")
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("21", "1", "0")
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert "fell by 0.5000" in str(failure.text)
+    with pytest.raises(ConfigurationError, match="tolerance"):
+        check(good, tolerance=-1)
+
+
+def test_the_gate_counts_failed_rows_and_never_passes_an_interrupted_run(tmp_path: Path) -> None:
+    def broken(n: int) -> whet.Prediction:
+        if n == 3:
+            raise ValueError("control \x00 character")
+        return even(n)
+
+    result = whet.Evaluate(devset=ROWS, metric=same, num_threads=1)(broken)
+    gate = check(result, max_failures=0)
+    assert gate.reasons == ("1 rows failed; at most 0 may.",)
+    write_junit(gate, tmp_path / "junit.xml")
+    assert ElementTree.parse(tmp_path / "junit.xml").getroot().get("errors") == "1"
+    assert not check(whet.EvaluationResult(result.rows, complete=False)).passed
