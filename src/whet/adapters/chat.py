@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from whet.adapters.base import Adapter
+from whet.adapters.scanner import MarkerScanner, Scanner
 from whet.adapters.style import filled
 from whet.core.exchange import Choice
 from whet.core.field import Field
@@ -29,6 +30,20 @@ class Marks:
     found: re.Pattern[str]
     alike: re.Pattern[str]
     escaped: re.Pattern[str]
+    word: re.Pattern[str] = re.compile(r"\w*")
+
+    @property
+    def closed(self) -> bool:
+        """Whether a marker ends with a sign of its own, so that its name cannot go on."""
+        return bool(self.template.partition("{name}")[2].strip())
+
+    def could_grow(self, line: str) -> bool:
+        """Whether a line that begins as a marker does could still become one."""
+        name = line[len(self.lead) :]
+        word = self.word.match(name)
+        end = self.template.partition("{name}")[2]
+        tail = name[word.end() if word else 0 :]
+        return end.startswith(tail) if end.strip() else not tail.strip(" \t")
 
     def of(self, name: str) -> str:
         """The marker of a section."""
@@ -134,6 +149,10 @@ class ChatAdapter(Adapter):
         """Text as it was before `escape`."""
         text = text.removeprefix("\\\n").removesuffix("\n\\")
         return self.marks.escaped.sub(r"\1\2", text) if "\\" + self.marks.lead in text else text
+
+    def scanner(self, signature: Signature) -> Scanner | None:
+        """Reads the sections of an answer while it comes."""
+        return MarkerScanner(signature, self.marks, lambda rest, last: self.unescape(_body(rest, last)))
 
     def anchor(self, name: str) -> str:
         """The marker."""

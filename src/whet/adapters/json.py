@@ -8,6 +8,7 @@ from typing import Any
 
 from whet.adapters.chat import ChatAdapter, short_type
 from whet.adapters.reading import Reading
+from whet.adapters.scanner import ObjectScanner, Scanner
 from whet.core.exchange import Capabilities, Choice
 from whet.core.schema import read_object, strict_schema
 from whet.core.signature import Signature
@@ -112,6 +113,10 @@ class JSONAdapter(ChatAdapter):
             message = f"LM response cannot be serialized to a JSON object. {error}"
             raise self.error(signature, choice, message, reason=str(error)) from error
         return {name: value for name, value in found.items() if name in signature.output_fields}
+
+    def scanner(self, signature: Signature) -> Scanner | None:
+        """Reads the keys of the object while it comes."""
+        return ObjectScanner(signature)
 
     def anchor(self, name: str) -> str:
         """The key."""

@@ -16,6 +16,7 @@ from whet.errors import AdapterParseError, SchemaError, TruncatedError
 
 if TYPE_CHECKING:
     from whet.adapters.plan import Plan
+    from whet.adapters.scanner import Scanner
 
 __all__ = ["Reader", "Reading"]
 
@@ -115,6 +116,10 @@ class Reader:
         for field in signature.output_fields.values():
             values[field.name] = self._value(signature, choice, field, found, repairs, values)
         return Reading(values, tuple(repairs))
+
+    def scanner(self, signature: Signature) -> Scanner | None:
+        """Reads an answer while it comes; `None` for a format that can only be read as a whole."""
+        return None
 
     def split(self, signature: Signature, choice: Choice, repairs: list[str]) -> Mapping[str, Any]:
         """The parts of an answer by field name, not yet typed. Text parts are parsed, others coerced."""

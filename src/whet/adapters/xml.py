@@ -9,6 +9,7 @@ from typing import Any
 from whet.adapters.base import Adapter
 from whet.adapters.chat import short_type, shown_output
 from whet.adapters.elements import Child, Misshapen, content, escape, is_nested, read_element, skeleton, unescape
+from whet.adapters.scanner import ElementScanner, Scanner
 from whet.adapters.style import filled
 from whet.core.exchange import Choice
 from whet.core.field import Field
@@ -129,6 +130,10 @@ class XMLAdapter(Adapter):
 
     def _misshapen(self, signature: Signature, choice: Choice, why: str, name: str | None) -> AdapterParseError:
         return self.error(signature, choice, f"Failed to parse XML: {why}.", field=name, reason=why)
+
+    def scanner(self, signature: Signature) -> Scanner | None:
+        """Reads the elements of an answer while it comes."""
+        return ElementScanner(signature)
 
     def anchor(self, name: str) -> str:
         """The opening tag."""
