@@ -8,8 +8,6 @@ Miniature: 221 passages and BM25 in place of Wikipedia and ColBERTv2; two hops; 
 
 from __future__ import annotations
 
-from collections import Counter
-
 import whet
 from whet.datasets import load_bundled, load_corpus
 from whet.evaluate.metrics.answers import answer_exact_match
@@ -46,17 +44,12 @@ class MultiHopQA(whet.Module):
         for hop in self.hops:
             queries = hop(context=context, question=question).completions.query
             context += [p.text for p in self.search(queries) if p.text not in context]
-        answers = self.answer(context=context, question=question).completions.answer
-        return whet.Prediction(answer=majority(answers), context=context)
+        answers = self.answer(context=context, question=question)
+        return whet.Prediction(answer=whet.majority(answers).answer, context=context)
 
     def search(self, queries: list[str]) -> list[Passage]:
         """The best passages of all queries; the retriever is an ambient setting, as the model is."""
         return fuse_passages(whet.settings.rm.search(list(dict.fromkeys(queries)), self.k), self.k)
-
-
-def majority(answers: list[str]) -> str:
-    """The answer that was given most often; of several such the one that came first."""
-    return Counter(answers).most_common(1)[0][0]
 
 
 def retriever() -> BM25:
