@@ -36,10 +36,26 @@ class Internet:
     def completion(self, body: dict[str, Any]) -> dict[str, Any]:
         self.bodies.append(body)
         count = body.get("n") or 1
-        texts = [self.text(body["messages"]) for _ in range(count)]
-        choices = [{"index": i, "message": {"role": "assistant", "content": t}, "finish_reason": "stop"} for i, t in enumerate(texts)]
+        messages = [self.message(body) for _ in range(count)]
+        choices = [
+            {"index": i, "message": message, "finish_reason": "tool_calls" if "tool_calls" in message else "stop"}
+            for i, message in enumerate(messages)
+        ]
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
         return {"id": "c", "object": "chat.completion", "model": body["model"], "choices": choices, "usage": usage}
+
+    def message(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A tool call where the request offers tools, else text."""
+        tools = {tool["function"]["name"]: tool["function"] for tool in body.get("tools") or ()}
+        if not tools:
+            return {"role": "assistant", "content": self.text(body["messages"])}
+        said = "\n".join(str(m.get("content")) for m in body["messages"])
+        name = self.value("next_tool_name", said)
+        arguments = json.loads(self.value("next_tool_args", said))
+        if name == "finish":
+            arguments = {k: self.answers.get(k) for k in tools[name]["parameters"]["properties"]}
+        call = {"id": f"call-{len(self.bodies)}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        return {"role": "assistant", "content": "Look it up.", "tool_calls": [call]}
 
     def text(self, messages: list[dict[str, Any]]) -> str:
         last = str(messages[-1]["content"])

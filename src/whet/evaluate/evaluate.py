@@ -222,8 +222,8 @@ class _Run:
 
     def __init__(self, program: Any, devset: Sequence[Any], metric: MetricCall, plan: Plan) -> None:
         self.program, self.devset, self.metric, self.plan = program, devset, metric, plan
-        self.rows: dict[tuple[int, int], Row] = {}
-        self.places: list[tuple[int, int]] = []
+        self.rows: dict[int, Row] = {}
+        self.places: list[tuple[int, int]] | None = None
         self.failed = 0
         self.scored = 0
         self.total = 0.0
@@ -234,6 +234,17 @@ class _Run:
         self._native = isinstance(program, Module) and type(program).__call__ is Module.__call__
 
     def jobs(self) -> Iterator[Job]:
+        if self.file is not None or self.plan.repeats > 1:
+            yield from self._chosen_jobs()
+            return
+        for index, example in enumerate(self.devset):
+            if self.fatal is not None:
+                return
+            yield _RowJob(self, index, example)
+
+    def _chosen_jobs(self) -> Iterator[Job]:
+        """The jobs of rows that the file does not have yet, every repeat of them; `places` says which they are."""
+        self.places = []
         for index, example in enumerate(self.devset):
             for repeat in range(self.plan.repeats):
                 if self.fatal is not None:
@@ -245,13 +256,13 @@ class _Run:
                 yield _RowJob(self, index, example, repeat)
 
     def done(self, number: int, outcome: Any) -> None:
-        row = outcome if isinstance(outcome, Row) else self._row_of_failure(*self.places[number], outcome)
+        row = outcome if isinstance(outcome, Row) else self._row_of_failure(number, outcome)
         if self.file is not None:
             self.file.add(row)
         self._keep(row)
 
     def _keep(self, row: Row) -> None:
-        self.rows[(row.index, row.repeat)] = row
+        self.rows[row.index * self.plan.repeats + row.repeat] = row
         if row.score is not None:
             self.scored += 1
             self.total += row.score.value
@@ -264,7 +275,8 @@ class _Run:
         if self.file is not None:
             self.file.close()
 
-    def _row_of_failure(self, index: int, repeat: int, error: Exception) -> Row:
+    def _row_of_failure(self, number: int, error: Exception) -> Row:
+        index, repeat = (number, 0) if self.places is None else self.places[number]
         timed_out = isinstance(error, JobTimeout)
         return Row(
             index=index,
@@ -342,7 +354,7 @@ class _Run:
 class _RowJob:
     __slots__ = ("example", "index", "repeat", "run")
 
-    def __init__(self, run: _Run, index: int, example: Any, repeat: int) -> None:
+    def __init__(self, run: _Run, index: int, example: Any, repeat: int = 0) -> None:
         self.run, self.index, self.example, self.repeat = run, index, example, repeat
 
     def __call__(self) -> Flow[Row]:
