@@ -27,6 +27,9 @@ __all__ = ["BaseLM"]
 _logger = logging.getLogger(__name__)
 
 
+_UNKNOWN = Capabilities()
+
+
 class BaseLM:
     """A language model. To write your own, define one method.
 
@@ -71,7 +74,7 @@ class BaseLM:
     @property
     def capabilities(self) -> Capabilities:
         """What the model can do; give `capabilities=` to say it yourself."""
-        return self._capabilities or Capabilities()
+        return self._capabilities or _UNKNOWN
 
     @property
     def supports_function_calling(self) -> bool:

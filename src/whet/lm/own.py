@@ -137,45 +137,61 @@ def response_of(answer: Any, model: str) -> Response:
         return Response(choices=(Choice(text=answer),), model=model)
     if isinstance(answer, list | tuple) and all(isinstance(text, str) for text in answer):
         return Response(choices=tuple(Choice(text=text) for text in answer), model=model)
-    choices = _get(answer, "choices")
+    answer = _seen(answer)
+    choices = getattr(answer, "choices", None)
     if choices is None:
         raise LMUnexpectedError(
             f"The model's method returned {type(answer).__name__}; return a string, a `whet.Response` or an OpenAI-style object."
         )
-    return Response(choices=tuple(map(_choice_of, choices)), usage=_usage_of(_get(answer, "usage")), model=_get(answer, "model") or model)
+    return Response(choices=tuple(map(_choice_of, choices)), usage=_usage_of(getattr(answer, "usage", None)), model=getattr(answer, "model", None) or model)
 
 
-def _get(thing: Any, name: str) -> Any:
-    return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
+class _Seen:
+    """A dict read by attributes, as the objects of providers' own clients are."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._values = values
+
+    def __getattr__(self, name: str) -> Any:
+        return self._values.get(name)
+
+
+def _seen(thing: Any) -> Any:
+    return _Seen(thing) if isinstance(thing, dict) else thing
 
 
 def _choice_of(choice: Any) -> Choice:
-    message = _get(choice, "message")
+    choice = _seen(choice)
+    message = _seen(getattr(choice, "message", None))
+    logprobs, finish_reason = getattr(choice, "logprobs", None), getattr(choice, "finish_reason", None)
     if message is None:  # the completions form
-        return Choice(text=_get(choice, "text"), logprobs=_get(choice, "logprobs"), finish_reason=_get(choice, "finish_reason"))
-    calls = _get(message, "tool_calls")
+        return Choice(text=getattr(choice, "text", None), logprobs=logprobs, finish_reason=finish_reason)
+    calls = getattr(message, "tool_calls", None)
     return Choice(
-        text=_get(message, "content"),
+        text=getattr(message, "content", None),
         tool_calls=tuple(map(_tool_call_of, calls)) if calls else (),
-        reasoning=_get(message, "reasoning_content"),
-        logprobs=_get(choice, "logprobs"),
-        finish_reason=_get(choice, "finish_reason"),
+        reasoning=getattr(message, "reasoning_content", None),
+        logprobs=logprobs,
+        finish_reason=finish_reason,
     )
 
 
 def _tool_call_of(call: Any) -> ToolCallPart:
-    function = _get(call, "function")
-    return ToolCallPart(id=_get(call, "id"), name=_get(function, "name"), arguments=_get(function, "arguments") or "{}")
+    call = _seen(call)
+    function = _seen(call.function)
+    return ToolCallPart(id=getattr(call, "id", None), name=function.name, arguments=getattr(function, "arguments", None) or "{}")
 
 
 def _usage_of(usage: Any) -> Usage:
     if not usage:
         return Usage()
-    cached = _get(_get(usage, "prompt_tokens_details") or {}, "cached_tokens") or 0
-    reasoning = _get(_get(usage, "completion_tokens_details") or {}, "reasoning_tokens") or 0
+    usage = _seen(usage)
+    given, made = _seen(getattr(usage, "prompt_tokens_details", None)), _seen(getattr(usage, "completion_tokens_details", None))
     return Usage(
-        input_tokens=_get(usage, "prompt_tokens") or _get(usage, "input_tokens") or 0,
-        output_tokens=_get(usage, "completion_tokens") or _get(usage, "output_tokens") or 0,
-        cached_input_tokens=cached,
-        reasoning_tokens=reasoning,
+        input_tokens=getattr(usage, "prompt_tokens", None) or getattr(usage, "input_tokens", None) or 0,
+        output_tokens=getattr(usage, "completion_tokens", None) or getattr(usage, "output_tokens", None) or 0,
+        cached_input_tokens=getattr(given, "cached_tokens", None) or 0,
+        reasoning_tokens=getattr(made, "reasoning_tokens", None) or 0,
     )

@@ -35,6 +35,8 @@ _CHAT, _JSON = ChatAdapter(), JSONAdapter()
 _UNKNOWN = Capabilities()
 _RESERVED = frozenset({"config", "signature", "demos", "lm", "prediction", "new_signature"})
 
+_NOTHING_SPENT = Usage()
+
 
 class Predict(Answering[P, R]):
     """Asks a model for the outputs of a signature, given its inputs. One call, unless more are asked for.
@@ -159,19 +161,24 @@ class Predict(Answering[P, R]):
     def _ask_with(
         self, adapter: Adapter, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: dict[str, Any]
     ) -> Flow[Prediction]:
+        now = current()
         if _asks_itself(adapter):
-            completions = yield from _own_way(adapter, lm, options, signature, demos, inputs)
-            return Prediction.from_completions(completions, signature=signature)
+            asking, watch = _own_way(adapter, lm, options, signature, demos, inputs), _watch(now, self, adapter, signature, None)
+            completions = yield from (asking if watch is None else watch.around(asking))
+            prediction = Prediction.from_completions(completions, signature=signature)
+            return prediction if watch is None else watch.finished(prediction)
         capabilities = lm.capabilities if lm is not None else _UNKNOWN
         native = adapter.native(signature, inputs, options, capabilities, lm)
         request = adapter.request(signature, inputs, demos, options=options, capabilities=capabilities, native=native)
-        if rendering := current().rendering:
-            rendering(self, request, adapter.sections(native.signature if native else signature, inputs, demos))
-        spent = Usage()
+        if now.rendering:
+            now.rendering(self, request, adapter.sections(native.signature if native else signature, inputs, demos))
+        spent = _NOTHING_SPENT
         for tries_left in range(self.retries, -1, -1):
-            response = yield from lm.flow(request)
+            watch = None if now.send_stream is None else _watch(now, self, adapter, signature, native)
+            response = yield from (lm.flow(request) if watch is None else watch.around(lm.flow(request)))
             try:
-                return prediction_of(adapter, signature, response, native)
+                prediction = prediction_of(adapter, signature, response, native)
+                return prediction if watch is None else watch.finished(prediction)
             except AdapterParseError as error:
                 error.usage = spent = spent + response.usage
                 if not tries_left:
@@ -305,6 +312,12 @@ def _sampling_options(options: dict[str, Any], lm: Any) -> dict[str, Any]:
 
 def _asks_itself(adapter: Any) -> bool:
     return type(adapter).__call__ is not Adapter.__call__ or type(adapter).flow is not Adapter.flow
+
+
+def _watch(settings: Settings, predictor: Any, adapter: Adapter, signature: Signature, native: Native | None) -> Any:
+    # Somebody streams this program: the fields are told as they come. Other objects on `send_stream` are the user's own.
+    outlet = settings.send_stream
+    return outlet.watch(predictor, adapter, signature, native) if hasattr(outlet, "watch") else None
 
 
 def _own_way(adapter: Any, lm: Any, options: Any, signature: Signature, demos: Any, inputs: Any) -> Flow[Any]:
