@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from whet.errors import LMNotConfiguredError
 
-__all__ = ["Secret", "scrub"]
+__all__ = ["Headers", "Secret", "scrub"]
 
 MASK = "***"
 
@@ -73,6 +73,17 @@ class Secret:
 
     def __dir__(self) -> list[str]:
         return ["reveal"]
+
+
+class Headers(dict[str, str]):
+    """Headers of a request, of which only the names are ever shown.
+
+    >>> Headers({"authorization": "Bearer sk-123"})
+    Headers('authorization')
+    """
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(map(repr, self))})"
 
 
 def scrub(text: str, values: Iterable[str]) -> str:

@@ -33,6 +33,13 @@ SECRET_NAMES: Final = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS)S?$")
 KEY_LIKE: Final = re.compile(r"\b(?:sk|pk|xai|gsk|dapi|hf|AIza)[-_][A-Za-z0-9_-]{16,}")
 
 
+class _Credentials(list[str]):
+    """What must not reach the file, nor any printed variable."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} credentials>"
+
+
 class Cassette:
     """Exchanges in a file of JSON lines, found again by what was asked. Made by `cassette(...)`."""
 
@@ -40,7 +47,8 @@ class Cassette:
         if mode not in ("record", "replay", "auto"):
             raise ConfigurationError(f"A cassette's `mode` is 'record', 'replay' or 'auto', not {mode!r}.")
         self.path, self.mode = Path(path), mode
-        self.secrets = [*secrets, *(value for name, value in os.environ.items() if SECRET_NAMES.search(name) and len(value) >= 8)]
+        named = (value for name, value in os.environ.items() if SECRET_NAMES.search(name) and len(value) >= 8)
+        self.secrets = _Credentials([*secrets, *named])
         self._lock = threading.Lock()
         self._waiting: dict[str, deque[dict[str, Any]]] = defaultdict(deque)
         self._texts: list[str] = []
@@ -179,19 +187,19 @@ def _error_of(plain: dict[str, Any]) -> LMError:
     return known(message=plain.pop("message"), **plain)
 
 
-def _secrets_of(lm: Any) -> list[str]:
+def _secrets_of(lm: Any) -> _Credentials:
     access = getattr(lm, "access", None)
     if access is None:
-        return []
+        return _Credentials()
     found = [access.api_key, *access.headers.values(), *access.more.values()]
-    values = []
+    values = _Credentials()
     for secret in found:
         if isinstance(secret, Secret):
             try:
                 values.append(secret.reveal())
             except LMError:
                 continue
-    return [value for value in values if len(value) >= 8]
+    return _Credentials(value for value in values if len(value) >= 8)
 
 
 def _name(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from whet.core.context import current
 from whet.core.exchange import Request, Response, StreamEvent
 from whet.core.flow import Flow, Send
 from whet.core.http import HttpRequest, HttpResponse
+from whet.core.secret import Headers
 from whet.errors import LMError, LMInvalidRequestError, LMUnexpectedError
 from whet.lm.budget import seconds_left
 from whet.lm.facts import ModelFacts, provider_of
@@ -59,11 +60,15 @@ class Endpoint:
             request = replace(request, messages=tuple(replace(m, role="developer") if m.role == "system" else m for m in request.messages))
         listener = current().listener
         path, headers, body = self.wire.encode(request, self.facts, stream=listener is not None)
-        url, headers = self.site.address(path, headers, body)
+        url, headers = self._address(path, headers, body)
         if listener is not None:
             return (yield from self._streamed(url, headers, body, listener))
         answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout()))
         return self._decoded(answer)
+
+    def _address(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Headers]:
+        url, given = self.site.address(path, headers, body)
+        return url, Headers(given)
 
     def _streamed(self, url: str, headers: Any, body: bytes, listener: Callable[[StreamEvent], None]) -> Flow[Response]:
         sink = _Sink(self.wire.stream(self.facts), listener, events=headers.get("accept") == "text/event-stream")

@@ -12,6 +12,7 @@ from whet.core.context import current
 from whet.core.exchange import Usage
 from whet.core.flow import Flow, Send
 from whet.core.http import HttpRequest, HttpResponse
+from whet.core.secret import Headers
 from whet.errors import LMConfigurationError, LMUnexpectedError
 from whet.lm.budget import Metered, seconds_left
 from whet.lm.facts import ModelFacts, facts_of, provider_of
@@ -73,7 +74,8 @@ class _Exchange:
         hosted = self.hosted
         path, body = _encode(hosted.provider.wire, hosted.facts.name, texts, hosted.options)
         raw = json_bytes(body)
-        url, headers = hosted.site.address(path, HEADERS, raw)
+        url, given = hosted.site.address(path, HEADERS, raw)
+        headers, given = Headers(given), {}
         limits = [s for s in (hosted.access.timeout, seconds_left()) if s is not None]
         timeout = max(0.001, min(limits)) if limits else None
         answer: HttpResponse = yield Send(HttpRequest(url=url, headers=headers, body=raw, timeout=timeout))

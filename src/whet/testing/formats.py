@@ -215,7 +215,7 @@ class AnthropicFormat:
 
     def _streamed_block(self, place: int, block: Json) -> Iterator[bytes]:
         kind = block["type"]
-        empty = {"text": {"text": ""}, "thinking": {"thinking": ""}, "tool_use": {"input": {}}}[kind]
+        empty: Json = {"input": {}} if kind == "tool_use" else {kind: ""}
         yield self._event("content_block_start", index=place, content_block={**block, **empty})
         if kind == "tool_use":
             text = json.dumps(block["input"])

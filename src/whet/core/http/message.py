@@ -62,8 +62,15 @@ def encode(request: HttpRequest, route: Route) -> bytes:
     head = _head(request.method, route, tuple(request.headers.items()))
     body = request.body
     if body or request.method in _CARRIES_BODY:
-        return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
-    return head + b"\r\n"
+        return _Hidden(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+    return _Hidden(head + b"\r\n")
+
+
+class _Hidden(bytes):
+    """The bytes of a request, headers with their keys included: tools that print the local variables of a traceback see its length."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes of a request>"
 
 
 @lru_cache(maxsize=256)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Mapping
 
-from whet import __version__
 from whet.core.secret import Secret
 from whet.errors import LMNotConfiguredError
 from whet.lm.facts import ModelFacts, Provider, providers
@@ -14,7 +14,8 @@ from whet.lm.wire.auth import auth_headers
 
 __all__ = ["PlainSite", "sent_headers"]
 
-USER_AGENT = {"user-agent": f"whet/{__version__}"}
+# The root holds the version; it is loaded before any of its parts.
+USER_AGENT = {"user-agent": f"whet/{sys.modules['whet'].__version__}"}
 
 
 class PlainSite:
