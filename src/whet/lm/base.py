@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 import warnings
 from collections.abc import Mapping
@@ -18,12 +19,14 @@ from whet.errors import LMError
 from whet.lm.asking import merged_request, request_of
 from whet.lm.facts import Price
 from whet.lm.own import OwnMethod
+from whet.lm.spans import Spanned, tracer_in_use
 from whet.lm.state import lm_state, restored_lm
 from whet.lm.stream import AnswerStream
 from whet.lm.wrapping import Terms, cache_mode, store_in_force, wrapped
 
 __all__ = ["BaseLM"]
 
+OTEL = "opentelemetry.trace"
 _logger = logging.getLogger(__name__)
 
 
@@ -138,6 +141,8 @@ class BaseLM:
         started, settings = time.time(), current()
         try:
             engine = self.engine(cache)
+            if OTEL in sys.modules and (tracer := tracer_in_use()) is not None:
+                engine = Spanned(engine, self.model, tracer)
             if settings.cassette is not None:
                 engine = settings.cassette.around(engine, self)
             if settings.call_store is not None:
