@@ -234,6 +234,9 @@ if TYPE_CHECKING:
     from whet.modules.check import (
         Check as Check,
     )
+    from whet.modules.code_act import (
+        CodeAct as CodeAct,
+    )
     from whet.modules.comparison import (
         MultiChainComparison as MultiChainComparison,
     )
@@ -253,6 +256,9 @@ if TYPE_CHECKING:
     from whet.modules.predict import (
         Predict as Predict,
     )
+    from whet.modules.program_of_thought import (
+        ProgramOfThought as ProgramOfThought,
+    )
     from whet.modules.react import (
         ReAct as ReAct,
     )
@@ -261,6 +267,12 @@ if TYPE_CHECKING:
     )
     from whet.modules.retrieve import (
         Retrieve as Retrieve,
+    )
+    from whet.modules.rlm import (
+        RLM as RLM,
+    )
+    from whet.modules.streaming.streamify import (
+        streamify as streamify,
     )
     from whet.modules.voting import (
         majority as majority,
@@ -281,6 +293,9 @@ if TYPE_CHECKING:
     from whet.optimize.collecting import (
         collect as collect,
     )
+    from whet.optimize.copro import (
+        COPRO as COPRO,
+    )
     from whet.optimize.few_shot import (
         BootstrapFewShot as BootstrapFewShot,
         LabeledFewShot as LabeledFewShot,
@@ -300,6 +315,9 @@ if TYPE_CHECKING:
     from whet.optimize.random_search import (
         BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch,
         BootstrapRS as BootstrapRS,
+    )
+    from whet.optimize.simba import (
+        SIMBA as SIMBA,
     )
     from whet.retrieve import (
         ColBERTv2 as ColBERTv2,
@@ -341,6 +359,7 @@ _HOMES: dict[str, str] = {
     "BootstrapFinetune": "whet.optimize.bootstrap_finetune",
     "BootstrapRS": "whet.optimize.random_search",
     "BudgetExceeded": "whet.errors",
+    "COPRO": "whet.optimize.copro",
     "CallRecord": "whet.core.trace",
     "Capabilities": "whet.core.exchange",
     "ChainOfThought": "whet.modules.chain_of_thought",
@@ -351,6 +370,7 @@ _HOMES: dict[str, str] = {
     "Citation": "whet.core.exchange",
     "Citations": "whet.core.types.document",
     "Code": "whet.core.types.text",
+    "CodeAct": "whet.modules.code_act",
     "CodeExecutionError": "whet.errors",
     "CodeInterpreter": "whet.sandbox",
     "CodeInterpreterError": "whet.errors",
@@ -409,8 +429,10 @@ _HOMES: dict[str, str] = {
     "Predict": "whet.modules.predict",
     "Prediction": "whet.core.records",
     "Price": "whet.lm.facts",
+    "ProgramOfThought": "whet.modules.program_of_thought",
     "Provider": "whet.lm.provider",
     "PythonInterpreter": "whet.sandbox",
+    "RLM": "whet.modules.rlm",
     "ReAct": "whet.modules.react",
     "Reasoning": "whet.core.types.text",
     "Refine": "whet.modules.refine",
@@ -419,6 +441,7 @@ _HOMES: dict[str, str] = {
     "Response": "whet.core.exchange",
     "Retrieve": "whet.modules.retrieve",
     "Router": "whet.lm.router",
+    "SIMBA": "whet.optimize.simba",
     "SandboxSerializable": "whet.sandbox",
     "SchemaError": "whet.errors",
     "Score": "whet.core.records",
@@ -472,12 +495,13 @@ _HOMES: dict[str, str] = {
     "predict": "whet.modules.function_program",
     "settings": "whet.core.context",
     "signature_of_function": "whet.core.function",
+    "streamify": "whet.modules.streaming.streamify",
     "syncify": "whet.modules.worlds",
     "trace": "whet.core.recording",
     "track_usage": "whet.lm.usage",
 }
 
-_PACKAGES = frozenset({"adapters", "datasets", "errors", "evaluate", "optimize", "testing"})
+_PACKAGES = frozenset({"adapters", "datasets", "errors", "evaluate", "optimize", "streaming", "testing"})
 # Where programs written for DSPy look (`whet.compat.paths`).
 _OLD_PACKAGES = frozenset({"clients", "experimental", "predict", "primitives", "retrievers", "signatures", "streaming", "teleprompt", "utils"})
 serve_old_paths()

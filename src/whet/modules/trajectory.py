@@ -13,7 +13,7 @@ from whet.core.schema import one_line, plain, schema_of
 from whet.core.types.content import renderer
 from whet.core.types.kind import FieldType
 
-__all__ = ["UNREADABLE", "ToolUse", "Trajectory", "Turn", "shown"]
+__all__ = ["UNREADABLE", "ToolUse", "Trajectory", "Turn", "framed", "shown"]
 
 _KEY: Final = re.compile(r"(thought|tool_name|tool_args|observation)_(\d+)")
 # The name under which arguments that could not be read are kept.
@@ -126,7 +126,7 @@ class Trajectory(FieldType):
 
     def whet_parts(self) -> Any:
         """The turns as text, with media in observations as parts."""
-        parts: list[Any] = [TextPart(f"summary: {_value(self.summary)}\n")] if self.summary else []
+        parts: list[Any] = [TextPart(f"summary: {framed(self.summary)}\n")] if self.summary else []
         for turn in self.turns:
             if turn.text is None or not all(use.done for use in turn.uses):
                 turn.text = _turn_text(turn)
@@ -155,14 +155,14 @@ def _turn_text(turn: Turn) -> list[Any]:
     parts: list[Any] = []
     for place, use in enumerate(turn.uses):
         if turn.thought and not place:
-            parts.append(f"thought_{use.index}: {_value(turn.thought)}")
+            parts.append(f"thought_{use.index}: {framed(turn.thought)}")
         if use.name:
             parts.append(f"tool_name_{use.index}: {use.name}")
             parts.append(f"tool_args_{use.index}: {one_line(plain(use.args))}")
         if use.done:
             label = f"observation_{use.index}: "
             text = shown(use.observation)
-            parts += [label + _value(text)] if isinstance(text, str) else [label.rstrip(), *text]
+            parts += [label + framed(text)] if isinstance(text, str) else [label.rstrip(), *text]
     return parts
 
 
@@ -171,7 +171,8 @@ def shown(value: Any) -> Any:
     return _WRITE(value)
 
 
-def _value(text: str) -> str:
+def framed(text: str) -> str:
+    """A text in which no line can pass for one of the trajectory: as it is or as JSON on one line, else between fences."""
     if "\n" not in text and "\r" not in text:
         return one_line(text) if text[:1] not in "{[0123456789-" else text
     tag = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
