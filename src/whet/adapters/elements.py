@@ -174,6 +174,25 @@ def children(text: str) -> list[Child]:
     return found
 
 
+def closed(text: str) -> str:
+    """Unfinished elements with their end tags added, and a tag that is not finished taken off.
+
+    >>> closed("<item>a</item><item>b")
+    '<item>a</item><item>b</item>'
+    """
+    cut = text.rfind("<")
+    if cut > text.rfind(">"):
+        text = text[:cut]
+    open_tags: list[str] = []
+    for tag in _TAG.finditer(text):
+        closing, name, rest = tag.groups()
+        if closing and open_tags and open_tags[-1] == name:
+            open_tags.pop()
+        elif not closing and not rest.endswith("/"):
+            open_tags.append(name)
+    return text + "".join(f"</{name}>" for name in reversed(open_tags))
+
+
 def read_element(schema: Schema, child: Child, repairs: list[str], depth: int = 0) -> Any:
     """The value in an element, as far as the type tells; `schema.coerce` makes it typed. Raises `SchemaError` and `Misshapen`."""
     if depth > _DEEPEST:

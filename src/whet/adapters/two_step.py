@@ -9,6 +9,7 @@ from whet.adapters.base import Adapter
 from whet.adapters.chat import ChatAdapter
 from whet.adapters.layout import field_list
 from whet.adapters.turns import NOT_SUPPLIED
+from whet.core.context import context
 from whet.core.exchange import Choice
 from whet.core.field import InputField
 from whet.core.flow import Flow
@@ -74,7 +75,8 @@ class TwoStepAdapter(Adapter):
         """Ask in plain words, then have the fields taken out: one dict of outputs per completion."""
         native = self.native(signature, inputs, lm_kwargs, lm.capabilities, lm)
         request = self.request(signature, inputs, demos, options=lm_kwargs, capabilities=lm.capabilities, native=native)
-        response = yield from lm.flow(request)
+        with context(listener=None):  # who listens waits for the fields, not for the free text
+            response = yield from lm.flow(request)
         found = []
         for choice in response.choices:
             values = yield from self._extracted(signature, choice)
@@ -91,6 +93,10 @@ class TwoStepAdapter(Adapter):
             raise self.error(signature, choice, message, error.parsed_result, field=error.field, reason=error.reason) from error
         only: dict[str, Any] = values[0]
         return only
+
+    def scanner(self, signature: Signature) -> Any:
+        """Reads the answer of the extraction model while it comes."""
+        return self._extraction.scanner(signature)
 
     def _extraction_signature(self, signature: Signature) -> Signature:
         kept = self.plan(signature).kept

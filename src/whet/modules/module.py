@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import ParamSpec
 
     from whet.modules.predict import Predict
+    from whet.modules.streaming.stream import Stream
 
     P = ParamSpec("P")
     R_co = TypeVar("R_co", covariant=True)
@@ -86,6 +87,17 @@ class Module:
         async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
             """Run the program from async code."""
             return await adrive(self.run_flow(args, kwargs))
+
+    def stream(self, /, **inputs: Any) -> Stream:
+        """Run the program and give what happens as it happens: fields as they come, tools, status, usage, and `done`.
+
+        For `for` and for `async for`; see `whet.streaming.Stream`.
+        """
+        from whet.modules.streaming.stream import Stream  # noqa: PLC0415 - only programs that stream need it
+
+        return Stream(self, inputs)
+
+    astream = stream
 
     def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Any]:
         """What a call does, as a flow. Users write `forward`; modules of whet's own write this instead."""

@@ -1,0 +1,1 @@
+"""Programs watched while they run: fields as they come, tools, status, usage."""
