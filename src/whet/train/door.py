@@ -28,12 +28,25 @@ def trainer_of(lm: Any) -> Trainer:
         from whet.train.embedded import EmbeddedTrainer  # noqa: PLC0415 - each trainer is imported by who needs it
 
         return EmbeddedTrainer()
+    if kind in ("openai", "together_ai", "together", "databricks"):
+        return _hosted(kind)
     raise LMUnsupportedFeatureError(
         f"No trainer for {lm!r}. There are trainers for `embedded`, for `local:<folder>` (Hugging Face models), and for models under "
         "`openai/`, `together_ai/` and `databricks/`; others: `whet.LM(..., provider=...)` with a provider that is `finetunable`.",
         model=model or None,
         features=["finetuning"],
     )
+
+
+def _hosted(kind: str) -> Trainer:
+    from whet.train.hosted import HostedTrainer  # noqa: PLC0415 - each trainer is imported by who needs it
+    from whet.train.service import OpenAIService, TogetherService  # noqa: PLC0415 - each trainer is imported by who needs it
+
+    if kind == "databricks":
+        from whet.train.databricks import DatabricksService  # noqa: PLC0415 - each trainer is imported by who needs it
+
+        return HostedTrainer(DatabricksService())
+    return HostedTrainer(OpenAIService() if kind == "openai" else TogetherService())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from whet.errors import LMNotConfiguredError, StateError
 from whet.lm.home import find_model, home_folder, verify
 from whet.modules.state import write_atomically
+
+try:
+    import fcntl
+except ImportError:  # not on every system
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Memory", "known_model"]
 
@@ -27,6 +33,16 @@ class Memory:
             except ValueError:
                 found = {}
             self.notes = found if isinstance(found, dict) else {}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out while this training is started or waited for; what they noted before is read again."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("w", encoding="utf-8") as file:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            self.notes = Memory(self.key).notes
+            yield
 
     def get(self, name: str) -> Any:
         """A note, or `None`."""
