@@ -328,7 +328,8 @@ class _Run:
 
     def row_flow(self, index: int, example: Any, program: Any) -> Flow[Row]:
         started = time.perf_counter()
-        spent = Meter()
+        outer = meter.get()
+        spent = Meter() if outer is None else _Inner(outer)
         meter.set(spent)
         prediction: Any = None
         score: Score | None = None
@@ -349,6 +350,21 @@ class _Run:
             except Exception as raised:  # noqa: BLE001 - whatever a metric raises becomes its row
                 error, status = raised, _metric_status(raised)
         return _row(index, example, prediction, score, status, time.perf_counter() - started, spent, error)
+
+
+class _Inner(Meter):
+    """The meter of a row in an evaluation that is itself part of something metered, such as an optimizer's search."""
+
+    __slots__ = ("outer",)
+
+    def __init__(self, outer: Meter) -> None:
+        super().__init__()
+        self.outer = outer
+
+    def add(self, tokens: int, cost: float | None, cache_hit: bool) -> None:
+        """Note one call, here and there."""
+        super().add(tokens, cost, cache_hit)
+        self.outer.add(tokens, cost, cache_hit)
 
 
 class _RowJob:

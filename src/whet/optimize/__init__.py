@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from whet.optimize.collecting import collect as collect
     from whet.optimize.few_shot import BootstrapFewShot as BootstrapFewShot, LabeledFewShot as LabeledFewShot
     from whet.optimize.journal import load_best as load_best
+    from whet.optimize.objective import ObjectiveSearch as ObjectiveSearch
     from whet.optimize.optimizer import Optimizer as Optimizer
     from whet.optimize.random_search import (
         BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch,
@@ -33,6 +34,7 @@ _HOMES = {
     "Budget": "budget",
     "Candidate": "candidate",
     "LabeledFewShot": "few_shot",
+    "ObjectiveSearch": "objective",
     "Optimizer": "optimizer",
     "Run": "run",
     "Search": "search",
