@@ -240,9 +240,6 @@ if TYPE_CHECKING:
     from whet.modules.comparison import (
         MultiChainComparison as MultiChainComparison,
     )
-    from whet.modules.ensemble import (
-        Ensemble as Ensemble,
-    )
     from whet.modules.function_program import (
         cot as cot,
         predict as predict,
@@ -274,6 +271,9 @@ if TYPE_CHECKING:
     from whet.modules.streaming.streamify import (
         streamify as streamify,
     )
+    from whet.modules.tool_dialogue import (
+        ReActV2 as ReActV2,
+    )
     from whet.modules.voting import (
         majority as majority,
     )
@@ -283,6 +283,9 @@ if TYPE_CHECKING:
     )
     from whet.optimize.auto import (
         Auto as Auto,
+    )
+    from whet.optimize.avatar import (
+        AvatarOptimizer as AvatarOptimizer,
     )
     from whet.optimize.better_together import (
         BetterTogether as BetterTogether,
@@ -296,6 +299,9 @@ if TYPE_CHECKING:
     from whet.optimize.copro import (
         COPRO as COPRO,
     )
+    from whet.optimize.ensemble import (
+        Ensemble as Ensemble,
+    )
     from whet.optimize.few_shot import (
         BootstrapFewShot as BootstrapFewShot,
         LabeledFewShot as LabeledFewShot,
@@ -303,8 +309,14 @@ if TYPE_CHECKING:
     from whet.optimize.gepa import (
         GEPA as GEPA,
     )
+    from whet.optimize.infer_rules import (
+        InferRules as InferRules,
+    )
     from whet.optimize.journal import (
         load_best as load_best,
+    )
+    from whet.optimize.knn_few_shot import (
+        KNNFewShot as KNNFewShot,
     )
     from whet.optimize.miprov2 import (
         MIPROv2 as MIPROv2,
@@ -312,12 +324,18 @@ if TYPE_CHECKING:
     from whet.optimize.optimizer import (
         Optimizer as Optimizer,
     )
+    from whet.optimize.optuna_few_shot import (
+        BootstrapFewShotWithOptuna as BootstrapFewShotWithOptuna,
+    )
     from whet.optimize.random_search import (
         BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch,
         BootstrapRS as BootstrapRS,
     )
     from whet.optimize.simba import (
         SIMBA as SIMBA,
+    )
+    from whet.optimize.textual_gradient import (
+        TextualGradient as TextualGradient,
     )
     from whet.retrieve import (
         ColBERTv2 as ColBERTv2,
@@ -347,6 +365,7 @@ _HOMES: dict[str, str] = {
     "AssertionFailed": "whet.errors",
     "Audio": "whet.core.types.audio",
     "Auto": "whet.optimize.auto",
+    "AvatarOptimizer": "whet.optimize.avatar",
     "BAMLAdapter": "whet.adapters.baml",
     "BaseCallback": "whet.core.events",
     "BaseLM": "whet.lm.base",
@@ -355,6 +374,7 @@ _HOMES: dict[str, str] = {
     "BestOfN": "whet.modules.best_of",
     "BetterTogether": "whet.optimize.better_together",
     "BootstrapFewShot": "whet.optimize.few_shot",
+    "BootstrapFewShotWithOptuna": "whet.optimize.optuna_few_shot",
     "BootstrapFewShotWithRandomSearch": "whet.optimize.random_search",
     "BootstrapFinetune": "whet.optimize.bootstrap_finetune",
     "BootstrapRS": "whet.optimize.random_search",
@@ -383,7 +403,7 @@ _HOMES: dict[str, str] = {
     "Embedder": "whet.lm.embedder",
     "Embeddings": "whet.retrieve",
     "EmbeddingsWithScores": "whet.retrieve",
-    "Ensemble": "whet.modules.ensemble",
+    "Ensemble": "whet.optimize.ensemble",
     "Evaluate": "whet.evaluate.evaluate",
     "EvaluationError": "whet.errors",
     "EvaluationResult": "whet.evaluate.row",
@@ -395,10 +415,12 @@ _HOMES: dict[str, str] = {
     "GEPA": "whet.optimize.gepa",
     "History": "whet.core.types.history",
     "Image": "whet.core.types.image",
+    "InferRules": "whet.optimize.infer_rules",
     "InputError": "whet.errors",
     "InputField": "whet.core.field",
     "JSONAdapter": "whet.adapters.json",
     "KNN": "whet.retrieve",
+    "KNNFewShot": "whet.optimize.knn_few_shot",
     "LM": "whet.lm.lm",
     "LMAuthError": "whet.errors",
     "LMBillingError": "whet.errors",
@@ -434,6 +456,7 @@ _HOMES: dict[str, str] = {
     "PythonInterpreter": "whet.sandbox",
     "RLM": "whet.modules.rlm",
     "ReAct": "whet.modules.react",
+    "ReActV2": "whet.modules.tool_dialogue",
     "Reasoning": "whet.core.types.text",
     "Refine": "whet.modules.refine",
     "ReinforceJob": "whet.lm.provider",
@@ -453,6 +476,7 @@ _HOMES: dict[str, str] = {
     "StreamEvent": "whet.core.exchange",
     "Suggest": "whet.modules.assertion",
     "TemplateAdapter": "whet.adapters.template",
+    "TextualGradient": "whet.optimize.textual_gradient",
     "Tool": "whet.tools.tool",
     "ToolCall": "whet.core.types.tools",
     "ToolCallResults": "whet.core.types.tools",
@@ -503,7 +527,7 @@ _HOMES: dict[str, str] = {
 
 _PACKAGES = frozenset({"adapters", "datasets", "errors", "evaluate", "optimize", "streaming", "testing"})
 # Where programs written for DSPy look (`whet.compat.paths`).
-_OLD_PACKAGES = frozenset({"clients", "experimental", "predict", "primitives", "retrievers", "signatures", "streaming", "teleprompt", "utils"})
+_OLD_PACKAGES = frozenset({"clients", "experimental", "predict", "primitives", "retrievers", "signatures", "teleprompt", "utils"})
 serve_old_paths()
 
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll] - one table, not two
@@ -513,11 +537,13 @@ if not TYPE_CHECKING:  # so that a checker reports `whet.Predcit`
 
     def __getattr__(name: str) -> object:
         """Import `name` from its home, once (PEP 562)."""
+        if name in _OLD_PACKAGES:  # `predict` among them: that module is called as the function is
+            return import_module(f"whet.{name}")
         if name in _HOMES:
             value: object = getattr(import_module(_HOMES[name]), name)
             globals()[name] = value
             return value
-        if name in _PACKAGES or name in _OLD_PACKAGES:
+        if name in _PACKAGES:
             return import_module(f"whet.{name}")
         raise AttributeError(f"module 'whet' has no attribute {name!r}{_nearest(name)}")
 

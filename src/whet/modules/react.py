@@ -29,7 +29,7 @@ from whet.tools.tool import Tool
 if TYPE_CHECKING:
     from whet.modules.answering import Untyped
 
-__all__ = ["ReAct"]
+__all__ = ["ReAct", "StepPredict", "outputs_in"]
 
 _logger = logging.getLogger(__name__)
 FINISH: Final = "finish"
@@ -154,7 +154,7 @@ class ReAct(Answering[P, R]):
             use.is_error, use.observation = True, f"The arguments of `{FINISH}` could not be read: {use.damage}"
             return False
         try:
-            work.outputs = _outputs(self.signature, use.args)
+            work.outputs = outputs_in(self.signature, use.args)
         except SchemaError as error:
             use.is_error, use.observation = True, f"The answer is not complete: {error}"
             return False
@@ -274,8 +274,8 @@ def _finish(signature: Signature) -> Tool:
     return made
 
 
-def _outputs(signature: Signature, given: dict[str, Any]) -> dict[str, Any]:
-    """The outputs in the arguments of `finish`. Raises `SchemaError` for what is missing or does not fit."""
+def outputs_in(signature: Signature, given: dict[str, Any], tool: str = FINISH) -> dict[str, Any]:
+    """The outputs in the arguments of the last tool. Raises `SchemaError` for what is missing or does not fit."""
     outputs: dict[str, Any] = {}
     for name, output in signature.output_fields.items():
         if name in given:
@@ -288,5 +288,5 @@ def _outputs(signature: Signature, given: dict[str, Any]) -> dict[str, Any]:
         elif output.schema.nullable:
             outputs[name] = None
         else:
-            raise SchemaError(f"`{name}` is missing; `{FINISH}` needs: {', '.join(signature.output_fields)}.", path=name)
+            raise SchemaError(f"`{name}` is missing; `{tool}` needs: {', '.join(signature.output_fields)}.", path=name)
     return outputs
