@@ -54,3 +54,109 @@ class Answer(whet.Signature):
 def metric(example: whet.Example, prediction: whet.Prediction, trace: object = None) -> bool:
     """A metric in strict code."""
     return bool(example.answer == prediction.answer)
+
+
+def a_signature_class_types_the_call() -> float:
+    """Inputs and outputs of a class statement are what the call takes and gives."""
+    ask = whet.Predict(Answer)
+    found = ask(question="How many?")
+    reveal_type(found)  # reveals: Answer
+    reveal_type(found.answer)  # reveals: float
+    found.answr  # expect-error: pyright=reportAttributeAccessIssue mypy=attr-defined
+    ask()  # expect-error: pyright=reportCallIssue mypy=call-arg
+    ask(question=5)  # expect-error: pyright=reportArgumentType mypy=arg-type
+    ask(qestion="How many?")  # expect-error: pyright=reportCallIssue mypy=call-arg
+    ask(question="How many?", answer=3.0)  # expect-error: pyright=reportCallIssue mypy=call-arg
+    return found.answer
+
+
+class Longer(Answer):
+    """Answer the question, and say how sure you are."""
+
+    context: list[str] = whet.InputField(default=[])
+    sure: bool = whet.OutputField()
+
+
+async def other_modules_are_typed_too() -> None:
+    """Reasoning, agents, code: all take and give what the signature says."""
+    thought = whet.ChainOfThought(Longer)(question="How many?")
+    reveal_type(thought)  # reveals: Longer
+    reveal_type(thought.sure)  # reveals: bool
+    print(thought.reasoning)
+    reveal_type(await whet.ReAct(Longer, tools=[len]).acall(question="How many?", context=["a"]))  # reveals: Longer
+    reveal_type(whet.RLM(Longer)(question="How many?").answer)  # reveals: float
+    whet.ReAct(Longer, tools=[len])(context=[])  # expect-error: pyright=reportCallIssue mypy=call-arg
+    print(Longer.instructions, Longer.with_instructions("Be quick.").fields)
+
+
+def a_string_gives_a_prediction() -> None:
+    """What a checker cannot read is open."""
+    ask = whet.Predict("question -> answer")
+    reveal_type(ask(question="How many?"))  # reveals: Prediction
+    reveal_type(whet.Predict(whet.Signature("q -> a"))(q="?"))  # reveals: Prediction
+    reveal_type(whet.ChainOfThought("q -> a", temperature=0.5)(q="?"))  # reveals: Prediction
+
+
+class Program(whet.Module):
+    """A program in strict code: no ignore is needed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ask = whet.Predict("question -> answer")
+        self.typed = whet.ChainOfThought(Answer)
+
+    def forward(self, question: str, times: int = 1) -> whet.Prediction:
+        """Ask twice."""
+        whet.Assert(self.typed(question=question).answer > times, "More!", on=self.typed)
+        return self.ask(question=question)
+
+
+class Around(whet.Module):
+    """A program around a program: the call of a module is its `forward`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Program()
+
+    def forward(self, question: str) -> whet.Prediction:
+        """Ask the inner one."""
+        self.inner(qestion=question)  # expect-error: pyright=reportCallIssue mypy=call-arg
+        return self.inner(question=question, times=2)
+
+
+async def a_program_gives_what_its_forward_gives(program: whet.Module) -> None:
+    """Known programs are typed, unknown ones open."""
+    reveal_type(Around()(question="?"))  # reveals: Prediction
+    reveal_type(await Around().acall(question="?"))  # reveals: Prediction
+    reveal_type(program(anything=3))  # reveals: Any
+    reveal_type(Program().named_predictors()[0][0])  # reveals: str
+
+
+@whet.predict
+def capital(country: str) -> str:
+    """Name the capital."""
+    raise NotImplementedError
+
+
+@whet.cot(temperature=0.5)
+def population(city: str, year: int = 2020) -> dict[str, int]:
+    """How many lived there, by source."""
+    raise NotImplementedError
+
+
+async def functions_keep_their_types() -> None:
+    """A typed function stays one."""
+    reveal_type(capital("France"))  # reveals: str
+    reveal_type(await population.acall(city="Paris"))  # reveals: dict[str, int]
+    reveal_type(capital.prediction("France"))  # reveals: Prediction
+    capital(5)  # expect-error: pyright=reportArgumentType mypy=arg-type
+    capital()  # expect-error: pyright=reportCallIssue mypy=call-arg
+
+
+def tools_are_typed() -> None:
+    """A tool from any callable."""
+    tool = whet.Tool(len, timeout=3.0)
+    reveal_type(tool.name)  # reveals: str
+    with whet.mcp_tools(["server"]) as tools:
+        reveal_type(tools[0])  # reveals: Tool
+    whet.Tool("len")  # expect-error: pyright=reportArgumentType mypy=arg-type

@@ -42,8 +42,10 @@ class SignatureMeta(type):
         parents = [base.parent for base in bases if isinstance(base, _ParentMeta)]
         return {"__whet_parents__": parents} if parents else {}
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        return _build(*args, **kwargs)
+    if not TYPE_CHECKING:  # to a checker, calling a class statement's class fills in the inputs
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            return _build(*args, **kwargs)
 
     def __subclasscheck__(cls, subclass: Any) -> bool:
         return isinstance(subclass, cls) if not isinstance(subclass, type) else type.__subclasscheck__(cls, subclass)

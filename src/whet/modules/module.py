@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from whet.core.context import active_modules, context, current
 from whet.core.events import handlers_of, observed
@@ -60,7 +60,7 @@ class Module:
         super().__init_subclass__(**options)
         complete(cls, Module)
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Set here, so that a subclass whose `__init__` forgets `super().__init__()` works all the same.
         self = super().__new__(cls)
         self.callbacks, self.history, self._compiled = [], History(), False
