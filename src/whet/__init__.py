@@ -104,6 +104,9 @@ if TYPE_CHECKING:
         ensure_signature as ensure_signature,
         make_signature as make_signature,
     )
+    from whet.core.spans import (
+        watch as watch,
+    )
     from whet.core.trace import (
         CallRecord as CallRecord,
         Step as Step,
@@ -523,6 +526,7 @@ _HOMES: dict[str, str] = {
     "syncify": "whet.modules.worlds",
     "trace": "whet.core.recording",
     "track_usage": "whet.lm.usage",
+    "watch": "whet.core.spans",
 }
 
 _PACKAGES = frozenset({"adapters", "datasets", "errors", "evaluate", "optimize", "streaming", "testing"})
