@@ -17,3 +17,6 @@ __all__ = [
     "streamify",
     "streaming_response",
 ]
+
+# Programs written for DSPy import modules below this one (`whet.compat.paths`).
+__path__: list[str] = []

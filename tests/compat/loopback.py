@@ -85,6 +85,10 @@ def internet(answers: Any) -> Iterator[Internet]:
                 state.others.append(self.path)
                 self.reply({"id": "job-1", "status": "succeeded", "fine_tuned_model": "ft:tuned", "data": []})
                 return
+            if "wiki17" not in url.path:
+                state.others.append(self.path)
+                self.reply({"id": url.path.rpartition("/")[2], "status": "processed", "object": "model"})
+                return
             state.searches.append(self.path)
             k = int(parse_qs(url.query)["k"][0])
             found = [{"pid": i, "rank": i + 1, "score": 9.0 - i, "prob": 0.3, "text": t} for i, t in enumerate(PASSAGES[:k])]

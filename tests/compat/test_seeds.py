@@ -15,8 +15,8 @@ import whet
 from compat.loopback import Internet, internet
 
 SEEDS = Path(__file__).parent / "seeds"
-DATASETS = '''"""Stands for the package `datasets` of Hugging Face: three rows of Banking77."""
-ROWS = [{"text": f"Why is my cash withdrawal pending ({i})?", "label": i % 3} for i in range(9)]
+DATASETS = '''"""Stands for the package `datasets` of Hugging Face: 36 rows like those of Banking77."""
+ROWS = [{"text": f"Why is my cash withdrawal pending ({i})?", "label": i % 3} for i in range(36)]
 
 class Names:
     names = ["pending_cash_withdrawal", "card_arrival", "top_up_failed"]

@@ -23,12 +23,17 @@ _EXTRA: Final = {
     "predict.parameter": "whet.core.param: Param",
     "primitives.assertions": "whet.compat.assertions: assert_transform_module backtrack_handler",
     "signatures.field": "whet.core.field: InputField OutputField infer_prefix",
+    "streaming": "whet.streaming: streamify",
+    "streaming.messages": "whet.streaming: StatusMessage StatusMessageProvider StreamResponse",
+    "streaming.streamify": "whet.streaming: apply_sync_streaming streamify streaming_response",
+    "streaming.streaming_listener": "whet.streaming: StreamListener",
     "teleprompt": "whet.compat.teleprompt: BayesianSignatureOptimizer Teleprompter",
     "teleprompt.signature_opt_bayesian": "whet.compat.teleprompt: BayesianSignatureOptimizer",
     "teleprompt.teleprompt": "whet.compat.teleprompt: Teleprompter",
     "utils": (
         "whet.core.events: BaseCallback with_callbacks; whet.compat.dummies: DummyLM DummyVectorizer dummy_rm; "
-        "whet.compat.marks: experimental; whet.compat.parallelizer: ParallelExecutor; whet.compat.failure: format_error_for_lm"
+        "whet.compat.marks: experimental; whet.streaming: StatusMessage StatusMessageProvider; "
+        "whet.compat.parallelizer: ParallelExecutor; whet.compat.failure: format_error_for_lm"
     ),
     "utils.annotation": "whet.compat.marks: experimental",
     "utils.callback": "whet.core.events: ACTIVE_CALL_ID BaseCallback with_callbacks",

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 from whet.core.trace import History
 from whet.errors import ConfigurationError
@@ -193,6 +193,16 @@ def context(**changes: Any) -> Iterator[None]:
         _override.reset(token)
 
 
+class SettingsDict(dict[str, Any]):
+    """Settings by name; `settings.copy().lm` reads as `settings.copy()["lm"]` does."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
 class SettingsView:
     """`whet.settings`: reads the settings in force; assigning to an attribute is `configure`."""
 
@@ -225,13 +235,20 @@ class SettingsView:
         """The setting, or `default` where there is none of that name."""
         return self[name] if name in self else default  # noqa: SIM401 - this is the `get`
 
-    def copy(self) -> dict[str, Any]:
-        """All settings in force, as a dict."""
+    def copy(self) -> SettingsDict:
+        """All settings in force, as a dict whose items can be read as attributes."""
         now = current()
-        return {**{name: getattr(now, name) for name in sorted(_KNOWN)}, **now.extra}
+        return SettingsDict({**{name: getattr(now, name) for name in sorted(_KNOWN)}, **now.extra})
+
+    def save(self, path: Any, **options: Any) -> NoReturn:
+        """Refused: settings hold models, callbacks and keys, which only a pickle could keep. Raises `ConfigurationError`."""
+        raise ConfigurationError(
+            f"Settings are not saved (to {str(path)!r} neither): they hold models, callbacks and keys, which only a pickle could keep. "
+            "Write them down where the program starts: `whet.configure(...)`."
+        )
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> SettingsDict:
         """The same as `copy()`."""
         return self.copy()
 

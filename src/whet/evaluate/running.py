@@ -1,0 +1,271 @@
+"""One evaluation under way: every example becomes a row, whatever happens to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from whet.core.context import Meter, context, current, meter
+from whet.core.flow import Flow, Gather, Invoke, Job, JobTimeout
+from whet.core.records import Example, Prediction, Score
+from whet.errors import (
+    BudgetExceeded,
+    ConfigurationError,
+    EvaluationError,
+    InputError,
+    LMAuthError,
+    LMBillingError,
+    LMConfigurationError,
+    LMError,
+    LMInvalidRequestError,
+    LMUnsupportedFeatureError,
+)
+from whet.evaluate.metric import MetricCall
+from whet.evaluate.progress import Progress
+from whet.evaluate.repeats import model_of_repeat, program_of_repeat
+from whet.evaluate.row import EvaluationResult, Row, Status
+from whet.evaluate.stream import RowFile, header_of
+from whet.modules.module import Module
+
+__all__ = ["Plan", "check_devset", "evaluate_rows"]
+
+_HOPELESS = (LMAuthError, LMBillingError, LMConfigurationError)
+_PROGRAMS_FAULT = (LMInvalidRequestError, LMUnsupportedFeatureError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to run an evaluation: side by side, how long per example, how many errors, what a failure scores, how often, and the file
+    that rows are written to as they finish."""
+
+    num_threads: int = 8
+    timeout: float | None = None
+    max_errors: float = 10
+    failure_score: float = 0.0
+    display: bool = False
+    provide_traceback: bool = False
+    repeats: int = 1
+    corpus: Mapping[str, Callable[[Sequence[Row]], Any]] = field(default_factory=dict)
+    stream_to: Any = None
+
+
+def evaluate_rows(program: Any, devset: Sequence[Any], metric: MetricCall, plan: Plan) -> Flow[EvaluationResult]:
+    """Run and score every example; the heart of `Evaluate`, also used by the optimizers' search."""
+    check_devset(devset)
+    if plan.repeats < 1:
+        raise ConfigurationError(f"`repeats` is {plan.repeats}; each example is run at least once.")
+    run = _Run(program, devset, metric, plan)
+    try:
+        yield Gather(run.jobs(), limit=plan.num_threads, timeout=plan.timeout, done=run.done)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | BudgetExceeded | EvaluationError):
+            error.partial = run.result(complete=False)  # type: ignore[union-attr]
+        raise
+    finally:
+        run.close()
+    if run.fatal is not None:
+        run.raise_fatal()
+    return run.result(complete=True)
+
+
+def check_devset(devset: Sequence[Any]) -> None:
+    """Raise before anything is paid for: no examples, or examples that do not say what their inputs are."""
+    if not len(devset):
+        raise ConfigurationError("There is nothing to evaluate: `devset` is empty.")
+    for i, example in enumerate(devset):
+        if isinstance(example, Example) and example._input_keys is None:
+            raise InputError(f"Inputs have not been set for example {i} of the devset: `example.with_inputs('question')`.")
+
+
+class _Run:
+    """One evaluation under way."""
+
+    def __init__(self, program: Any, devset: Sequence[Any], metric: MetricCall, plan: Plan) -> None:
+        self.program, self.devset, self.metric, self.plan = program, devset, metric, plan
+        self.rows: dict[int, Row] = {}
+        self.places: list[tuple[int, int]] | None = None
+        self.failed = 0
+        self.scored = 0
+        self.total = 0.0
+        self.fatal: BaseException | None = None
+        self.file = RowFile(plan.stream_to, header_of(program, metric.name, plan.repeats)) if plan.stream_to is not None else None
+        self.programs = [program_of_repeat(program, repeat) for repeat in range(plan.repeats)]
+        self.progress = Progress(len(devset) * plan.repeats, shown=plan.display)
+        self._native = isinstance(program, Module) and type(program).__call__ is Module.__call__
+
+    def jobs(self) -> Iterator[Job]:
+        if self.file is not None or self.plan.repeats > 1:
+            yield from self._chosen_jobs()
+            return
+        for index, example in enumerate(self.devset):
+            if self.fatal is not None:
+                return
+            yield _RowJob(self, index, example)
+
+    def _chosen_jobs(self) -> Iterator[Job]:
+        """The jobs of rows that the file does not have yet, every repeat of them; `places` says which they are."""
+        self.places = []
+        for index, example in enumerate(self.devset):
+            for repeat in range(self.plan.repeats):
+                if self.fatal is not None:
+                    return
+                if self.file is not None and (known := self.file.row(index, example, repeat)) is not None:
+                    self._keep(known)
+                    continue
+                self.places.append((index, repeat))
+                yield _RowJob(self, index, example, repeat)
+
+    def done(self, number: int, outcome: Any) -> None:
+        row = outcome if isinstance(outcome, Row) else self._row_of_failure(number, outcome)
+        if self.file is not None:
+            self.file.add(row)
+        self._keep(row)
+
+    def _keep(self, row: Row) -> None:
+        self.rows[row.index * self.plan.repeats + row.repeat] = row
+        if row.score is not None:
+            self.scored += 1
+            self.total += row.score.value
+        if row.status != "ok":
+            self._count_failure(row)
+        self.progress.step(self.total / self.scored if self.scored else None, self.failed)
+
+    def close(self) -> None:
+        self.progress.close()
+        if self.file is not None:
+            self.file.close()
+
+    def _row_of_failure(self, number: int, error: Exception) -> Row:
+        index, repeat = (number, 0) if self.places is None else self.places[number]
+        timed_out = isinstance(error, JobTimeout)
+        return Row(
+            index=index,
+            example=self.devset[index],
+            prediction=Prediction(),
+            score=Score(value=self.plan.failure_score) if timed_out else None,
+            status="timeout" if timed_out else "program_error",
+            seconds=self.plan.timeout or 0.0,
+            error=error,
+            repeat=repeat,
+        )
+
+    def _count_failure(self, row: Row) -> None:
+        self.failed += 1
+        if isinstance(row.error, BudgetExceeded | _HOPELESS[0] | _HOPELESS[1] | _HOPELESS[2]):
+            self.fatal = row.error
+        elif row.status == "metric_error" and len(self.rows) == self.failed == 1:
+            self.fatal = EvaluationError(
+                f"The metric `{self.metric.name}` failed on the first example: {type(row.error).__name__}: {row.error}"
+            )
+            self.fatal.__cause__ = row.error
+        elif self.failed >= self.plan.max_errors and self.fatal is None:
+            self.fatal = self._too_many(row)
+
+    def _too_many(self, row: Row) -> EvaluationError:
+        error = EvaluationError(
+            f"Execution cancelled due to errors or interruption. {self.failed} examples failed (`max_errors={self.plan.max_errors:g}`); "
+            f"the last one: {type(row.error).__name__}: {row.error}"
+        )
+        error.__cause__ = row.error
+        return error
+
+    def raise_fatal(self) -> None:
+        assert self.fatal is not None
+        self.fatal.partial = self.result(complete=False)  # type: ignore[attr-defined]
+        raise self.fatal
+
+    def result(self, complete: bool) -> EvaluationResult:
+        rows = [self.rows[place] for place in sorted(self.rows)]
+        corpus = {name: measure(rows) for name, measure in self.plan.corpus.items()} if complete else {}
+        return EvaluationResult(rows, self.plan.failure_score, complete, corpus)
+
+    # -- one row -------------------------------------------------------------------------------------------------------
+
+    def repeated(self, index: int, example: Any, repeat: int) -> Flow[Row]:
+        with context(lm=model_of_repeat(current().lm, repeat)):
+            row = yield from self.row_flow(index, example, self.programs[repeat])
+        return replace(row, repeat=repeat)
+
+    def row_flow(self, index: int, example: Any, program: Any) -> Flow[Row]:
+        started = time.perf_counter()
+        outer = meter.get()
+        spent = Meter() if outer is None else _Inner(outer)
+        meter.set(spent)
+        prediction: Any = None
+        score: Score | None = None
+        error: Exception | None = None
+        status: Status = "ok"
+        try:
+            inputs = example.input_values() if isinstance(example, Example) else dict(example)
+            if self._native:
+                prediction = yield from program.run_flow((), inputs)
+            else:
+                prediction = yield Invoke(program, (), inputs, twin=getattr(program, "acall", None))
+        except Exception as raised:  # noqa: BLE001 - whatever a program raises becomes its row
+            prediction, error, status = Prediction(), raised, _status_of(raised)
+            score = Score(value=self.plan.failure_score) if status == "program_error" else None
+        else:
+            try:
+                score = yield from self.metric.flow(example, prediction)
+            except Exception as raised:  # noqa: BLE001 - whatever a metric raises becomes its row
+                error, status = raised, _metric_status(raised)
+        return _row(index, example, prediction, score, status, time.perf_counter() - started, spent, error)
+
+
+class _Inner(Meter):
+    """The meter of a row in an evaluation that is itself part of something metered, such as an optimizer's search."""
+
+    __slots__ = ("outer",)
+
+    def __init__(self, outer: Meter) -> None:
+        super().__init__()
+        self.outer = outer
+
+    def add(self, tokens: int, cost: float | None, cache_hit: bool) -> None:
+        """Note one call, here and there."""
+        super().add(tokens, cost, cache_hit)
+        self.outer.add(tokens, cost, cache_hit)
+
+
+class _RowJob:
+    __slots__ = ("example", "index", "repeat", "run")
+
+    def __init__(self, run: _Run, index: int, example: Any, repeat: int = 0) -> None:
+        self.run, self.index, self.example, self.repeat = run, index, example, repeat
+
+    def __call__(self) -> Flow[Row]:
+        if self.repeat:
+            return self.run.repeated(self.index, self.example, self.repeat)
+        return self.run.row_flow(self.index, self.example, self.run.program)
+
+
+def _row(  # noqa: PLR0913 - one place builds rows
+    index: int, example: Any, prediction: Any, score: Score | None, status: Any, seconds: float, spent: Meter, error: Any
+) -> Row:
+    if not spent.spent:
+        return Row(index=index, example=example, prediction=prediction, score=score, status=status, seconds=seconds, error=error)
+    return Row(
+        index=index,
+        example=example,
+        prediction=prediction,
+        score=score,
+        status=status,
+        seconds=seconds,
+        tokens=spent.tokens,
+        cost=spent.cost,
+        calls=spent.calls,
+        cache_hits=spent.cache_hits,
+        error=error,
+    )
+
+
+def _status_of(error: Exception) -> Status:
+    if isinstance(error, BudgetExceeded) or (isinstance(error, LMError) and not isinstance(error, _PROGRAMS_FAULT)):
+        return "infra_error"
+    return "program_error"
+
+
+def _metric_status(error: Exception) -> Status:
+    return "infra_error" if isinstance(error, LMError) else "metric_error"

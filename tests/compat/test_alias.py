@@ -1,0 +1,215 @@
+"""`import dspy` gives whet: the module paths, the names, the command line (behaviour specification, sections 27 and 28)."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import whet
+from whet.compat import paths
+from whet.compat.dspy import install, uninstall
+from whet.errors import ConfigurationError
+
+# Flex is not wanted now, and the typed requests of DSPy 3.3 were replaced in 3.4; both are in the migration page.
+NAMES = """Adapter asyncify Audio AvatarOptimizer BaseLM BaseModule BestOfN BetterTogether BootstrapFewShot BootstrapFewShotWithOptuna
+BootstrapFewShotWithRandomSearch BootstrapFinetune BootstrapRS bootstrap_trace_data cache ChainOfThought ChatAdapter Code CodeAct
+CodeExecutionError CodeInterpreter CodeInterpreterError ColBERTv2 Completions configure configure_cache context COPRO disable_logging
+Embedder Embeddings EmbeddingsWithScores enable_logging Ensemble ensure_signature Evaluate Example File FinalOutput GEPA History Image
+infer_prefix InferRules InputField inspect_history is_retryable_lm_error JSONAdapter KNN KNNFewShot LabeledFewShot LM load load_settings
+majority make_signature MIPROv2 Module MultiChainComparison OutputField Parallel Predict Prediction ProgramOfThought Provider
+PythonInterpreter ReAct ReActV2 Reasoning Refine Retrieve RLM SandboxSerializable settings Signature SignatureMeta SIMBA streamify syncify
+Tool ToolCall ToolCalls ToolCallResults track_usage TrainingJob TwoStepAdapter Type XMLAdapter
+DSPyError BayesianSignatureOptimizer ChainOfThoughtWithHint Assert Suggest
+LMError LMAuthError LMBillingError LMConfigurationError LMInvalidRequestError LMNotConfiguredError LMProviderError LMRateLimitError
+LMServerError LMTimeoutError LMTransportError LMUnexpectedError LMUnsupportedFeatureError LMUnsupportedModelError
+ContextWindowExceededError AdapterParseError""".split()
+
+COMING = {"AvatarOptimizer", "BootstrapFewShotWithOptuna", "InferRules", "KNNFewShot", "ReActV2"}
+
+PLACES = """adapters:ChatAdapter adapters.baml_adapter:BAMLAdapter adapters.chat_adapter:ChatAdapter adapters.json_adapter:JSONAdapter
+adapters.types.history:History clients:Cache clients:configure_cache clients.lm:LM clients.cache:request_cache core.types:Image
+datasets:HotPotQA datasets.gsm8k:GSM8K datasets:DataLoader datasets.dataloader:DataLoader evaluate:Evaluate evaluate:EvaluationResult
+evaluate:SemanticF1 evaluate:CompleteAndGrounded evaluate:EM evaluate:normalize_text evaluate:answer_exact_match
+evaluate:answer_passage_match evaluate.metrics:answer_exact_match evaluate.auto_evaluation:SemanticF1 experimental:Citations
+experimental:Document predict:Predict predict.react:ReAct primitives:Example primitives.prediction:Prediction
+primitives.python_interpreter:PythonInterpreter retrievers:Embeddings retrievers.retrieve:Retrieve signatures:Signature
+signatures.field:InputField streaming:StatusMessage streaming:StatusMessageProvider streaming:StreamListener streaming:StreamResponse
+streaming:streamify streaming:streaming_response streaming:apply_sync_streaming teleprompt:Teleprompter teleprompt:MIPROv2
+teleprompt.gepa:GEPA teleprompt.random_search:BootstrapFewShotWithRandomSearch utils:BaseCallback utils:with_callbacks utils:DummyLM
+utils:DummyVectorizer utils:dummy_rm utils:experimental utils:StatusMessage utils:StatusMessageProvider utils.callback:ACTIVE_CALL_ID
+utils.exceptions:AdapterParseError utils.exceptions:format_error_for_lm utils.saving:load utils.usage_tracker:UsageTracker
+utils.parallelizer:ParallelExecutor utils.unbatchify:Unbatchify utils.dummies:DummyLM dsp.utils:EM dsp.utils.settings:settings""".split()
+
+
+@pytest.fixture
+def dspy() -> Iterator[Any]:
+    install()
+    yield importlib.import_module("dspy")
+    uninstall()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_public_name_of_dspy_is_there(name: str) -> None:
+    if name in COMING and name not in whet.__all__:
+        pytest.skip("not there yet")
+    assert getattr(whet, name) is not None
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_module_path_of_dspy_is_there(place: str, dspy: Any) -> None:
+    path, name = place.split(":")
+    module = importlib.import_module(f"dspy.{path}")
+    assert getattr(module, name) is getattr(importlib.import_module(f"whet.{path}"), name)
+
+
+@pytest.mark.parametrize("path", sorted(paths.PATHS))
+def test_every_old_path_can_be_imported_and_hands_out_what_it_says(path: str) -> None:
+    module = importlib.import_module(f"whet.{path}")
+    assert isinstance(module, ModuleType)
+    for name in paths._table(path):
+        assert getattr(module, name) is not None
+
+
+def test_the_alias_is_one_library(dspy: Any) -> None:
+    assert dspy is whet
+    assert sys.modules["dspy"] is whet
+    import dspy.utils.callback
+    from dspy.teleprompt import BootstrapFewShot
+
+    assert BootstrapFewShot is whet.BootstrapFewShot
+    assert dspy.utils.callback is whet.utils.callback
+    with pytest.raises(ModuleNotFoundError, match="migration"):
+        import dspy.never_was
+    with pytest.raises(AttributeError, match="migration"):
+        whet.utils.callback.never_was
+
+
+def test_another_dspy_is_not_mixed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dspy", ModuleType("dspy"))
+    with pytest.raises(ConfigurationError, match="imported already"):
+        install()
+
+
+def test_packages_are_reached_as_attributes() -> None:
+    code = (
+        "import whet as dspy; print(dspy.utils.exceptions.AdapterParseError.__name__, dspy.teleprompt.BootstrapRS.__name__, "
+        "dspy.utils.callback.BaseCallback.__name__, dspy.predict.Predict.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["AdapterParseError", "BootstrapFewShotWithRandomSearch", "BaseCallback", "Predict"], done.stderr
+
+
+def test_where_a_module_and_a_function_share_a_path_both_work() -> None:
+    code = (
+        "import whet\n@whet.predict\ndef first(text: str) -> str:\n    '''Say it.'''\n"
+        "import whet.predict.predict\nfrom whet.predict import Predict\n"
+        "@whet.predict\ndef second(text: str) -> str:\n    '''Say it.'''\nprint(type(first) is type(second))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True"], done.stderr
+    with pytest.raises(TypeError, match="not callable"):
+        whet.utils.saving()
+
+
+def test_the_command_line_runs_scripts_and_modules(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("import dspy\nNAME = dspy.Predict.__name__\n", encoding="utf-8")
+    script = "import sys\nimport beside, dspy\nprint(beside.NAME, sys.argv, __name__, dspy.__name__)\n"
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    run = [sys.executable, "-m", "whet.compat.dspy"]
+    done = subprocess.run([*run, str(tmp_path / "script.py"), "a", "-b"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Predict", f"['{tmp_path / 'script.py'}',", "'a',", "'-b']", "__main__", "whet"]
+    done = subprocess.run([*run, "-m", "script", "c"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.startswith("Predict [")
+    assert "'c']" in done.stdout
+    (tmp_path / "test_it.py").write_text("import dspy\ndef test_it():\n    assert dspy.Example(a=1).a == 1\n", encoding="utf-8")
+    suite = [*run, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
+    done = subprocess.run(suite, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert subprocess.run(run, capture_output=True, check=False).returncode == 1
+
+
+# -- 27 utilities ----------------------------------------------------------------------------------------------------------
+
+
+def test_experimental_marks_functions_and_classes() -> None:
+    from whet.utils import experimental
+
+    @experimental
+    def plain() -> None:
+        """Do."""
+
+    @experimental(version="3.1")
+    class Marked:
+        """Be."""
+
+    assert plain.__doc__ == "Experimental: This function may change or be removed in a future release without warning.\n\nDo."
+    assert Marked.__doc__ == (
+        "Experimental: This class may change or be removed in a future release without warning (introduced in v3.1).\n\nBe."
+    )
+
+
+def test_dummy_models() -> None:
+    from whet.utils import DummyLM
+
+    with whet.context(lm=DummyLM([{"answer": "1"}])):
+        predict = whet.Predict("question -> answer")
+        assert [predict(question="q").answer for _ in range(2)] == ["1", "No more responses"]
+    with whet.context(lm=DummyLM({"colour": {"answer": "blue"}})):
+        assert predict(question="Which colour?").answer == "blue"
+        assert predict(question="Which size?").answer == "No more responses"
+    demos = [whet.Example(question="known", answer="from the demo")]
+    with whet.context(lm=DummyLM([{"answer": "new"}], follow_examples=True)):
+        assert predict(question="known", demos=demos).answer == "from the demo"
+        assert predict(question="other", demos=demos).answer == "new"
+    with whet.context(lm=DummyLM([{"answer": "1"}], adapter=whet.JSONAdapter()), adapter=whet.JSONAdapter()):
+        assert predict(question="q").answer == "1"
+    assert DummyLM([{"answer": "1"}], reasoning=True)("q")[0]["reasoning_content"] == "Some reasoning"
+
+
+def test_dummy_vectors_and_retrievers() -> None:
+    from whet.utils import DummyVectorizer, dummy_rm
+
+    one, two = DummyVectorizer()(["the same", "the same"])
+    assert one == two
+    assert sum(x * x for x in one) == pytest.approx(1)
+    with whet.context(rm=dummy_rm(["red apples", "blue whales"])):
+        assert whet.Retrieve(k=1)("blue whale").passages == ["blue whales"]
+    with pytest.raises(AssertionError):
+        whet.Retrieve()("q")
+
+
+def test_errors_as_models_are_shown_them() -> None:
+    from whet.utils.exceptions import format_error_for_lm
+
+    try:
+        raise ValueError("too big")
+    except ValueError as error:
+        assert format_error_for_lm(error) == "too big"
+        shown = format_error_for_lm(error, traceback_frames=1)
+    assert shown.startswith("\nTraceback")
+    assert shown.endswith("ValueError: too big")
+    assert issubclass(whet.DSPyError, Exception)
+    assert issubclass(whet.LMError, whet.DSPyError)
+
+
+def test_logging_is_switched_on_and_off(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("whet.some.module")
+    level = logging.getLogger("whet").level
+    try:
+        whet.enable_logging()
+        whet.enable_logging()
+        logger.info("heard once")
+        whet.disable_logging()
+        logger.error("not heard")
+    finally:
+        whet.disable_logging()
+        logging.getLogger("whet").setLevel(level)
+    assert capsys.readouterr().err.count("heard") == 1
