@@ -56,8 +56,8 @@ def encode(request: HttpRequest, route: Route) -> bytes:
     >>> from whet.core.http.proxy import Proxies
     >>> from whet.core.http.route import route_of
     >>> route = route_of("http://localhost:8000/v1", Proxies.none())
-    >>> encode(HttpRequest(url="", headers={"X-A": "1"}, body=b"{}"), route)
-    b'POST /v1 HTTP/1.1\\r\\nhost: localhost:8000\\r\\nx-a: 1\\r\\nuser-agent: whet\\r\\naccept: */*\\r\\ncontent-length: 2\\r\\n\\r\\n{}'
+    >>> encode(HttpRequest(url="", headers={"X-A": "1"}, body=b"{}"), route).decode().splitlines()[:3]
+    ['POST /v1 HTTP/1.1', 'host: localhost:8000', 'x-a: 1']
     """
     head = _head(request.method, route, tuple(request.headers.items()))
     body = request.body
