@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from whet.core.exchange import Response
+from whet.core.meta import Meta, meta_of
 from whet.errors import InputError
 
 __all__ = ["Completions", "Example", "Prediction", "Score"]
@@ -88,7 +89,10 @@ class Example(Mapping[str, Any]):
         return bool(self._store == other._store)
 
     def __hash__(self) -> int:
-        return hash(tuple(self._store.items()))
+        try:
+            return hash(tuple(self._store.items()))
+        except TypeError:  # a list, a dict: equal ones must have equal hashes all the same
+            return hash(tuple((name, _hash_of(value)) for name, value in self._store.items()))
 
     def __repr__(self) -> str:
         return f"Example({self._shown(False)}) (input_keys={self._input_keys})"
@@ -140,6 +144,17 @@ class Example(Mapping[str, Any]):
             object.__setattr__(self, name, value)
 
 
+def _hash_of(value: Any) -> int:
+    if isinstance(value, list | tuple):
+        return hash(tuple(map(_hash_of, value)))
+    if isinstance(value, Mapping) and not isinstance(value, Example):
+        return hash(frozenset((name, _hash_of(item)) for name, item in value.items()))
+    try:
+        return hash(frozenset(value) if isinstance(value, set) else value)
+    except TypeError:
+        return hash(type(value).__name__)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Example):
         return value.to_dict()
@@ -150,37 +165,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meta:
-    """What is known about the model call behind a prediction."""
-
-    raw: str | None = None
-    finish_reason: str | None = None
-    reasoning: str | None = None
-    logprobs: Any = None
-    citations: tuple[Any, ...] = ()
-    model: str = ""
-    cost: float | None = None
-    cache_hit: bool = False
-    repairs: tuple[str, ...] = ()
-    suggestions: tuple[str, ...] = ()
-
-
-def _meta_of(response: Response, repairs: tuple[str, ...]) -> Meta:
-    choice = response.choices[0]
-    return Meta(
-        raw=choice.text,
-        finish_reason=choice.finish_reason,
-        reasoning=choice.reasoning,
-        logprobs=choice.logprobs,
-        citations=choice.citations,
-        model=response.model,
-        cost=response.cost,
-        cache_hit=response.cache_hit,
-        repairs=repairs,
-    )
 
 
 class Prediction(Example):
@@ -225,7 +209,7 @@ class Prediction(Example):
         """The raw text, finish reason, reasoning, logprobs, citations, cost and repairs of the call that made this."""
         if not isinstance(self._meta, Meta):
             # Most programs never look, so it is made when it is first asked for.
-            self._meta = Meta() if self._meta is None else _meta_of(*self._meta)
+            self._meta = Meta() if self._meta is None else meta_of(*self._meta)
         return self._meta
 
     def note_suggestions(self, messages: Iterable[str]) -> None:
