@@ -32,7 +32,7 @@ class Difference:
         """The probability that the true difference is above 0.
 
         >>> round(paired([1, 1, 1, 0, 1, 1], [0, 1, 0, 0, 1, 0]).better(), 2)
-        0.73
+        0.83
         """
         if not self.n:
             return 0.5
