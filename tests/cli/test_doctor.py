@@ -6,15 +6,10 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
 
 import pytest
 
 from whet.cli import main
-from whet.core.extras import EXTRAS
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,13 +26,7 @@ def test_the_report_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert {s["name"] for s in found["sandboxes"]} == {"monty", "bubblewrap"} and found["sandboxes"][0]["ready"]
-    assert {"name": "mcp", "ready": True}.items() <= next(e for e in found["extras"] if e["name"] == "mcp").items()
-
-
-def test_the_table_of_extras_is_that_of_the_package() -> None:
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    told = {name: tuple(re.split(r"[\[<>=]", r)[0] for r in group) for name, group in groups.items() if name != "dev"}
-    assert dict(EXTRAS) == told
+    assert all(e["ready"] is not bool(e["missing"]) for e in found["extras"]) and "dev" not in {e["name"] for e in found["extras"]}
 
 
 def test_without_a_command_there_is_help() -> None:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Final
 
-__all__ = ["EXTRAS", "ExtraStatus", "check_extras"]
+__all__ = ["ExtraStatus", "check_extras", "extras_in"]
 
-# What each extra of pyproject.toml brings; a test holds the two together.
-EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
-    "bedrock": ("boto3",),
-    "datasets": ("datasets",),
-    "jiter": ("jiter",),
-    "litellm": ("litellm",),
-    "mcp": ("mcp",),
-    "optuna": ("optuna",),
-    "otel": ("opentelemetry-api",),
-    "pandas": ("pandas",),
-    "prices": ("genai-prices",),
-    "ray": ("ray",),
-    "retrieval": ("bm25s", "numpy", "model2vec", "usearch"),
-    "serve": ("starlette", "uvicorn"),
-    "train": ("torch", "transformers", "trl", "peft", "datasets"),
-    "wasm": ("wasmtime",),
-}
+_LINE: Final = re.compile(r"""(?P<package>[\w.-]+).*;.*\bextra\s*==\s*["'](?P<extra>[\w.-]+)["']""")
+# What whoever works on whet itself needs.
+_OURS: Final = frozenset({"dev"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +30,25 @@ class ExtraStatus:
 
 
 def check_extras() -> list[ExtraStatus]:
-    """Every extra, by name. Nothing is imported."""
-    return [_status(name, packages) for name, packages in EXTRAS.items()]
+    """Every extra that the installed whet names, sorted. Nothing is imported."""
+    try:
+        lines = requires("whet") or []
+    except PackageNotFoundError:
+        return []
+    return [_status(name, packages) for name, packages in sorted(extras_in(lines).items()) if name not in _OURS]
+
+
+def extras_in(lines: list[str]) -> dict[str, tuple[str, ...]]:
+    """The packages of each extra, from the requirements of a distribution.
+
+    >>> extras_in(["pydantic>=2", 'starlette>=0.45; extra == "serve"', "uvicorn; extra == 'serve'"])
+    {'serve': ('starlette', 'uvicorn')}
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        if match := _LINE.match(line):
+            found[match["extra"]] = (*found.get(match["extra"], ()), match["package"])
+    return found
 
 
 def _status(name: str, packages: tuple[str, ...]) -> ExtraStatus:
