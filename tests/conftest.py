@@ -54,6 +54,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     _HOME.cleanup()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_real_calls() -> Iterator[None]:
+    """whet's own fence, as `whet.testing.no_real_calls()` raises it, stands around the whole run."""
+    from whet.core.http import everywhere
+
+    everywhere.up = True
+    yield
+    everywhere.up = False
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A cache folder that no other test has seen; it is made by whoever writes to it."""

@@ -26,8 +26,10 @@ def test_parameters_are_kept_together_and_a_call_overrides_them() -> None:
     with StubServer("openai") as stub:
         lm = stub.lm(temperature=0.1, top_p=0.5)
         lm("Hi", temperature=0.9)
-        body = stub.received[0].body
+        lm("Hi", temperature=None)
+        body, other = stub.received[0].body, stub.received[1].body
     assert (body["temperature"], body["top_p"]) == (0.9, 0.5)
+    assert "temperature" not in other and other["top_p"] == 0.5
     assert "api_key" not in lm.kwargs and "api_base" not in lm.kwargs
 
 
@@ -196,7 +198,7 @@ class Trainer(Provider):
 
     @staticmethod
     def finetune(job: TrainingJob, model: str, train_data: Any, train_data_format: Any, train_kwargs: Any = None) -> str:
-        if not train_data:
+        if not train_kwargs["epochs"]:
             raise ValueError("nothing to learn")
         return f"{model}-tuned-{train_kwargs['epochs']}"
 
@@ -205,10 +207,10 @@ def test_finetuning_runs_in_the_background_and_gives_a_new_model() -> None:
     lm = LM("openai/gpt-4o-mini", provider=Trainer(), train_kwargs={"epochs": 1})
     job = lm.finetune([{"messages": []}], "chat", {"epochs": 3})
     assert job.result(5).model == "openai/gpt-4o-mini-tuned-3" and job.status() == "succeeded"
-    failed = lm.finetune([], "chat")
+    failed = lm.finetune([{"messages": []}], "chat", {"epochs": 0})
     assert isinstance(failed.exception(5), ValueError) and failed.status() == "failed"
     assert lm.reinforce({"lr": 1}).ready
-    for ask in (lambda: LM("openai/gpt-4o").finetune([], "chat"), lambda: LM("openai/gpt-4o").reinforce({})):
+    for ask in (lambda: LM("groq/m").finetune([{"messages": []}], "chat"), lambda: LM("openai/gpt-4o").reinforce({})):
         with pytest.raises(LMUnsupportedFeatureError, match="provider"):
             ask()
     lm.launch()

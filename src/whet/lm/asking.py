@@ -22,7 +22,9 @@ def request_of(prompt: str | None, messages: Sequence[Mapping[str, Any]] | None,
     if (prompt is None) == (messages is None):
         raise ConfigurationError("Call a model with a prompt or with `messages=[...]`, one of the two.")
     turns = (Message("user", prompt),) if prompt is not None else messages_of(messages or ())
-    return with_parameters(Request(messages=turns), kwargs)
+    request = with_parameters(Request(messages=turns), kwargs)
+    off = {name: None for name, value in kwargs.items() if value is None and name not in _PLACED}
+    return replace(request, options={**off, **request.options}) if off else request
 
 
 def with_parameters(request: Request, parameters: Mapping[str, Any]) -> Request:

@@ -64,8 +64,8 @@ class LiteSource:
 
     def _streamed(self, litellm: Any, arguments: dict[str, Any], listener: Callable[[StreamEvent], None]) -> Flow[Response]:
         decoder = OpenAIChat().stream(self.facts)
-        chunks = yield Invoke(litellm.completion, (), arguments)
-        while (chunk := (yield Invoke(next, (iter(chunks), _END)))) is not _END:
+        chunks = iter((yield Invoke(litellm.completion, (), arguments)))
+        while (chunk := (yield Invoke(next, (chunks, _END)))) is not _END:
             for event in decoder.feed(b"data: " + json_bytes(chunk.model_dump(mode="json")) + b"\n\n"):
                 listener(event)
         for event in decoder.tail():

@@ -8,7 +8,7 @@ from contextvars import copy_context
 
 import pytest
 
-from whet.core.http import HttpRequest, HttpResponse, Pool
+from whet.core.http import HttpRequest, HttpResponse, Pool, everywhere
 
 
 @pytest.fixture
@@ -26,3 +26,9 @@ def call(request: pytest.FixtureRequest, pool: Pool) -> Iterator[Callable[[HttpR
         return
     with asyncio.Runner() as runner:
         yield lambda asked: runner.run(pool.asend(asked), context=copy_context())
+
+
+@pytest.fixture(autouse=True)
+def _fence_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests are about what happens behind whet's fence, and about the fence; the tests' own walls (`tests/guard`) stay up."""
+    monkeypatch.setattr(everywhere, "up", False)
