@@ -49,6 +49,9 @@ class UnionOf(Structured):
         self.expected = " or ".join(member.expected for member in members[:6])
         alike = [shape for shape in ("object", "array") if sum(shape in member.shapes for member in others) > 1]
         self._alike = bool(alike)
+        # Of a number, pydantic makes a Decimal where it could be an Enum's; we ask the exact types first.
+        numbers = [member for member in others if "number" in member.shapes]
+        self.pydantic_reads = len(numbers) < 2 or not any(getattr(member.kind, "__name__", "") == "Decimal" for member in numbers)
         self._only = self.others[0] if len(self.others) == 1 and not self.text else None
 
     @cached_property
