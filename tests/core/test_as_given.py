@@ -32,3 +32,20 @@ def test_a_backtrack_finds_earlier_calls_again_though_their_inputs_have_changed_
     with whet.context(lm=lm):
         assert Gather()().answer == "good"
     assert lm.calls == 3
+
+
+def test_a_recording_within_a_recording_tells_the_outer_one() -> None:
+    ask = whet.Predict("question -> answer")
+    with whet.context(lm=ScriptedLM([{"answer": "one"}, {"answer": "two"}])), whet.trace() as outer:
+        ask(question="1")
+        with whet.trace() as inner:
+            ask(question="2")
+    assert [step.inputs["question"] for step in inner] == ["2"] and len(inner.calls) == 1
+    assert [step.inputs["question"] for step in outer] == ["1", "2"] and len(outer.calls) == 2
+
+
+def test_rows_with_lists_in_them_can_stand_in_sets() -> None:
+    one = whet.Example(question="q", gold=["a", {"b": 1}], tags={"x"})
+    same = whet.Example(question="q", gold=["a", {"b": 1.0}], tags={"x"})
+    assert one == same and hash(one) == hash(same)
+    assert len({one, same, one.copy(gold=["c"])}) == 2

@@ -14,6 +14,9 @@ from whet.testing import ScriptedLM
 
 __all__ = ["Actor", "Asked"]
 
+# How the adapter marks what comes from outside.
+_FRAME = re.compile(r"<<data \w+:[^\n]*>>\n(.*?)\n<<end of data \w+>>", re.S)
+
 _SECTION = re.compile(r"^\[\[ ## (\w+) ## \]\]\n(.*?)(?=\n+^\[\[ ## |\n\n[^\n]*`\[\[ ## |\Z)", re.S | re.M)
 
 
@@ -70,4 +73,4 @@ def read(request: Request, sample: int = 0) -> Asked:
 
 
 def _sections(text: str) -> dict[str, str]:
-    return {name: value.strip() for name, value in _SECTION.findall(text) if name != "completed"}
+    return {name: _FRAME.sub(r"\1", value.strip()) for name, value in _SECTION.findall(text) if name != "completed"}
