@@ -15,6 +15,7 @@ from typing import Any
 
 from whet.core.exchange import Capabilities, Usage
 from whet.errors import LMConfigurationError
+from whet.lm.prices import newer_price
 
 __all__ = ["ModelFacts", "Price", "Provider", "facts_of", "is_reasoning_name", "provider_of", "providers", "split_name"]
 
@@ -165,7 +166,7 @@ def facts_of(model: str, price: Price | None = None, capabilities: Capabilities 
         full_name=model,
         provider=provider,
         capabilities=_capabilities(row, reasoning) if row is not None else _unknown(known),
-        price=_price(row) if row is not None else None,
+        price=_newer_price(provider, name) or (_price(row) if row is not None else None),
         reasoning=reasoning,
         limit_option="max_completion_tokens" if reasoning else "max_tokens",
         quirks=known.quirks,
@@ -211,6 +212,14 @@ def _find(models: Mapping[str, Any], name: str) -> Any:
         beginnings = [known for known in models if name.startswith(known) and DATED.match(name[len(known) :])]
         row = models.get(max(beginnings, key=len)) if beginnings else None
     return models.get(row["same_as"]) if row is not None and "same_as" in row else row
+
+
+def _newer_price(provider: str, name: str) -> Price | None:
+    """From the file that `whet prices` writes, where there is one."""
+    numbers = newer_price(provider, name.lower())
+    if numbers is None or numbers[0] is None or numbers[1] is None:
+        return None
+    return Price(input=numbers[0], output=numbers[1], cached_input=numbers[2], cache_write=numbers[3], as_of="refreshed")
 
 
 def _price(row: Mapping[str, Any]) -> Price | None:

@@ -1,0 +1,23 @@
+"""`whet prices`: fetch newer prices of models, and keep them for later calls."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from whet.lm.prices import SOURCE, refresh_prices
+
+__all__ = ["add"]
+
+
+def add(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser("prices", help="fetch newer prices of models", description="Fetch newer prices of models.")
+    parser.add_argument("source", nargs="?", default=SOURCE, help="a URL or a file in the form of genai-prices (default: %(default)s)")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    path, count = refresh_prices(arguments.source)
+    print(f"{count} models priced in {path}")
+    return 0
