@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     )
     from whet.core.messages import (
         Message as Message,
+        ToolCallPart as ToolCallPart,
     )
     from whet.core.param import (
         Param as Param,
@@ -482,6 +483,7 @@ _HOMES: dict[str, str] = {
     "TextualGradient": "whet.optimize.textual_gradient",
     "Tool": "whet.tools.tool",
     "ToolCall": "whet.core.types.tools",
+    "ToolCallPart": "whet.core.messages",
     "ToolCallResults": "whet.core.types.tools",
     "ToolCalls": "whet.core.types.tools",
     "ToolError": "whet.errors",

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whet.adapters.base import Adapter, Reading
+from whet.core.events import handlers_of, observing
 from whet.core.exchange import Capabilities, Choice, Request, ToolSpec
 from whet.core.messages import Message, TextPart, ToolCallPart
 from whet.core.schema import one_line, plain, read_object
 from whet.core.signature import Signature
+from whet.core.trace import message_dicts
 from whet.core.types.tools import ToolCall, ToolCalls
 from whet.errors import SchemaError
 from whet.modules.trajectory import UNREADABLE, ToolUse, Trajectory, Turn, shown
@@ -53,6 +55,14 @@ class NativeTools(Adapter):
         native: Any = None,
     ) -> Request:
         """System text, examples, the inputs, and the trajectory as assistant and tool messages."""
+        if not handlers_of(self.base):
+            return self._request(signature, inputs, demos, options)
+        with observing("adapter_format", self.base, {"signature": signature, "demos": demos, "inputs": inputs}) as call:
+            request = self._request(signature, inputs, demos, options)
+            call.outputs = message_dicts(request.messages)
+        return request
+
+    def _request(self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Any], options: Mapping[str, Any] | None) -> Request:
         messages = [Message("system", self._system(signature))]
         for number, demo in enumerate(demos):
             messages += self._example(demo, number)
@@ -85,6 +95,14 @@ class NativeTools(Adapter):
 
     def read(self, signature: Signature, choice: Choice, native: Any = None) -> Reading:
         """The calls that the model made, the first of them also under the names of the text form; without a call, what it said."""
+        if not handlers_of(self.base):
+            return self._read(signature, choice)
+        with observing("adapter_parse", self.base, {"signature": signature, "completion": choice.text}) as call:
+            reading = self._read(signature, choice)
+            call.outputs = reading.values
+        return reading
+
+    def _read(self, signature: Signature, choice: Choice) -> Reading:
         thought = choice.text or choice.reasoning or ""
         calls = [ToolCall(name=call.name, args=_arguments(call.arguments), id=call.id) for call in choice.tool_calls]
         values: dict[str, Any] = {"next_thought": thought, "next_tool_name": None, "next_tool_args": {}, "tool_calls": ToolCalls(calls)}
