@@ -61,10 +61,11 @@ def litellm(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_call_goes_through_it_with_the_whole_name(litellm: Any) -> None:
-    lm = LM("sagemaker/my-endpoint", cache=False, temperature=0.2, aws_region_name="eu-west-1", api_key="sk-canary")
+    lm = LM("sagemaker/my-endpoint", cache=False, temperature=0.2, aws_region_name="eu-west-1", aws_access_key_id="AK", api_key="sk-canary")
     assert lm("Hi") == asyncio.run(lm.acall("Hi")) == ["fine"]
     given = litellm.given[0]
     assert (given["model"], given["temperature"], given["aws_region_name"]) == ("sagemaker/my-endpoint", 0.2, "eu-west-1")
+    assert (given["aws_access_key_id"], given["api_key"]) == ("AK", "sk-canary")
     assert given["messages"] == [{"role": "user", "content": "Hi"}] and given["num_retries"] == 0
     assert os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
     LM("litellm/watsonx/some-model", cache=False)("Hi")

@@ -12,6 +12,7 @@ from whet.core.context import current
 from whet.core.exchange import Request, Response, StreamEvent
 from whet.core.flow import Flow, Invoke
 from whet.core.http import HttpResponse
+from whet.core.secret import Secret
 from whet.errors import LMError, LMTransportError, LMUnexpectedError, MissingExtraError
 from whet.lm.facts import ModelFacts
 from whet.lm.site.access import Access
@@ -59,7 +60,8 @@ class LiteSource:
             access["api_key"] = self.access.api_key.reveal()
         if self.access.headers:
             access["extra_headers"] = dict(sent_headers(self.access))
-        given = {key: value for key, value in access.items() if value is not None}
+        revealed = {key: value.reveal() if isinstance(value, Secret) else value for key, value in access.items()}
+        given = {key: value for key, value in revealed.items() if value is not None}
         return {**json.loads(body), "model": name, **given, "num_retries": 0, "drop_params": False}
 
     def _streamed(self, litellm: Any, arguments: dict[str, Any], listener: Callable[[StreamEvent], None]) -> Flow[Response]:

@@ -238,7 +238,9 @@ def test_hosted_tools_pass_unchanged() -> None:
     request = request_of("Hi", None, {"tools": [{"type": "web_search", "user_location": {"type": "approximate"}}]})
     assert request.tools == ()
     assert sent("responses", options=request.options)["tools"] == [{"type": "web_search", "user_location": {"type": "approximate"}}]
-    assert sent("anthropic", tools=(TOOL,), options=request.options)["tools"][1]["type"] == "web_search"
+    for form in ("anthropic", "chat"):
+        body = sent(form, tools=(TOOL,), options=request.options)
+        assert body["tools"][1]["type"] == "web_search" and "hosted_tools" not in body
 
 
 def test_schemas() -> None:

@@ -45,8 +45,9 @@ class OpenAIChat:
             _add_options(body, request.options, facts)
         if request.n > 1:
             body["n"] = request.n
-        if request.tools:
-            body["tools"] = [_tool(t) for t in request.tools]
+        hosted = body.pop("hosted_tools", None)
+        if request.tools or hosted:
+            body["tools"] = [*map(_tool, request.tools), *(hosted or ())]
             if request.tool_choice is not None:
                 body["tool_choice"] = _tool_choice(request.tool_choice)
         if request.response_schema is not None:

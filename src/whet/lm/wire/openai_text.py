@@ -37,7 +37,7 @@ class OpenAIText:
         """Path, headers and body."""
         body: dict[str, Any] = {"model": facts.name, "prompt": prompt_of(request.messages)}
         for name, value in request.options.items():
-            if value is not None and name != "extra_body":
+            if value is not None and name not in ("extra_body", "hosted_tools"):
                 body["max_tokens" if name in LIMITS else name] = value
         body.update(request.options.get("extra_body") or {})
         if request.n > 1:
