@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from whet import __version__
-from whet.cli import doctor, eval, prices
+from whet.cli import doctor, evaluation, prices
 
 __all__ = ["main"]
 
 # A command is a module with `add(subparsers)`, which sets `run`: a function of the parsed arguments that returns the exit status.
-_COMMANDS = (doctor, eval, prices)
+_COMMANDS = (doctor, evaluation, prices)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

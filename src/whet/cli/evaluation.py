@@ -1,0 +1,101 @@
+"""`whet eval FILE`: run an evaluation that a file describes, and hold it to a bar; `whet diff A B`: two runs, row by row."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import sys
+from typing import Any
+
+from whet.errors import ConfigurationError, WhetError
+from whet.evaluate import Evaluate, EvaluationResult, check, diff, load_run
+from whet.evaluate.gate import write_junit
+
+__all__ = ["add"]
+
+PASSED, FAILED, BROKEN = 0, 1, 2
+
+
+def add(subparsers: Any) -> None:
+    """Add the commands to the command line."""
+    parser = subparsers.add_parser("eval", help="run an evaluation; with --check, fail when it is not good enough")
+    parser.add_argument("file", help="a Python file with `program` and `evaluate` (or `devset` and `metric`)")
+    parser.add_argument("--state", help="a saved program (.json) to load into `program` first")
+    parser.add_argument("--save", metavar="FILE", help="write the rows as they finish (.jsonl); goes on where a killed run ended")
+    parser.add_argument("--csv", metavar="FILE", help="write the rows as CSV")
+    parser.add_argument("--html", metavar="FILE", help="write the rows as one page")
+    parser.add_argument("--by", metavar="FIELD", help="also the mean of each slice by this field of the examples")
+    parser.add_argument("--repeats", type=int, help="run each example so often")
+    parser.add_argument("--threads", type=int, help="examples side by side")
+    gate = parser.add_argument_group("the gate")
+    gate.add_argument("--check", action="store_true", help="exit with 1 when the evaluation is not good enough")
+    gate.add_argument("--min-score", type=float, metavar="X", help="the least mean, from 0 to 1")
+    gate.add_argument("--baseline", metavar="FILE", help="an earlier run (.jsonl) that this one may not be worse than")
+    gate.add_argument("--tolerance", type=float, default=0.0, metavar="X", help="how much lower the mean may be than the baseline's")
+    gate.add_argument("--max-failures", type=int, metavar="N", help="how many rows may fail")
+    gate.add_argument("--junit", metavar="FILE", help="write the outcome as JUnit XML")
+    parser.set_defaults(run=_eval)
+    parser = subparsers.add_parser("diff", help="what changed between two runs, row by row")
+    parser.add_argument("before", help="a run (.jsonl)")
+    parser.add_argument("after", help="another run of the same examples (.jsonl)")
+    parser.set_defaults(run=_diff)
+
+
+def _eval(arguments: argparse.Namespace) -> int:
+    try:
+        result = _evaluated(arguments)
+        baseline = load_run(arguments.baseline) if arguments.baseline else None
+        gate = check(
+            result,
+            baseline=baseline,
+            tolerance=arguments.tolerance,
+            min_score=arguments.min_score,
+            max_failures=arguments.max_failures,
+        )
+    except (WhetError, OSError) as error:
+        print(f"whet eval: {error}", file=sys.stderr)
+        return BROKEN
+    for write, path in ((result.save_csv, arguments.csv), (result.save_html, arguments.html)):
+        if path:
+            write(path)
+    if arguments.junit:
+        write_junit(gate, arguments.junit, name=os.path.basename(arguments.file))
+    print(gate if arguments.check else result.summary())
+    if arguments.by:
+        for label, estimate in result.slices(arguments.by).items():
+            print(f"  {arguments.by}={label}: {estimate}")
+    return FAILED if arguments.check and not gate.passed else PASSED
+
+
+def _evaluated(arguments: argparse.Namespace) -> EvaluationResult:
+    names = _described(arguments.file)
+    program = names["program"]
+    evaluate = names.get("evaluate") or Evaluate(devset=names["devset"], metric=names["metric"])
+    if arguments.state:
+        program.load(arguments.state)
+    options = {"stream_to": arguments.save, "repeats": arguments.repeats, "num_threads": arguments.threads}
+    return evaluate(program, **{name: value for name, value in options.items() if value is not None})
+
+
+def _described(file: str) -> dict[str, Any]:
+    sys.path.insert(0, os.path.dirname(os.path.abspath(file)))
+    names = runpy.run_path(file, run_name="whet_eval")
+    missing = [name for name in ("program",) if name not in names]
+    if "evaluate" not in names:
+        missing += [name for name in ("devset", "metric") if name not in names]
+    if missing:
+        raise ConfigurationError(
+            f"{file!r} does not define {', '.join(f'`{name}`' for name in missing)}. It needs `program`, and a `whet.Evaluate` called "
+            "`evaluate`, or `devset` and `metric`."
+        )
+    return names
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    try:
+        print(diff(load_run(arguments.before), load_run(arguments.after)))
+    except (WhetError, OSError) as error:
+        print(f"whet diff: {error}", file=sys.stderr)
+        return BROKEN
+    return PASSED

@@ -1,0 +1,68 @@
+"""`whet eval` and `whet diff`: exit status, files, and the bar that a build is held to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+SPEC = """
+import os
+import whet
+
+devset = [whet.Example(n=i, label=i % 2 == 0, kind="low" if i < 5 else "high").with_inputs("n") for i in range(10)]
+
+def program(n):
+    return whet.Prediction(label=n % 2 == 0 and n < int(os.environ["GOOD"]))
+
+def metric(example, prediction):
+    return example.label == prediction.label
+"""
+
+
+def run(tmp_path: Path, *arguments: str, good: int = 99) -> subprocess.CompletedProcess[str]:
+    import os
+
+    env = {**os.environ, "GOOD": str(good)}
+    (tmp_path / "spec.py").write_text(SPEC, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "whet.cli", *arguments], capture_output=True, text=True, check=False, env=env, cwd=tmp_path
+    )
+
+
+def test_the_gate_of_a_build(tmp_path: Path) -> None:
+    done = run(tmp_path, "eval", "spec.py", "--save", "before.jsonl", "--html", "page.html", "--csv", "rows.csv", "--by", "kind")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("100.0 %")
+    assert "kind=low: 1.000" in done.stdout
+    assert (tmp_path / "page.html").exists()
+    assert (tmp_path / "rows.csv").exists()
+    worse = ("eval", "spec.py", "--save", "after.jsonl", "--baseline", "before.jsonl", "--junit", "out/junit.xml", "--check")
+    failed = run(tmp_path, *worse, "--tolerance", "0.1", good=3)
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    assert "FAILED" in failed.stdout
+    assert ElementTree.parse(tmp_path / "out" / "junit.xml").getroot().get("failures") == "1"
+    assert run(tmp_path, *worse, "--tolerance", "0.5", good=3).returncode == 0
+    changes = run(tmp_path, "diff", "before.jsonl", "after.jsonl")
+    assert changes.returncode == 0
+    assert "[4] 1 -> 0" in changes.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("eval", "nothing.py"), "nothing.py"),
+        (("eval", "spec.py", "--baseline", "nothing.jsonl"), "nothing.jsonl"),
+        (("eval", "empty.py"), "`program`, `devset`, `metric`"),
+        (("diff", "a.jsonl", "b.jsonl"), "a.jsonl"),
+    ],
+)
+def test_what_cannot_work_is_said_and_is_no_failed_gate(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    (tmp_path / "empty.py").write_text("", encoding="utf-8")
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
