@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -230,3 +231,26 @@ def test_answers_of_all_kinds_are_read_from_own_models() -> None:
             return Response(choices=(Choice(text="from a coroutine"),))
 
     assert Own("own", cache=False)("Hi") == asyncio.run(Own("own", cache=False).acall("Hi")) == ["from a coroutine"]
+
+
+@pytest.mark.parametrize("as_object", [False, True])
+def test_an_own_forward_may_answer_in_the_form_of_the_responses_api(as_object: bool) -> None:
+    def shaped(value: Any) -> Any:
+        if isinstance(value, list):
+            return [shaped(v) for v in value]
+        if not isinstance(value, dict):
+            return value
+        inner = {k: shaped(v) for k, v in value.items()}
+        return SimpleNamespace(**inner) if as_object else inner
+
+    class Own(whet.BaseLM):
+        def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
+            output = [
+                {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
+                {"type": "message", "content": [{"type": "output_text", "text": "fine", "annotations": []}]},
+            ]
+            return shaped({"output": output, "usage": {"input_tokens": 3, "output_tokens": 2}, "model": "own-1"})
+
+    lm = Own("own", cache=False)
+    assert lm("Hi") == [{"text": "fine", "reasoning_content": "hm"}]
+    assert lm.history[-1]["usage"]["total_tokens"] == 5

@@ -140,10 +140,33 @@ def response_of(answer: Any, model: str) -> Response:
     answer = _seen(answer)
     choices = getattr(answer, "choices", None)
     if choices is None:
+        return _of_responses_form(answer, model)
+    usage, name = getattr(answer, "usage", None), getattr(answer, "model", None)
+    return Response(choices=tuple(map(_choice_of, choices)), usage=_usage_of(usage), model=name or model)
+
+
+def _of_responses_form(answer: Any, model: str) -> Response:
+    """An answer in the form of the Responses API: `output` instead of `choices`."""
+    if getattr(answer, "output", None) is None:
         raise LMUnexpectedError(
             f"The model's method returned {type(answer).__name__}; return a string, a `whet.Response` or an OpenAI-style object."
         )
-    return Response(choices=tuple(map(_choice_of, choices)), usage=_usage_of(getattr(answer, "usage", None)), model=getattr(answer, "model", None) or model)
+    from whet.lm.facts import facts_of  # noqa: PLC0415 - few models answer in this form
+    from whet.lm.wire.openai_responses import read_answer  # noqa: PLC0415 - few models answer in this form
+
+    names = ("output", "usage", "status", "error", "incomplete_details", "model", "id")
+    return read_answer({name: _plain(getattr(answer, name, None)) for name in names}, facts_of(model or "own"))
+
+
+def _plain(value: Any) -> Any:
+    """Objects of providers' clients as dicts and lists."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    return _plain(vars(value)) if hasattr(value, "__dict__") else value
 
 
 class _Seen:
