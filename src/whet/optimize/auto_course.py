@@ -1,53 +1,62 @@
-"""The course of `Auto`: gather, race demos, then rounds of challengers against the incumbent."""
+"""The course of `Auto`: gather, race demos, then contests of challengers against the incumbent, two of them under way at any time."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from whet.optimize.candidate import Candidate
-from whet.optimize.paired import Difference, paired
+from whet.optimize.contest import Contest, Outcome
 from whet.optimize.proposers.bootstrapped import Bootstrapper, demos_of
 from whet.optimize.proposers.demo_sets import DemoPool, kinds_up_to
 from whet.optimize.proposers.labeled import labeled
 from whet.optimize.proposers.reflect import Reflect
-from whet.optimize.search import Search
+from whet.optimize.search import Search, finished
 from whet.optimize.store import Result, Subject
-from whet.optimize.strand import Strand
+from whet.optimize.strand import Handle, Strand
 
 __all__ = ["Course"]
 
-# Shares of the budget and sizes; measured on the simulator, not tuned to a task.
+# Shares of the budget and sizes, chosen on one set of simulated surfaces and judged on another.
 BOOT, LOOK_FIRST, LOOK = 32, 16, 10
-DEMO_SHARE, ROUND_SHARE, UNSEEN_SHARE = 0.30, 0.15, 0.10
-PROPOSALS, CARRIED, PATIENCE = 6, 2, 3
-PROMOTE, PROMISING = 0.70, 0.55
-TWO, ROTATE = 0, 0
+DEMO_SHARE, UNSEEN_SHARE = 0.25, 0.10
+FIRST, MORE = 4, 8
+SHIFT = 6
+PROPOSALS, CARRIED, PATIENCE = 6, 2, 8
+PROMOTE, PROMISING = 0.60, 0.55
+LANES = 2
+BACKGROUND = 5.0
 
 
 class Course:
-    """One run of `Auto`: the incumbent, the rows, what is left of the budget."""
+    """One run of `Auto`: the incumbent, the rows, what is left of the budget.
+
+    Two contests overlap, so that no place is idle while the last rows of one come in. They are concluded in the order in which they were
+    started, and what is planned depends on conclusions only: the course is the same for any number of places.
+    """
 
     def __init__(self, search: Search, recipe: Any, model: Any) -> None:
         self.search, self.recipe = search, recipe
         self.rows, self.train, self.unseen = self._split()
-        self.budget = recipe.max_runs - 2 * len(self.unseen)
-        self.reflect = Reflect(search=search, model=model, perfect=recipe.perfect_score)
+        self.reflect = Reflect(search=search, model=model, perfect=recipe.perfect_score, metric=search.task.metric)
+        self.contest = Contest(search=search, first=FIRST, more=MORE)
         self.incumbent = search.baseline
         self.podium: list[Candidate] = []
-        self.carried: list[Candidate] = []
-        self.looked = 0
-        self.start = 0
+        self.carried: list[Any] = []
+        self.looked = self.started = 0
+        self.planned = 2 * len(self.unseen)
         self.kinds = kinds_up_to(recipe.max_demos)
         self.rng = search.rng("course")
 
     def _split(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """Rows to judge by, rows to learn from, and rows that nothing may look at."""
         search, recipe = self.search, self.recipe
         train = list(dict.fromkeys(search.train))
         search.rng("train").shuffle(train)
-        if search.task.val is search.task.train or search.val == search.train:
-            half = len(train) // 2
-            train, val = train[:half], train[half:]
+        if search.val == search.train:
+            half = (len(train) + 1) // 2
+            train, val = train[:half], train[half:] or train
         else:
             val = list(search.val)
             search.rng("rows").shuffle(val)
@@ -56,40 +65,110 @@ class Course:
 
     @property
     def left(self) -> int:
-        """Program runs that may still be asked for."""
-        return self.budget - self.search.rollouts
+        """Program runs that may still be planned."""
+        return int(self.recipe.max_runs - self.planned)
 
     # -- the course ----------------------------------------------------------------------------------------------------------------------------
 
     def run(self) -> Strand[Candidate]:
-        """From the first wave to the last round."""
+        """From the first wave to the last contest."""
+        for row in self.unseen:  # what the certificate compares with can be run whenever a place is free
+            self.search.score(self.search.baseline, row, rank=BACKGROUND)
         shown = yield from self._gather()
-        proposing = self.search.strands.start(self.reflect.propose(self.incumbent, shown, PROPOSALS))
+        first = self.search.strands.start(self.reflect.propose(self.incumbent, shown, LANES * PROPOSALS))
         yield from self._race_demos()
-        fresh = yield proposing
-        failed_rounds = number = 0
-        while self.left > 12 and failed_rounds < PATIENCE:
-            number += 1
-            looking = self.search.strands.start(self._look(self.incumbent))
-            promoted = yield from self._round(number, fresh)
-            failed_rounds = 0 if promoted else failed_rounds + 1
-            fresh = yield looking
-        if failed_rounds >= PATIENCE:
-            self.search.decide("stop", self.incumbent, f"{PATIENCE} rounds brought nothing better")
+        fresh = yield first
+        yield from self._contests(deque(finished(fresh[i::LANES]) for i in range(LANES)))
         return self.incumbent
+
+    def _contests(self, ideas: deque[Handle]) -> Strand[None]:
+        """Start contests while the budget lasts and anything comes of them; each has ideas that were asked for two contests before."""
+        under_way: deque[Handle] = deque()
+        barren = 0
+        while barren < PATIENCE:
+            while ideas and len(under_way) < LANES and self._affordable():
+                fresh = yield ideas.popleft()
+                started, looking = self._start(fresh, known=len(ideas))
+                under_way += [started] if started is not None else []
+                ideas += [looking] if looking is not None else []
+            if not under_way:
+                break
+            outcome = yield under_way.popleft()
+            barren = 0 if self._concluded(outcome) else barren + 1
+            if not under_way and not ideas and self.left_for_sure() >= self.contest.cost(2) + LOOK:
+                ideas.append(self.search.strands.start(self._look(self.incumbent, self.reflect.memory())))
+        if barren >= PATIENCE:
+            self.search.decide("stop", self.incumbent, f"{PATIENCE} contests brought nothing better")
+
+    def _affordable(self) -> bool:
+        return self.left >= self.contest.cost(2)
+
+    def left_for_sure(self) -> int:
+        """What is left when nothing is under way: planned runs that turned out to be known already are given back."""
+        self.planned = self.search.rollouts + len(self.unseen)
+        return self.left
+
+    def _start(self, fresh: Sequence[Candidate], known: int) -> tuple[Handle | None, Handle | None]:
+        """Start a contest with these ideas and what was carried over; returns its handle, and that of the ideas for the next one."""
+        base = self.incumbent
+        makers: list[Any] = [*(self._rebased(c, base) for c in fresh), *self.carried]
+        self.carried = []
+        self.started += 1
+        if self.kinds and (self.started % 2 == 0 or len(makers) < 3):
+            makers += [self._demo_move(base, *kind, self._one_of(list(base.params))) for kind in self.rng.sample(self.kinds, min(2, len(self.kinds)))]
+        most = max(2, (self.left - self.contest.cost(0)) * 2 // (2 * FIRST + MORE))
+        makers = [m for m in dict.fromkeys(makers) if m != base][:most]
+        looking = None
+        self.planned += self.contest.cost(len(makers))
+        if self.left >= (1 + known) * self.contest.cost(PROPOSALS) + LOOK:
+            self.planned += LOOK
+            looking = self.search.strands.start(self._look(base, self.reflect.memory()))
+        if not makers:
+            return None, looking
+        shift = SHIFT * self.started % len(self.rows)
+        rows = self.rows[shift:] + self.rows[:shift]
+        return self.search.strands.start(self.contest.run(base, makers, rows)), looking
+
+    def _one_of(self, names: list[str]) -> str | None:
+        return self.rng.choice(names) if len(names) > 1 else None
+
+    def _concluded(self, outcome: Outcome) -> bool:
+        """Put the winner in the incumbent's place; what else looked good is carried over, on top of the new incumbent."""
+        winner = outcome.winner(PROMOTE)
+        stale = outcome.base != self.incumbent
+        promoted = winner is not None and not stale
+        for candidate, found in outcome.ranking[promoted:]:
+            self.search.decide("drop", candidate, f"{found.mean:+.3f} against the incumbent on {found.n} rows")
+            self._remember(candidate, outcome.base, found.mean)
+        if promoted and winner is not None:
+            self.podium = [self.incumbent, *self.podium][:2]
+            self._promote(winner, outcome.rows)
+        good = [c for c, found in outcome.ranking[promoted:] if found.better() > PROMISING]
+        if promoted or stale or len(good) > 1:
+            self.carried += [self._combined(c, outcome.base, self.incumbent) for c in good[:CARRIED]]
+        return winner is not None
+
+    def _remember(self, candidate: Candidate, base: Candidate, mean: float) -> None:
+        if mean < 0:
+            for name, param in candidate.params.items():
+                if param.instructions != base.params[name].instructions:
+                    self.reflect.refuse(name, param.instructions, f"it did worse on the same rows, by {-mean:.2f}")
+
+    # -- gathering -------------------------------------------------------------------------------------------------------------------------------
 
     def _gather(self) -> Strand[list[tuple[Any, Result]]]:
         """One wave: the teacher's right answers for demos, the program's own failures to learn from."""
-        search = self.search
+        search, perfect = self.search, self.recipe.perfect_score
         program = (search.task.teacher or search.task.student).deepcopy()
         subject = Subject(name="t", program=program, settings=self.recipe.teacher_settings, training=True)
         teacher = labeled(Candidate(params=program.params(), note="teacher"), self.train, 8, rng=search.rng("teacher"))
-        boots = Bootstrapper(search=search, teacher=teacher, subject=subject, threshold=self.recipe.perfect_score)
-        taught, seen = self._next_rows(BOOT), self._next_rows(LOOK_FIRST)
+        boots = Bootstrapper(search=search, teacher=teacher, subject=subject, threshold=perfect)
+        taught, seen = self._next_rows(min(BOOT, self.left // 8)), self._next_rows(min(LOOK_FIRST, self.left // 16))
+        self.planned += len(taught) + len(seen)
         answers = yield [*map(boots.row, taught), *search.scores(self.incumbent, seen, steps=True)]
         own = list(zip(seen, answers[len(taught) :], strict=True))
         made = [(row, demos) for row, demos in zip(taught, answers, strict=False) if demos is not None]
-        made += [(row, demos_of(r.steps)) for row, r in own if r.value is not None and r.value >= self.recipe.perfect_score and r.steps]
+        made += [(row, demos_of(r.steps)) for row, r in own if r.value is not None and r.value >= perfect and r.steps]
         predictors = dict(search.task.student.named_predictors())
         fields = {n: (frozenset(p.signature.input_fields), frozenset(p.signature.output_fields)) for n, p in predictors.items()}
         self.pool = DemoPool(base=search.baseline, made=made, rows=self.train, fields=fields, limit=self.recipe.max_demos)
@@ -102,110 +181,58 @@ class Course:
         self.looked += count
         return rows
 
-    def _race_demos(self) -> Strand[None]:
-        made = [self._demo_move(self.search.baseline, kind, count) for kind, count in self.kinds]
-        candidates = list(dict.fromkeys([self.search.baseline, *made]))
-        runs = min(DEMO_SHARE * self.budget, self.left - 12)
-        first = max(4, int(0.6 * runs / len(candidates)))
-        yield [h for c in candidates for h in self.search.scores(self.search.add(c), self.rows[:first])]
-        order = self._ordered(candidates, first)
-        finalists = order[: max(2, len(order) // 3)]
-        second = first + int(0.4 * runs / len(finalists))
-        yield [h for c in finalists for h in self.search.scores(c, self.rows[:second])]
-        order = self._ordered(finalists, second) + order[len(finalists) :]
-        self._promote(order[0], second)
-        self.podium = order[1:3]
-        if len(order) > 1 and order[1].params != self.incumbent.params:
-            self.carried = [self.incumbent.evolve(dict(order[1].params), "runner-up of the demos")]
-
-    def _demo_move(self, base: Candidate, kind: str, count: int, only: str | None = None) -> Candidate:
-        demos = self.pool.draw(kind, count, self.rng)
-        if only is not None:
-            demos = {only: demos[only]}
-        return base.with_demos(demos, f"demos: {kind} {count}")
-
-    def _look(self, candidate: Candidate) -> Strand[list[Candidate]]:
-        """New instructions from the incumbent's failures on further training rows."""
+    def _look(self, candidate: Candidate, earlier: dict[str, str]) -> Strand[list[Candidate]]:
+        """New instructions from a candidate's failures on further training rows."""
         rows = self._next_rows(LOOK)
         results = yield self.search.scores(candidate, rows, steps=True)
-        return (yield from self.reflect.propose(candidate, list(zip(rows, results, strict=True)), PROPOSALS))
+        return (yield from self.reflect.propose(candidate, list(zip(rows, results, strict=True)), PROPOSALS, earlier=earlier))
 
-    def _round(self, number: int, fresh: Sequence[Candidate]) -> Strand[bool]:
-        """Challengers against the incumbent; whether one of them took its place."""
-        old = self.incumbent
-        challengers = [self._rebased(c, old) for c in fresh] + self.carried
-        if self.kinds and (number % 2 == 0 or len(challengers) < 3):
-            names = list(old.params)
-            moves = [(kind, self.rng.choice(names) if len(names) > 1 else None) for kind in self.rng.sample(self.kinds, min(2, len(self.kinds)))]
-            challengers += [self._demo_move(old, *kind, only) for kind, only in moves]
-        challengers = [c for c in dict.fromkeys(challengers) if c != old]
-        if not challengers:
-            return False
-        rows = yield from self._contest(challengers, max(24, int(min(self.left - 12, ROUND_SHARE * self.budget))))
-        ranking = sorted(challengers, key=lambda c: -self._against(c, old, rows).shrunk())
-        promoted = self._against(ranking[0], old, rows).better() > PROMOTE
-        for loser in ranking[promoted:]:
-            self.search.decide("drop", loser, f"{self._against(loser, old, rows).mean:+.3f} against the incumbent")
-        if promoted:
-            self.podium = [old, *self.podium][:2]
-            self._promote(ranking[0], rows)
-        promising = [c for c in ranking[promoted:] if self._against(c, old, rows).better() > PROMISING][:CARRIED]
-        self.carried = yield from self._merged(promising, old) if promoted or len(promising) > 1 else _nothing()
-        return promoted
+    # -- demos -----------------------------------------------------------------------------------------------------------------------------------
 
-    def _contest(self, challengers: Sequence[Candidate], runs: int) -> Strand[int]:
-        """Run challengers and incumbent on as many shared rows as the runs allow; returns how many rows that were."""
-        if ROTATE and self.start:
-            k = ROTATE
-            self.rows = self.rows[k:] + self.rows[:k]
-        self.start += 1
-        rows = max(4, min(len(self.rows), runs // len(challengers)))
-        everyone = [self.incumbent, *challengers]
-        if TWO:
-            first = max(4, int(0.65 * rows))
-            yield [h for c in everyone for h in self.search.scores(self.search.add(c), self.rows[:first])]
-            good = sorted(challengers, key=lambda c: -self._against(c, self.incumbent, first).shrunk())[: TWO]
-            rows = first + (runs - first * len(challengers)) // max(1, min(TWO, len(good)))
-            yield [h for c in [self.incumbent, *good] for h in self.search.scores(self.search.add(c), self.rows[:rows])]
-            return rows
-        yield [h for c in everyone for h in self.search.scores(self.search.add(c), self.rows[:rows])]
-        return rows
-
-    # -- comparing -------------------------------------------------------------------------------------------------------------------------------
-
-    def _against(self, a: Candidate, b: Candidate, rows: int) -> Difference:
-        shared = self.rows[:rows]
-        return paired(self._values(a, shared), self._values(b, shared))
-
-    def _values(self, candidate: Candidate, rows: Sequence[Any]) -> list[float | None]:
-        found = (self.search.store.get(self.search.key_of(candidate, row)) for row in rows)
-        return [None if r is None else r.value for r in found]
+    def _race_demos(self) -> Strand[None]:
+        """The sets of demos against each other, in two stages."""
+        base = self.search.baseline
+        made = [self.search.add(self._demo_move(base, kind, count)) for kind, count in self.kinds]
+        candidates = list(dict.fromkeys([base, *made]))
+        runs = DEMO_SHARE * (self.left - len(self.unseen))
+        first = max(2, min(int(0.6 * runs / len(candidates)), len(self.rows)))
+        finalists = max(2, len(candidates) // 3)
+        second = min(first + int(0.4 * runs / finalists), len(self.rows))
+        self.planned += first * len(candidates) + (second - first) * finalists
+        yield [h for c in candidates for h in self.search.scores(c, self.rows[:first])]
+        order = self._ordered(candidates, first)
+        yield [h for c in order[:finalists] for h in self.search.scores(c, self.rows[:second])]
+        order = self._ordered(order[:finalists], second) + order[finalists:]
+        self._promote(order[0], self.rows[:second])
+        self.podium = order[1:3]
+        if len(order) > 1:
+            self.carried = [order[1]]
 
     def _ordered(self, candidates: Sequence[Candidate], rows: int) -> list[Candidate]:
         return sorted(candidates, key=lambda c: -(self.search.trial(c, self.rows[:rows]).score or 0.0))
 
-    def _promote(self, candidate: Candidate, rows: int) -> None:
+    def _demo_move(self, base: Candidate, kind: str, count: int, only: str | None = None) -> Candidate:
+        demos = self.pool.draw(kind, count, self.rng)
+        return base.with_demos(demos if only is None else {only: demos[only]}, f"demos: {kind} {count}")
+
+    def _promote(self, candidate: Candidate, rows: Sequence[Any]) -> None:
         self.search.decide("promote", candidate, candidate.note)
         self.incumbent = candidate
-        self.search.mark(candidate, self.search.trial(candidate, self.rows[:rows]).score)
+        self.search.mark(candidate, self.search.trial(candidate, rows).score)
+        self.search.announce(candidate, [row for row in rows if self.search.store.get(self.search.key_of(candidate, row))])
 
     # -- combining -------------------------------------------------------------------------------------------------------------------------------
 
     def _rebased(self, candidate: Candidate, base: Candidate) -> Candidate:
-        """The change that a proposal made to its parent, made to the incumbent instead."""
+        """The instructions that a proposal changed, changed in the incumbent instead."""
         parent = self.search.candidate(candidate.parents[0]) if candidate.parents else None
         if parent is None or parent == base:
             return candidate
-        changed = {n: p for n, p in candidate.params.items() if p != parent.params[n]}
-        return base.evolve({n: base.params[n].evolve(instructions=p.instructions) for n, p in changed.items()}, candidate.note, parents=[candidate])
+        changed = {n: p.instructions for n, p in candidate.params.items() if p.instructions != parent.params[n].instructions}
+        return base.with_instructions(changed, candidate.note)
 
-    def _merged(self, promising: Sequence[Candidate], old: Candidate) -> Strand[list[Candidate]]:
-        """What else looked good against the old incumbent, combined with the new one."""
-        made = yield [self._combined(c, old) for c in promising]
-        return [c for c in made if c is not None]
-
-    def _combined(self, candidate: Candidate, old: Candidate) -> Strand[Candidate | None]:
-        new = self.incumbent
+    def _combined(self, candidate: Candidate, old: Candidate, new: Candidate) -> Strand[Candidate | None]:
+        """What a candidate changed in the old incumbent, put into the new one; a model merges two instructions for the same predictor."""
         params = {}
         for name, param in candidate.params.items():
             was, now = old.params[name], new.params[name]
@@ -215,14 +242,6 @@ class Course:
                 continue
             if now.instructions == was.instructions:
                 params[name] = params.get(name, now).evolve(instructions=param.instructions)
-            else:
-                merged = yield self.reflect.merge(new, name, param.instructions)
-                if merged is None:
-                    return None
+            elif (merged := (yield from self.reflect.merge(new, name, param.instructions))) is not None:
                 params[name] = params.get(name, now).evolve(instructions=merged.params[name].instructions)
         return new.evolve(params, f"merged with {candidate.note}", parents=[candidate]) if params else None
-
-
-def _nothing() -> Strand[list[Candidate]]:
-    yield from ()
-    return []

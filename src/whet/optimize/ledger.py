@@ -14,9 +14,9 @@ from typing import Any
 from whet.core.exchange import Request, Response
 from whet.core.flow import Flow
 from whet.errors import ConfigurationError
-from whet.lm.cache import Cached
+from whet.lm.cache import Cached, CacheMode
 
-__all__ = ["CallStore", "Lines", "Occurrences", "private_folder"]
+__all__ = ["CallStore", "Lines", "Occurrences", "memory_settings", "private_folder"]
 
 # What a power cut may cost; a killed process loses nothing, because every line goes to the operating system at once.
 _SYNC_EVERY = 0.5
@@ -94,8 +94,9 @@ class Lines:
 class Occurrences:
     """The run's memory as one job sees it: how often the job made each request, so that a model whose cache is off may answer anew."""
 
-    def __init__(self, store: CallStore) -> None:
+    def __init__(self, store: CallStore, *, fresh: bool = False) -> None:
         self.store = store
+        self.mode: CacheMode = "refresh" if fresh else "on"
         self.counts: dict[Any, int] = {}
 
     def around(self, engine: Any, lm: Any) -> Any:
@@ -107,6 +108,14 @@ class Occurrences:
         key = (request.messages, request.model, repr(request.options), request.rollout_id)
         number = self.counts[key] = self.counts.get(key, -1) + 1
         return request if not number else replace(request, rollout_id=f"{request.rollout_id}/{number}")  # type: ignore[arg-type]
+
+
+def memory_settings(store: CallStore | None, *, fresh: bool = False) -> dict[str, Any]:
+    """The settings of a job whose calls are kept in this store; a `fresh` one asks anew where an answer is known or under way."""
+    settings: dict[str, Any] = {"cache_mode": "refresh"} if fresh else {}
+    if store is not None:
+        settings["call_store"] = Occurrences(store, fresh=fresh)
+    return settings
 
 
 class _Remembered:
@@ -121,7 +130,7 @@ class _Remembered:
             inner, asked = self.engine, request
         else:
             inner, asked = _Sent(self.engine, request.rollout_id), self.memory.numbered(request)  # type: ignore[assignment]
-        return (yield from Cached(inner, self.memory.store, self.endpoint).flow(asked))  # type: ignore[arg-type]
+        return (yield from Cached(inner, self.memory.store, self.endpoint, self.memory.mode).flow(asked))  # type: ignore[arg-type]
 
 
 class _Sent:

@@ -19,13 +19,13 @@ from whet.evaluate.row import EvaluationResult, Row
 from whet.optimize.budget import Budget, JobMeter, SpendMeter
 from whet.optimize.candidate import Candidate, content_hash, row_hash
 from whet.optimize.journal import Journal
-from whet.optimize.ledger import Occurrences
+from whet.optimize.ledger import memory_settings
 from whet.optimize.rollout import Rollout, is_models_fault, rollout
 from whet.optimize.run import Decision, Run, Trial, placed, ranked
 from whet.optimize.store import Key, Result, Store, Subject
 from whet.optimize.strand import Handle, Stopped, Strand, Strands, Work
 
-__all__ = ["Options", "Search", "Task"]
+__all__ = ["Options", "Search", "Task", "finished"]
 
 _logger = logging.getLogger(__name__)
 _HOPELESS = (LMAuthError, LMBillingError, LMConfigurationError, ConfigurationError)
@@ -54,6 +54,7 @@ class Options:
     failure_score: float = 0.0
     budget: Budget = field(default_factory=Budget)
     display: bool = False
+    hedge: bool = True
 
 
 class Search:
@@ -154,7 +155,7 @@ class Search:
         self._asked.add(key)
         known = self.store.get(key, steps=how.get("steps", False))
         if known is not None:
-            return _finished(known)
+            return finished(known)
         handle = self._under_way.get(key)
         if handle is None:
             how = {"metric": self.task.metric, **how}
@@ -168,8 +169,11 @@ class Search:
                 calls=self.journal.calls,
                 **how,
             )
-            handle = self._under_way[key] = self.strands.start(self._kept(key, Work(lambda: rollout(job), rank)))
+            handle = self._under_way[key] = self.strands.start(self._kept(key, self._work(job, rank)))
         return handle
+
+    def _work(self, job: Rollout, rank: float) -> Work:
+        return Work(lambda: rollout(job), rank, (lambda: rollout(replace(job, fresh=True))) if self.options.hedge else None)
 
     def scores(self, candidate: Candidate, rows: Sequence[Any], **how: Any) -> list[Handle]:
         """One handle per row."""
@@ -215,13 +219,12 @@ class Search:
     def _asked_flow(self, name: str, flow: Callable[[], Flow[Any]], rank: float) -> Strand[Any]:
         spent = JobMeter(self.spend)
 
-        def job() -> Flow[Any]:
+        def job(fresh: bool) -> Flow[Any]:
             meter.set(spent)
-            memory = {"call_store": Occurrences(self.journal.calls)} if self.journal.calls is not None else {}
-            with context(trace=None, **memory):
+            with context(trace=None, **memory_settings(self.journal.calls, fresh=fresh)):
                 return (yield from flow())
 
-        outcome = yield Work(job, rank)
+        outcome = yield Work(lambda: job(False), rank, (lambda: job(True)) if self.options.hedge else None)
         self.journal.paid(name, spent.calls, spent.tokens, spent.cost)
         if isinstance(outcome, Exception):
             if isinstance(outcome, _HOPELESS):
@@ -316,7 +319,8 @@ class Search:
         return f", at most {spend.seconds / share - spend.seconds:.0f} s left" if share > 0.02 else ""
 
 
-def _finished(value: Any) -> Handle:
+def finished(value: Any) -> Handle:
+    """A handle of something that is there already."""
     handle = Handle()
     handle.finish(value)
     return handle

@@ -16,15 +16,19 @@ these, and is sent the results. Strands only see results that they asked for, so
 from __future__ import annotations
 
 import heapq
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeAlias, TypeVar
 
-from whet.core.flow import WAIT, Flow, Gather, Job, drive
+from whet.core.flow import WAIT, Flow, Gather, Job, Sleep, drive
 
 __all__ = ["Handle", "Stopped", "Strand", "Strands", "Work", "drive"]
 
+# A work is late at this multiple of the median, but not before so many seconds, and not before so many works are done.
+_LATE, _LATE_AT_LEAST, _KNOWN_FROM = 2.2, 0.5, 16
 T = TypeVar("T")
 Strand: TypeAlias = Generator[Any, Any, T]
 
@@ -33,11 +37,13 @@ Strand: TypeAlias = Generator[Any, Any, T]
 class Work:
     """One flow to be run in one place; the strand that yields it is sent its value, or the exception it ended with.
 
-    Works with a lower `rank` come first; equal ones in the order in which they were asked for.
+    Works with a lower `rank` come first; equal ones in the order in which they were asked for. Where a place is idle, a work that takes
+    much longer than others is done `again` beside itself, and what is in first counts (Dean and Barroso 2013, The Tail at Scale).
     """
 
     job: Job
     rank: float = 0.0
+    again: Job | None = None
 
 
 class Stopped(Exception):
@@ -83,6 +89,28 @@ class _Group:
         return self.handles[0].value if self.alone else [handle.value for handle in self.handles]
 
 
+class _Late:
+    """Which works under way are late, compared with those that are done."""
+
+    def __init__(self) -> None:
+        self.running: dict[int, tuple[float, Work]] = {}
+        self.seconds: deque[float] = deque(maxlen=64)
+        self.napping = False
+
+    def patience(self) -> float:
+        """How long a work may take before it is late; unlimited until enough is known."""
+        if len(self.seconds) < _KNOWN_FROM:
+            return inf
+        return max(_LATE_AT_LEAST, _LATE * sorted(self.seconds)[len(self.seconds) // 2])
+
+    def pick(self) -> tuple[int | None, float]:
+        """The work that is late, if any, and else how long until one will be."""
+        patience, now = self.patience(), time.monotonic()
+        waits = [(began + patience - now, index) for index, (began, work) in self.running.items() if work.again is not None]
+        wait, index = min(waits, default=(inf, None))
+        return (index, 0.0) if wait <= 0 else (None, wait)
+
+
 @dataclass(slots=True)
 class _Frame:
     strand: Strand[Any]
@@ -103,6 +131,8 @@ class Strands:
         self._root: Handle | None = None
         self._turning = False
         self._closed = False
+        self._late = _Late()
+        self._nap = Handle()
 
     def flow(self, strand: Strand[T]) -> Flow[T]:
         """Run a strand and all that it starts. Raises `Stopped` when the search had to end before it."""
@@ -129,22 +159,42 @@ class Strands:
     def _jobs(self) -> Iterator[Any]:
         index = 0
         while self._root is not None and not self._root.done and not self._closed:
-            if not self._ready:
-                yield WAIT
-                continue
             self.stopped = self.stopped or self.stop()
             if self.stopped is not None:
                 return
+            job, handle = self._next(index)
+            if job is not None:
+                self._issued[index] = handle
+                index += 1
+            yield WAIT if job is None else job
+
+    def _next(self, index: int) -> tuple[Job | None, Handle]:
+        """What to do in an idle place: the next work, a late one again, or a nap until one is late."""
+        if self._ready:
             _, _, work, handle = heapq.heappop(self._ready)
-            self._issued[index] = handle
-            index += 1
-            yield work.job
+            self._late.running[index] = (time.monotonic(), work)
+            return work.job, handle
+        late, wait = self._late.pick()
+        if late is not None:
+            _, work = self._late.running.pop(late)
+            return work.again, self._issued[late]
+        if wait < inf and not self._late.napping:
+            self._late.napping = True
+            return (lambda: _nap(wait)), self._nap
+        return None, self._nap
 
     def _done(self, index: int, outcome: Any) -> None:
         if self._closed:  # a thread that an interrupted search left behind
             return
-        self._tell(self._issued.pop(index).finish(outcome))
-        self._turn()
+        handle = self._issued.pop(index)
+        began, _ = self._late.running.pop(index, (None, None))
+        if began is not None:
+            self._late.seconds.append(time.monotonic() - began)
+        if handle is self._nap:
+            self._late.napping = False
+        elif not handle.done:
+            self._tell(handle.finish(outcome))
+            self._turn()
 
     def _tell(self, groups: list[_Group]) -> None:
         for group in groups:
@@ -177,3 +227,7 @@ class Strands:
         group = _Group(frame, handles, alone)
         if not group.missing:
             self._runnable.append((frame, group.result))
+
+
+def _nap(seconds: float) -> Flow[None]:
+    yield Sleep(seconds)
