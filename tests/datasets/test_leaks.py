@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from whet.core.records import Example
-from whet.datasets import find_copied, find_leaks, load_bundled
+from whet.datasets import check_splits, find_copied, find_leaks, load_bundled
 from whet.datasets.leaks import _features
 from whet.errors import ConfigurationError
+from whet.modules.predict import Predict
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcdefg"), max_size=7).map(" ".join), max_size=8)
 
@@ -73,3 +74,12 @@ def test_mistakes_are_named(threshold: float) -> None:
         find_leaks([], [], threshold=threshold)
     with pytest.raises(ConfigurationError, match="`length` is 0"):
         find_copied("a", ["a"], length=0)
+
+
+def test_demos_and_splits_are_compared_with_each_other() -> None:
+    rows = [Example(question=f"What is the capital of country number {word}?", answer="x").with_inputs("question") for word in "abcdefgh"]
+    program = Predict("question -> answer")
+    program.demos = [rows[0], rows[6]]
+    found = check_splits(program, train=rows[:3], dev=rows[3:5], test=rows[5:], threshold=1.0)
+    assert {pair: [leak.test_index for leak in leaks] for pair, leaks in found.items()} == {("demos", "test"): [1]}
+    assert check_splits(train=rows[:3], test=rows[2:4], threshold=1.0).keys() == {("train", "test")}

@@ -9,7 +9,7 @@ from whet.datasets.dataloader import DataLoader
 from whet.datasets.dataset import Dataset
 from whet.datasets.gsm8k import GSM8K
 from whet.datasets.hotpotqa import HotPotQA
-from whet.datasets.leaks import Copied, Leak, find_copied, find_leaks
+from whet.datasets.leaks import Copied, Leak, check_splits, find_copied, find_leaks
 from whet.datasets.math import MATH
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Dataset",
     "HotPotQA",
     "Leak",
+    "check_splits",
     "find_copied",
     "find_leaks",
     "load_bundled",

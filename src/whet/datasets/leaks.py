@@ -11,7 +11,7 @@ from typing import Any
 from whet.core.text import words
 from whet.errors import ConfigurationError
 
-__all__ = ["Copied", "Leak", "find_copied", "find_leaks"]
+__all__ = ["Copied", "Leak", "check_splits", "find_copied", "find_leaks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,28 @@ def find_leaks(train: Iterable[Any], test: Iterable[Any], *, threshold: float = 
                 Leak(train_index=best, test_index=number, similarity=similarity, train_text=train_texts[best], test_text=test_texts[number])
             )
     return sorted(leaks, key=lambda leak: -leak.similarity)
+
+
+def check_splits(
+    program: Any = None, *, threshold: float = 0.6, fields: Sequence[str] | None = None, **splits: Iterable[Any]
+) -> dict[tuple[str, str], list[Leak]]:
+    """(Near-)duplicates between all pairs of splits, and between the demos of a program and each of them; pairs without any are left out.
+
+    Splits are given by name, those that are learnt from first: `check_splits(program, train=..., dev=..., test=...)`. Demos drawn from
+    `train` belong there, so that pair is not looked at.
+
+    >>> found = check_splits(train=["What is a cat?"], dev=["How old is it?"], test=["what is a cat"])
+    >>> {pair: len(leaks) for pair, leaks in found.items()}
+    {('train', 'test'): 1}
+    """
+    rows = {name: list(split) for name, split in splits.items()}
+    if program is not None:
+        rows["demos"] = [demo for predictor in program.predictors() for demo in predictor.demos]
+    names = list(rows)
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if b != "demos"]
+    pairs += [("demos", name) for name in names if name not in ("demos", "train") and "demos" in rows]
+    found = {pair: find_leaks(rows[pair[0]], rows[pair[1]], threshold=threshold, fields=fields) for pair in pairs}
+    return {pair: leaks for pair, leaks in found.items() if leaks}
 
 
 def find_copied(text: str, rows: Iterable[Any], *, length: int = 8, fields: Sequence[str] | None = None) -> list[Copied]:
