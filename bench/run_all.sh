@@ -56,6 +56,7 @@ if [ "$mode" = quick ]; then
   run throughput --n 1500 --latency 1000 --repeat 1 --cases "$late"
   run cache --lib "$libs" --n 400 --entries 10000 --repeat 1 --case memory,disk,write,size,shared100
   run stream --cases "$streams" --words 200 --repeat 1
+  run agents --lib "$libs" --n 5 --repeat 1
 else
   run import --repeat 10
   run predict --lib "$libs" --repeat 5
@@ -65,6 +66,7 @@ else
   run throughput --n 1500 --latency 1000 --repeat 3 --cases "$late"
   run cache --lib "$libs" --repeat 3
   run stream --repeat 5
+  run agents --repeat 5
 fi
 echo "total: $SECONDS s, load $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) cores, $("$py" -V)" >&2
 "$py" summary.py "../$results"

@@ -81,6 +81,10 @@ ROWS = [
     Row("stream: a token, us", "stream", "{}", "cpu_us_per_token", 15, 3),
     Row("stream: a token, 50 at once, us", "stream", "{}", "many_cpu_us_per_token", 15, 4),
     Row("stream: first word late by, ms (wall)", "stream", "{}", "first_lag_ms", 1, 3),
+    Row("ReAct: a step, us", "agents", "{} step", "cpu_us_per_step", issue=5, ratio=5),
+    Row("ReAct: a step, async, us", "agents", "{} astep", "cpu_us_per_step", issue=5, ratio=5),
+    Row("ReAct: a step with native calls, us", "agents", "{} native", "cpu_us_per_step"),
+    Row("500 agents of 4 steps at once, s (wall)", "agents", "{} many", "wall_s", 5, 5),
 ]
 
 
