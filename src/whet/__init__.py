@@ -313,6 +313,9 @@ if TYPE_CHECKING:
     from whet.optimize.gepa import (
         GEPA as GEPA,
     )
+    from whet.optimize.grpo import (
+        GRPO as GRPO,
+    )
     from whet.optimize.infer_rules import (
         InferRules as InferRules,
     )
@@ -321,6 +324,9 @@ if TYPE_CHECKING:
     )
     from whet.optimize.knn_few_shot import (
         KNNFewShot as KNNFewShot,
+    )
+    from whet.optimize.leret import (
+        LeReT as LeReT,
     )
     from whet.optimize.miprov2 import (
         MIPROv2 as MIPROv2,
@@ -417,6 +423,7 @@ _HOMES: dict[str, str] = {
     "File": "whet.core.types.file",
     "FinalOutput": "whet.sandbox",
     "GEPA": "whet.optimize.gepa",
+    "GRPO": "whet.optimize.grpo",
     "History": "whet.core.types.history",
     "Image": "whet.core.types.image",
     "InferRules": "whet.optimize.infer_rules",
@@ -442,6 +449,7 @@ _HOMES: dict[str, str] = {
     "LMUnsupportedFeatureError": "whet.errors",
     "LMUnsupportedModelError": "whet.errors",
     "LabeledFewShot": "whet.optimize.few_shot",
+    "LeReT": "whet.optimize.leret",
     "Likely": "whet.core.types.likely",
     "MIPROv2": "whet.optimize.miprov2",
     "Message": "whet.core.messages",

@@ -80,7 +80,8 @@ class Reflect:
     """Proposes instructions. It shows `k` failed runs and one good one of the candidate, with their feedback.
 
     `model` writes, at temperature 1, each time with another rollout, so that proposals differ also where a cache is on. A proposal that is
-    empty, unchanged, known or copied from training rows (`guard` words in a row) is refused with its reason, which is on record and shown to
+    empty, unchanged, known or copied from training rows (`guard` words in a row) is refused with its reason, which is on record and
+    shown to
     those who write the next ones. A `metric` that takes the name of a predictor is asked what it has to say about that one.
     """
 
@@ -110,8 +111,9 @@ class Reflect:
         failed = [(row, result) for row, result in shown if result.value is not None and result.value < self.perfect]
         if not failed:
             return []
+        first, self.count = self.count, self.count + number
         targets = yield from self.blame.targets(candidate, failed, number, rng)
-        handles = [self._ask(candidate, name, self._picked(shown, rng), rng, told) for name in targets]
+        handles = [self._ask(candidate, name, self._picked(shown, rng), rng, told, first + i) for i, name in enumerate(targets)]
         answers = yield handles
         found = (self._candidate(candidate, a, "reflect") for a in answers)
         return [c for c in found if c is not None]
@@ -126,7 +128,8 @@ class Reflect:
     def texts(self, candidate: Candidate, names: Sequence[str], shown: Sequence[tuple[Any, Result]]) -> Strand[dict[str, str]]:
         """New instructions for these predictors, each from all of these runs; a proposal that cannot be used is left out."""
         rng = self.search.rng("texts", candidate.hash, self.count)
-        answers = yield [self._ask(candidate, name, shown, rng, self.memory()) for name in names]
+        first, self.count = self.count, self.count + len(names)
+        answers = yield [self._ask(candidate, name, shown, rng, self.memory(), first + i) for i, name in enumerate(names)]
         made = [self._candidate(candidate, answer, "reflect") for answer in answers]
         return {name: c.params[name].instructions for name, c in zip(names, made, strict=True) if c is not None}
 
@@ -135,11 +138,12 @@ class Reflect:
         good = [s for s in shown if s[1].value is not None and s[1].value >= self.perfect]
         return rng.sample(bad, min(self.k, len(bad))) + rng.sample(good, min(1, len(good)))
 
-    def _ask(self, candidate: Candidate, name: str, runs: Sequence[tuple[Any, Result]], rng: Random, told: Mapping[str, str]) -> Handle:
-        words = REMARKS[self.count % len(REMARKS)], told.get(name, "none")
+    def _ask(
+        self, candidate: Candidate, name: str, runs: Sequence[tuple[Any, Result]], rng: Random, told: Mapping[str, str], number: int
+    ) -> Handle:
+        words = REMARKS[number % len(REMARKS)], told.get(name, "none")
         rollout = rng.randrange(10**9)
-        self.count += 1
-        return self.search.ask(f"reflect {self.count}", lambda: self._written(candidate, name, runs, words, rollout))
+        return self.search.ask(f"reflect {number}", lambda: self._written(candidate, name, runs, words, rollout))
 
     def _written(
         self, candidate: Candidate, name: str, shown: Sequence[tuple[Any, Result]], words: tuple[str, str], rollout: int

@@ -1,0 +1,179 @@
+"""`GEPA`: instructions that evolve by reflecting on failed runs, with a Pareto front of parents."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from whet.core.flow import Flow
+from whet.errors import ConfigurationError
+from whet.evaluate.metric import MetricCall
+from whet.optimize.candidate import Candidate
+from whet.optimize.checks import check_number
+from whet.optimize.gepa_evolution import Evolution
+from whet.optimize.gepa_published import Published
+from whet.optimize.gepa_results import GEPAResults
+from whet.optimize.optimizer import Optimizer
+from whet.optimize.run import Run
+from whet.optimize.search import Search, Task
+from whet.optimize.strand import Strand
+
+__all__ = ["GEPA"]
+
+_logger = logging.getLogger(__name__)
+SIZES = {"light": 6, "medium": 12, "heavy": 18}
+# Program runs that the default order uses of those that the published one takes for the same `auto`; measured on the simulator.
+SHARE = 0.30
+_SELECTORS = ("round_robin", "all")
+_STRATEGIES = ("pareto", "current_best")
+
+
+class GEPA(Optimizer):
+    """Improves instructions by reading failed runs and their feedback, keeping every candidate that is best on some row as a possible parent
+    (Agrawal et al. 2025, arXiv 2507.19457). Demos stay as they are.
+
+    `metric(gold, pred, trace, pred_name, pred_trace)` may also take the first two or three of these; it returns a number or a prediction
+    with `score` and `feedback`. Give one budget: `auto` ("light", "medium", "heavy"), `max_full_evals`, or `max_metric_calls`, which is a
+    cap on program runs. `reflection_lm` writes the instructions, unless `instruction_proposer` does:
+    `(candidate, reflective_dataset, components_to_update) -> {name: text}`. `component_selector` is "round_robin" (which predictor is
+    worked on in turn; in the default order the one to blame, where that can be told), "all", or a function. With `track_stats` the result
+    has `detailed_results`.
+
+    By default several proposals are in flight, children are compared with the best on fresh rows before they are run on more, and `auto`
+    spends about a third of the published budget. `strict=True` follows the published order: one proposal at a time, three rows, then all.
+    """
+
+    def __init__(  # noqa: PLR0913 - the arguments people know
+        self,
+        metric: Any,
+        *,
+        auto: str | None = None,
+        max_full_evals: int | None = None,
+        max_metric_calls: int | None = None,
+        reflection_minibatch_size: int = 3,
+        candidate_selection_strategy: str = "pareto",
+        reflection_lm: Any = None,
+        skip_perfect_score: bool = True,
+        add_format_failure_as_feedback: bool = False,
+        instruction_proposer: Callable[..., Any] | None = None,
+        component_selector: Any = "round_robin",
+        use_merge: bool = True,
+        max_merge_invocations: int | None = 5,
+        num_threads: int | None = None,
+        failure_score: float = 0.0,
+        perfect_score: float = 1.0,
+        log_dir: str | None = None,
+        track_stats: bool = False,
+        use_wandb: bool = False,
+        wandb_api_key: str | None = None,
+        wandb_init_kwargs: Mapping[str, Any] | None = None,
+        use_mlflow: bool = False,
+        track_best_outputs: bool = False,
+        warn_on_score_mismatch: bool = True,
+        seed: int | None = 0,
+        gepa_kwargs: Mapping[str, Any] | None = None,
+        strict: bool = False,
+        **common: Any,
+    ) -> None:
+        if log_dir is not None:
+            common.setdefault("run_dir", log_dir)
+        super().__init__(metric, num_threads=num_threads, seed=seed or 0, **common)
+        self.auto, self.max_full_evals, self.max_metric_calls = auto, max_full_evals, max_metric_calls
+        self.reflection_minibatch_size = reflection_minibatch_size
+        self.candidate_selection_strategy = candidate_selection_strategy
+        self.reflection_lm, self.instruction_proposer = reflection_lm, instruction_proposer
+        self.skip_perfect_score, self.perfect_score, self.failure_score = skip_perfect_score, perfect_score, failure_score
+        self.add_format_failure_as_feedback = add_format_failure_as_feedback
+        self.component_selector = component_selector
+        self.use_merge, self.max_merge_invocations = use_merge, max_merge_invocations or 0
+        self.log_dir, self.track_stats, self.track_best_outputs = log_dir, track_stats, track_best_outputs
+        self.warn_on_score_mismatch = warn_on_score_mismatch
+        self.gepa_kwargs, self.strict = dict(gepa_kwargs or {}), strict
+        self._unused(use_wandb=use_wandb, wandb_api_key=wandb_api_key, wandb_init_kwargs=wandb_init_kwargs, use_mlflow=use_mlflow)
+        self._check_at_once()
+
+    # -- arguments ----------------------------------------------------------------------
+
+    def _unused(self, **given: Any) -> None:
+        if named := [name for name, value in given.items() if value]:
+            _logger.warning("`GEPA` ignores %s: give `run_dir=` and look at `program.run`, or use `callbacks`.", ", ".join(named))
+
+    def _check_at_once(self) -> None:
+        try:
+            MetricCall(self.metric)
+        except ConfigurationError as error:
+            raise TypeError(
+                f"`GEPA` needs a metric that takes (gold, pred, trace, pred_name, pred_trace), or the first of these. {error}"
+            ) from None
+        budgets = {"auto": self.auto, "max_full_evals": self.max_full_evals, "max_metric_calls": self.max_metric_calls}
+        given = [name for name, value in budgets.items() if value is not None]
+        assert len(given) == 1, (
+            f"Exactly one of `auto`, `max_full_evals` and `max_metric_calls` must be set; set are: {', '.join(given) or 'none'}."
+        )
+        assert self.auto is None or self.auto in SIZES, f"`auto` is {self.auto!r}; it takes one of {', '.join(map(repr, SIZES))}."
+        assert self.reflection_lm is not None or self.instruction_proposer is not None, (
+            "GEPA needs a model that writes instructions, `reflection_lm=whet.LM(...)`, or an `instruction_proposer`."
+        )
+        assert self.track_stats or not self.track_best_outputs, "`track_best_outputs` needs `track_stats=True`."
+        unknown = [name for name in ("reflection_prompt_template", "max_reflection_cost") if name in self.gepa_kwargs]
+        if unknown:
+            fit = "`instruction_proposer=`" if "template" in unknown[0] else "`max_usd=`"
+            raise ConfigurationError(f"`gepa_kwargs` has `{unknown[0]}`, which whet does not take; use {fit}.")
+
+    def check_arguments(self) -> None:
+        """Raise for numbers that cannot be."""
+        super().check_arguments()
+        check_number("reflection_minibatch_size", self.reflection_minibatch_size, at_least=1)
+        check_number("max_full_evals", self.max_full_evals, at_least=1)
+        check_number("max_metric_calls", self.max_metric_calls, at_least=1)
+        if not callable(self.component_selector) and self.component_selector not in _SELECTORS:
+            raise ConfigurationError(f"`component_selector` is {self.component_selector!r}; it takes 'round_robin', 'all' or a function.")
+        if self.candidate_selection_strategy not in _STRATEGIES:
+            raise ConfigurationError(
+                f"`candidate_selection_strategy` is {self.candidate_selection_strategy!r}; it takes 'pareto' or 'current_best'."
+            )
+
+    def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
+        """The task; without a valset the rows to learn from are those to judge by."""
+        assert trainset is not None and len(trainset) > 0, "`trainset` is empty; GEPA needs rows to learn from."
+        assert teacher is None, "GEPA takes no teacher."
+        if valset is None:
+            _logger.warning(
+                "No `valset` given: instructions are written from the rows that also judge them. Hold some rows out for a better choice."
+            )
+        return (yield from super().checked(student, trainset, None, valset, options))
+
+    def auto_budget(self, num_preds: int, num_candidates: int, valset_size: int, minibatch_size: int = 35, full_eval_steps: int = 5) -> int:
+        """How many program runs the published order takes for a size of `auto`."""
+        trials = int(max(4 * num_preds * math.log2(num_candidates), 1.5 * num_candidates))
+        full = (trials + 1) // full_eval_steps + 1 + (1 if trials < full_eval_steps else 0)
+        return valset_size + 5 * num_candidates + minibatch_size * trials + full * valset_size
+
+    def runs_allowed(self, search: Search) -> int:
+        """How many program runs this search may ask for."""
+        if self.max_metric_calls is not None:
+            return self.max_metric_calls
+        if self.max_full_evals is not None:
+            return self.max_full_evals * (len(search.val) if search.task.val is search.task.train else len(search.val) + len(search.train))
+        published = self.auto_budget(len(search.baseline.params), SIZES[self.auto or "light"], len(search.val))
+        return published if self.strict else int(SHARE * published)
+
+    # -- the search ----------------------------------------------------------------------
+
+    def steps(self, search: Search) -> Strand[Candidate]:
+        """The evolution, in our order or the published one."""
+        course = (Published if self.strict else Evolution)(search, self, self.runs_allowed(search))
+        self._course = course
+        return (yield from course.run())
+
+    def finished(self, search: Search, run: Run) -> Any:
+        """The winner, with `detailed_results` if they are wanted."""
+        course = getattr(self, "_course", None)
+        pool = list(course.pool) if course is not None else [search.baseline]
+        run.front = [pool[i] for i in course.front()] if course is not None else []
+        program = super().finished(search, run)
+        if self.track_stats:
+            program.detailed_results = GEPAResults.of(self, search, run, pool)
+        return program

@@ -1,0 +1,141 @@
+"""Which predictors a proposal is for and who writes it: the reflecting model, or the user's own proposer and selector (as in `GEPA`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from whet.core.context import context
+from whet.core.flow import Flow, Invoke
+from whet.errors import ConfigurationError
+from whet.optimize.candidate import Candidate
+from whet.optimize.proposers.reflect import Reflect, shown_run
+from whet.optimize.search import Search
+from whet.optimize.store import Result
+from whet.optimize.strand import Strand
+
+__all__ = ["Components"]
+
+Runs = Sequence[tuple[Any, Result]]
+
+
+class Components:
+    """Writes children of a candidate as a recipe with `reflection_lm`, `instruction_proposer` and `component_selector` says."""
+
+    def __init__(self, search: Search, recipe: Any) -> None:
+        self.search, self.recipe = search, recipe
+        self.reflect: Reflect | None = None
+        if recipe.reflection_lm is not None:
+            shown = max(recipe.reflection_minibatch_size, 1 if recipe.strict else 10)
+            self.reflect = Reflect(
+                search=search, model=recipe.reflection_lm, k=shown, perfect=recipe.perfect_score, metric=search.task.metric
+            )
+        self.turns: dict[str, int] = {}
+        self.made = 0
+
+    def refuse(self, name: str, text: str, reason: str) -> None:
+        """Remember why a proposal was not kept, for those who write the next ones."""
+        if self.reflect is not None:
+            self.reflect.refuse(name, text, reason)
+
+    def propose(self, parent: Candidate, runs: Runs, count: int, *, in_turn: bool = False) -> Strand[list[Candidate]]:
+        """Up to `count` children of one candidate, from its runs on training rows."""
+        selector = self.recipe.component_selector
+        own = self.recipe.instruction_proposer is not None
+        plain = selector == "round_robin" and not own
+        if plain and self.reflect is not None and not in_turn:
+            return (yield from self.reflect.propose(parent, runs, count))
+        failed = [r for r in runs if (r[1].value or 0.0) < self.recipe.perfect_score]
+        if not failed and self.recipe.skip_perfect_score:
+            return []
+        if own and len(parent.params) == 1:
+            count = min(count, max(1, len(runs) // self.recipe.reflection_minibatch_size))
+        made = yield [self._child(parent, self._part(runs, i), self._names(parent, runs)) for i in range(count)]
+        return [c for c in made if c is not None]
+
+    def _part(self, runs: Runs, number: int) -> Runs:
+        """Another few runs for each proposal."""
+        size = self.recipe.reflection_minibatch_size
+        start = number * size % max(1, len(runs))
+        return [*runs[start:], *runs[:start]][:size] or runs
+
+    def _names(self, parent: Candidate, runs: Runs) -> list[str]:
+        """The predictors that one proposal changes."""
+        names = list(parent.params)
+        selector = self.recipe.component_selector
+        if selector == "all":
+            return names
+        if selector == "round_robin":
+            turn = self.turns[parent.hash] = self.turns.get(parent.hash, -1) + 1
+            return [names[turn % len(names)]]
+        texts = {name: param.instructions for name, param in parent.params.items()}
+        state = SimpleNamespace(program_candidates=[texts], i=self.made, total_num_evals=self.search.rollouts)
+        trajectories = [{"data": row, "prediction": r.prediction, "score": r.value, "trace": list(r.steps or ())} for row, r in runs]
+        chosen = list(selector(state, trajectories, [r.value or 0.0 for _, r in runs], 0, texts))
+        unknown = [name for name in chosen if name not in names]
+        if unknown:
+            raise ConfigurationError(f"`component_selector` named {unknown[0]!r}, which is no predictor; there are: {', '.join(names)}.")
+        return chosen
+
+    def _child(self, parent: Candidate, runs: Runs, names: Sequence[str]) -> Strand[Candidate | None]:
+        self.made += 1
+        if self.recipe.instruction_proposer is not None:
+            number = self.made
+            texts = yield self.search.ask(f"proposer {number}", lambda: self._proposed(parent, runs, names))
+            if isinstance(texts, Exception):
+                return None
+            return self._with(parent, texts)
+        assert self.reflect is not None
+        texts = yield from self.reflect.texts(parent, names, runs)
+        return self._with(parent, texts)
+
+    def _with(self, parent: Candidate, texts: Mapping[str, Any]) -> Candidate | None:
+        changed = {n: str(t) for n, t in texts.items() if n in parent.params and str(t).strip() and str(t) != parent.params[n].instructions}
+        if not changed:
+            self.search.decide("refuse", parent, "the proposer changed nothing")
+            return None
+        return self.search.add(parent.with_instructions(changed, f"proposed for {', '.join(changed)}"), "proposer")
+
+    def _proposed(self, parent: Candidate, runs: Runs, names: Sequence[str]) -> Flow[Mapping[str, Any]]:
+        """What the user's own proposer makes of the same data."""
+        proposer = self.recipe.instruction_proposer
+        texts = {name: param.instructions for name, param in parent.params.items()}
+        records = {name: reflective_records(runs, name, self.recipe.perfect_score) for name in names}
+        settings = {} if self.recipe.reflection_lm is None else {"lm": self.recipe.reflection_lm}
+        with context(**settings):
+            answer = yield Invoke(proposer, (), {"candidate": texts, "reflective_dataset": records, "components_to_update": list(names)})
+        if not isinstance(answer, Mapping):
+            raise ConfigurationError(f"`instruction_proposer` must return a dict of predictor name to instruction; it returned {answer!r}.")
+        return answer
+
+    def merged(self, a: Candidate, b: Candidate) -> Strand[Candidate | None]:
+        """Both in one: A, with what B changed elsewhere; where both changed the same predictor, a model combines the two instructions."""
+        base = self.search.candidate(a.parents[0]) if a.parents else None
+        params = {}
+        for name, param in b.params.items():
+            was = base.params[name] if base is not None else param
+            if param.instructions in (a.params[name].instructions, was.instructions):
+                continue
+            if a.params[name].instructions == was.instructions:
+                params[name] = a.params[name].evolve(instructions=param.instructions)
+            elif self.reflect is not None:
+                combined = yield from self.reflect.merge(a, name, param.instructions)
+                if combined is None:
+                    return None
+                params[name] = a.params[name].evolve(instructions=combined.params[name].instructions)
+        return self.search.add(a.evolve(params, f"merged: {a.note} and {b.note}", parents=[b]), "merge") if params else None
+
+
+def reflective_records(runs: Runs, name: str, perfect: float = 1.0) -> list[dict[str, Any]]:
+    """What one predictor was given and gave in these runs, with the feedback, under the names that proposers know."""
+    records = []
+    for row, result in runs:
+        mine = [step for step in result.steps or () if step.name == name]
+        given, gave = (dict(mine[-1].inputs), dict(mine[-1].prediction)) if mine else (dict(row.inputs()), result.error or "nothing")
+        score = result.value if result.value is not None else 0.0
+        feedback = result.score.feedback if result.score is not None and result.score.feedback else ""
+        if not feedback and result.error:
+            feedback = shown_run(row, result, perfect).rsplit("Feedback: ", 1)[-1]
+        records.append({"Inputs": given, "Generated Outputs": gave, "Feedback": feedback or f"This trajectory got a score of {score}."})
+    return records

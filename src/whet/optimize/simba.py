@@ -1,0 +1,297 @@
+"""`SIMBA`: small steps of advice and demos, learnt from rows whose runs went differently."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+from whet.core.flow import Flow
+from whet.optimize.candidate import Candidate
+from whet.optimize.checks import check_number
+from whet.optimize.optimizer import Optimizer
+from whet.optimize.paired import Difference, paired
+from whet.optimize.proposers.contrast import Bucket, Contrast, in_order_of_interest
+from whet.optimize.proposers.reflect import lm_for_proposals
+from whet.optimize.proposers.writing import Writer
+from whet.optimize.run import Run
+from whet.optimize.search import Search, Task
+from whet.optimize.store import mean_of
+from whet.optimize.strand import Strand
+
+__all__ = ["SIMBA"]
+
+# In our order: rows that trajectories are drawn for, rows of the race, samples of the best program on each, rows of the gate, how many
+# go on, rows of a proposal.
+DRAWN, RACED, SAMPLES, GATE, ON, TOGETHER, PATIENCE = 9, 14, 2, 6, 2, 3, 3
+FINALISTS, FINAL_ROWS = 3, 32
+
+
+class SIMBA(Optimizer):
+    """Improves a program in small steps: runs rows more than once, looks where results differ most, and adds either advice (what the better
+    run did that the worse one did not) to the instructions, or the better run as a demo.
+
+    Each step takes `bsize` rows of the trainset and makes `num_candidates` candidates; there are `max_steps` steps. `max_demos=0` uses
+    advice
+    only. `prompt_model` writes the advice. `temperature_for_sampling` and `temperature_for_candidates` say how much programs with lower
+    scores take part. By default candidates are compared with the best on the same rows and dropped early, and the search ends when
+    steps bring nothing; `strict=True` follows the published order.
+    """
+
+    def __init__(  # noqa: PLR0913 - the arguments people know
+        self,
+        *,
+        metric: Any,
+        bsize: int = 32,
+        num_candidates: int = 6,
+        max_steps: int = 8,
+        max_demos: int = 4,
+        prompt_model: Any = None,
+        teacher_settings: Mapping[str, Any] | None = None,
+        demo_input_field_maxlen: int = 100_000,
+        num_threads: int | None = None,
+        temperature_for_sampling: float = 0.2,
+        temperature_for_candidates: float = 0.2,
+        strict: bool = False,
+        **common: Any,
+    ) -> None:
+        super().__init__(metric, num_threads=num_threads, **common)
+        self.bsize, self.num_candidates, self.max_steps, self.max_demos = bsize, num_candidates, max_steps, max_demos
+        self.prompt_model, self.teacher_settings = prompt_model, dict(teacher_settings or {})
+        self.demo_input_field_maxlen = demo_input_field_maxlen
+        self.temperature_for_sampling, self.temperature_for_candidates = temperature_for_sampling, temperature_for_candidates
+        self.strict = strict
+
+    def check_arguments(self) -> None:
+        """Raise for numbers that cannot be."""
+        super().check_arguments()
+        for name, least in (("bsize", 1), ("num_candidates", 1), ("max_steps", 1), ("max_demos", 0), ("demo_input_field_maxlen", 1)):
+            check_number(name, getattr(self, name), at_least=least)
+        for name in ("temperature_for_sampling", "temperature_for_candidates"):
+            check_number(name, getattr(self, name), at_least=0.001, whole=False)
+
+    def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
+        """The task; there must be rows for one step at least."""
+        have = len(trainset) if hasattr(trainset, "__len__") else 0
+        assert have >= self.bsize, f"`trainset` has {have} rows, fewer than `bsize={self.bsize}`; give more rows or a smaller `bsize`."
+        return (yield from super().checked(student, trainset, teacher, valset, options))
+
+    def steps(self, search: Search, *, seed: int = 0) -> Strand[Candidate]:
+        """The steps, then a comparison of the best."""
+        writer = Writer(search=search, model=lm_for_proposals(search, self.prompt_model))
+        contrast = Contrast(search=search, writer=writer, max_demos=self.max_demos, longest=self.demo_input_field_maxlen)
+        self._ascent = ascent = Ascent(search, self, contrast, search.rng("simba", seed))
+        return (yield from (ascent.published() if self.strict else ascent.run()))
+
+    def finished(self, search: Search, run: Run) -> Any:
+        """The winner, with the steps."""
+        program = super().finished(search, run)
+        ascent = getattr(self, "_ascent", None)
+        program.trial_logs = ascent.logs if ascent is not None else {}
+        return program
+
+
+class Ascent:
+    """The steps up: the pool with what is known of each candidate, the best of them, and a log."""
+
+    def __init__(self, search: Search, recipe: SIMBA, contrast: Contrast, rng: Random) -> None:
+        self.search, self.recipe, self.contrast, self.rng = search, recipe, contrast, rng
+        self.best = search.baseline
+        self.pool: list[Candidate] = [search.baseline]
+        self.order: list[Any] = []
+        self.logs: dict[int, dict[str, Any]] = {}
+        self.means: dict[Candidate, list[float]] = {search.baseline: []}
+
+    def _rows(self, count: int) -> list[Any]:
+        """The next rows, shuffled anew each time they are through."""
+        while len(self.order) < count:
+            epoch = list(dict.fromkeys(self.search.train))
+            self.rng.shuffle(epoch)
+            self.order += epoch
+        rows, self.order = self.order[:count], self.order[count:]
+        return list(dict.fromkeys(rows))
+
+    # -- our order ----------------------------------------------------------------------
+
+    def run(self) -> Strand[Candidate]:
+        """Steps until they bring nothing, then the best few on many rows."""
+        idle = 0
+        for number in range(self.recipe.max_steps):
+            rows = self._rows(min(self.recipe.bsize, DRAWN + RACED))
+            buckets = yield from self._buckets(rows[:DRAWN])
+            made = yield from self._candidates(buckets, number)
+            better = yield from self._race(made, rows[DRAWN:] or rows, number)
+            idle = 0 if better else idle + 1
+            if idle >= PATIENCE:
+                self.search.decide("stop", self.best, f"{PATIENCE} steps brought nothing better")
+                break
+        return (yield from self._finals())
+
+    def _buckets(self, rows: Sequence[Any]) -> Strand[list[Bucket]]:
+        """The runs of each row: by the best program, once as it is and then at temperature 1, and by the runner-up."""
+        plans: list[tuple[Candidate, int]] = [(self.best, sample) for sample in range(1 + SAMPLES)]
+        if len(self.pool) > 1:
+            other = next((c for c in reversed(self.pool) if c != self.best), self.best)
+            plans[-1] = (other, 0)
+        handles = [
+            self.search.score(candidate, row, sample=sample, temperature=1.0 if sample else None, steps=True)
+            for row in rows
+            for candidate, sample in plans
+        ]
+        results = yield handles
+        width = len(plans)
+        buckets = []
+        for i, row in enumerate(rows):
+            runs = [(c, r) for (c, _), r in zip(plans, results[i * width : (i + 1) * width], strict=True) if r.value is not None]
+            if runs:
+                buckets.append(Bucket(row=row, runs=sorted(runs, key=lambda run: -(run[1].value or 0.0))))
+        return in_order_of_interest(buckets)
+
+    def _candidates(self, buckets: Sequence[Bucket], number: int) -> Strand[list[Candidate]]:
+        """Half of them with advice, half with demos, each from the most telling rows that no other one has had."""
+        telling = [b for b in buckets if b.scores[0] > b.scores[-1]] or list(buckets)
+        top = max((b.scores[0] for b in buckets), default=0.0)
+        right = [b for b in buckets if b.scores[0] == top > 0]  # a demo that is half wrong teaches the wrong half too
+        advised: list[Any] = []
+        made: list[Candidate] = []
+        for i in range(self.recipe.num_candidates):
+            note = f"step {number}, {'advice' if i % 2 == 0 else 'demos'} {i}"
+            if i % 2 == 0 or not self.recipe.max_demos or not right:
+                shown = self._some(telling, i)
+                if shown:
+                    advised.append(self.contrast.with_advice(self.best, shown, self.rng.randrange(10**9), note))
+            elif (candidate := self.contrast.with_demos(self.best, self._some(right, i, 2), self.rng, note)) is not None:
+                made.append(candidate)
+        written = yield advised
+        return list(dict.fromkeys([*(c for c in written if c is not None), *made]))
+
+    def _some(self, buckets: Sequence[Bucket], start: int, count: int = TOGETHER) -> list[Bucket]:
+        if not buckets:
+            return []
+        return [buckets[(start * count // 2 + i) % len(buckets)] for i in range(min(count, len(buckets)))]
+
+    def _race(self, made: Sequence[Candidate], rows: Sequence[Any], number: int) -> Strand[bool]:
+        """New candidates against the best on rows that none of them was made from; whether one took its place."""
+        first = rows[:GATE]
+        yield [h for c in [self.best, *made] for h in self.search.scores(c, first)]
+        order = sorted(made, key=lambda c: -self._gain(c, first).shrunk())
+        for loser in order[ON:]:
+            self.search.decide("drop", loser, f"{self._gain(loser, first).mean:+.3f} against the best on {len(first)} rows")
+        yield [h for c in [self.best, *order[:ON]] for h in self.search.scores(c, rows)]
+        order = sorted(order[:ON], key=lambda c: -self._gain(c, rows).shrunk())
+        better = bool(order) and self._gain(order[0], rows).shrunk() > 0
+        self.logs[number] = {
+            "batch_scores": [self.search.trial(c, first).score for c in made],
+            "program_ids": [c.hash for c in made],
+            "promoted": better,
+        }
+        if better:
+            if len(order) > 1 and self._gain(order[1], rows).shrunk() > 0:
+                order[0] = yield from self._both(order[0], order[1], rows)
+            self.best = order[0]
+            self.pool.append(self.best)
+            self.search.decide("promote", self.best, self.best.note)
+            self.search.mark(self.best, self.search.trial(self.best, rows).score)
+        return better
+
+    def _both(self, a: Candidate, b: Candidate, rows: Sequence[Any]) -> Strand[Candidate]:
+        """The changes of two candidates to the same program together, if they do no worse than the better one."""
+        params = {}
+        for name, param in a.params.items():
+            old, other = self.best.params[name], b.params[name]
+            text = param.instructions
+            if other.instructions != old.instructions and other.instructions.startswith(old.instructions):
+                text += other.instructions[len(old.instructions) :]
+            demos = param.demos if param.demos != old.demos else other.demos
+            params[name] = param.evolve(instructions=text, demos=demos)
+        both = self.search.add(a.evolve(params, f"{a.note} and {b.note}", parents=[b]), "merge")
+        yield self.search.scores(both, rows)
+        return both if self._gain(both, rows).mean >= self._gain(a, rows).mean else a
+
+    def _finals(self) -> Strand[Candidate]:
+        """The last of the pool on the same rows."""
+        order = list(dict.fromkeys([self.best, *reversed(self.pool)]))[:FINALISTS]
+        rows = self._rows(min(len(self.search.train), FINAL_ROWS))
+        if len(order) > 1:
+            yield [h for c in order for h in self.search.scores(c, rows)]
+            order.sort(key=lambda c: -self._gain(c, rows).shrunk())
+        self.best = order[0]
+        self.search.announce(self.best, rows)
+        return self.best
+
+    def _gain(self, candidate: Candidate, rows: Sequence[Any]) -> Difference:
+        values = []
+        for one in (candidate, self.best):
+            results = [self.search.store.get(self.search.key_of(one, row)) for row in rows]
+            values.append([None if r is None else r.value for r in results])
+        return paired(values[0], values[1])
+
+    # -- the published order ----------------------------------------------------------------------
+
+    def published(self) -> Strand[Candidate]:
+        """Steps as published: trajectories of drawn programs, one candidate per row, all rows of the batch for each."""
+        recipe, winning = self.recipe, [self.search.baseline]
+        for number in range(recipe.max_steps):
+            rows = self._rows(recipe.bsize)
+            buckets = yield from self._sampled(rows)
+            made: list[Candidate] = []
+            for bucket in buckets:
+                if len(made) > recipe.num_candidates:
+                    break
+                candidate = yield from self._one(bucket, buckets, number)
+                if candidate is not None:
+                    made.append(candidate)
+            yield [h for c in made for h in self.search.scores(c, rows)]
+            for candidate in made:
+                self.means.setdefault(candidate, []).append(self.search.trial(candidate, rows).score or 0.0)
+            scores = {c: self.search.trial(c, rows).score or 0.0 for c in made}
+            self.logs[number] = {"batch_scores": list(scores.values()), "program_ids": [c.hash for c in made]}
+            if scores:
+                winning.append(max(scores, key=lambda c: scores[c]))
+                self.search.mark(winning[-1])
+        return (yield from self._best_of(winning))
+
+    def _best_of(self, winning: Sequence[Candidate]) -> Strand[Candidate]:
+        count = min(len(winning), self.recipe.num_candidates + 1)
+        places = sorted({round(i * (len(winning) - 1) / max(1, count - 1)) for i in range(count)})
+        finals = {}
+        for candidate in dict.fromkeys(winning[i] for i in places):
+            finals[candidate] = mean_of((yield self.search.scores(candidate, self.search.train)))
+            self.search.announce(candidate, self.search.train)
+        return max(finals, key=lambda c: finals[c])
+
+    def _sampled(self, rows: Sequence[Any]) -> Strand[list[Bucket]]:
+        drawn = [
+            [(self._drawn(self.recipe.temperature_for_sampling), sample) for sample in range(1, self.recipe.num_candidates + 1)]
+            for _ in rows
+        ]
+        handles = [
+            self.search.score(c, row, sample=s, temperature=1.0, steps=True) for row, plan in zip(rows, drawn, strict=True) for c, s in plan
+        ]
+        results = iter((yield handles))
+        buckets = []
+        for row, plan in zip(rows, drawn, strict=True):
+            runs = [(c, r) for (c, _), r in zip(plan, results, strict=False) if r.value is not None]
+            for c, r in runs:
+                self.means.setdefault(c, []).append(r.value or 0.0)
+            buckets.append(Bucket(row=row, runs=sorted(runs, key=lambda run: -(run[1].value or 0.0))))
+        return in_order_of_interest([b for b in buckets if b.runs])
+
+    def _one(self, bucket: Bucket, buckets: Sequence[Bucket], number: int) -> Strand[Candidate | None]:
+        base = self.contrast.without_demos(self._drawn(self.recipe.temperature_for_candidates), self.rng)
+        everything = sorted(s for b in buckets for s in b.scores)
+        low, high = everything[len(everything) // 10], everything[min(len(everything) - 1, 9 * len(everything) // 10)]
+        if self.recipe.max_demos and self.rng.random() < 0.5:
+            return None if bucket.scores[0] <= low else self.contrast.with_demos(base, [bucket], self.rng, f"step {number}, demo")
+        if bucket.scores[0] <= low or bucket.scores[-1] >= high:
+            return None
+        return (yield from self.contrast.with_advice(base, [bucket], self.rng.randrange(10**9), f"step {number}, advice"))
+
+    def _drawn(self, temperature: float) -> Candidate:
+        """A program by its mean score, from the best few and the program as given."""
+        means = {c: sum(v) / len(v) for c, v in self.means.items() if v}
+        top = sorted(means, key=lambda c: -means[c])[: self.recipe.num_candidates]
+        pool = list(dict.fromkeys([*top, self.search.baseline]))
+        weights = [math.exp(means.get(c, 0.0) / temperature) for c in pool]
+        return self.rng.choices(pool, weights)[0]
