@@ -38,6 +38,11 @@ def completion(text: str, finish_reason: str = "stop") -> dict[str, Any]:
     }
 
 
+class _Patient(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512  # a few hundred callers may knock at once
+
+
 @contextmanager
 def serving(answer: Callable[[dict[str, Any], int], Answer] | str) -> Iterator[Server]:
     """A server for a `with` block; `answer` is a text, or a function of the body and the number of the request."""
@@ -64,8 +69,7 @@ def serving(answer: Callable[[dict[str, Any], int], Answer] | str) -> Iterator[S
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Patient(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"

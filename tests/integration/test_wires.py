@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -230,6 +231,26 @@ def test_a_storm_of_429_ends_in_answers() -> None:
 
         answers = asyncio.run(main())
         assert [a.text for a in answers] == ["one two three four five six"] * 10
+
+
+def test_a_storm_takes_hardly_longer_than_the_limit_allows() -> None:
+    def at_most(number: int, seconds: float) -> Iterator[str | None]:
+        start, count = 0.0, 0
+        while True:
+            now = time.monotonic()
+            if now - start >= seconds:
+                start, count = now, 0
+            count += 1
+            yield None if count <= number else f"429:{seconds - (now - start):.3f}"
+
+    async def main(lm: whet.LM) -> None:
+        await asyncio.gather(*(lm.acall(f"{i}") for i in range(120)))
+
+    with StubServer("openai", PLAIN, faults=at_most(20, 0.3)) as stub:
+        started = time.monotonic()
+        asyncio.run(main(stub.lm(num_retries=10)))
+        assert time.monotonic() - started < 2 * 1.5  # five windows of 0.3 s to wait for, and a busy machine
+        assert stub.count < 300
 
 
 def test_a_time_limit_reaches_the_socket() -> None:
