@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
-from whet.core.context import Meter
-from whet.errors import ConfigurationError
+from whet.core.context import Meter, current
+from whet.errors import BudgetExceeded, ConfigurationError
+from whet.lm.budget import Budget as Purse, Spend as Limit
 
-__all__ = ["Budget", "Spend", "SpendMeter"]
+__all__ = ["Budget", "Spend", "SpendMeter", "cap_of", "purse_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,3 +120,30 @@ class JobMeter(Meter):
         """Note one call, here and in the total."""
         super().add(tokens, cost, cache_hit)
         self.total.add(tokens, cost, cache_hit)
+
+
+def purse_of(budget: Budget, before: Spend) -> Purse | None:
+    """What the calls of a search are paid from, less what earlier sessions spent: caps then hold for each call, not only between jobs."""
+    outer = current().budget
+    caps = (budget.max_calls, budget.max_tokens, budget.max_usd, budget.max_seconds)
+    if all(cap is None for cap in caps):
+        return outer  # type: ignore[no-any-return]
+    spent = (before.calls, before.tokens, before.usd or 0.0, before.seconds)
+    left = [None if cap is None else max(0, cap - used) for cap, used in zip(caps, spent, strict=True)]
+    return Purse(Limit(calls=left[0], tokens=left[1], usd=left[2], seconds=left[3]), parent=outer)
+
+
+def cap_of(error: BudgetExceeded) -> str:
+    """The name of the cap that was reached.
+
+    >>> cap_of(BudgetExceeded("", spent=Limit(calls=3), limit=Limit(calls=3)))
+    'max_calls'
+    """
+    spent: Any = error.spent
+    limit: Any = error.limit
+    shares = {}
+    for name in ("calls", "tokens", "usd", "seconds"):
+        cap, used = getattr(limit, name, None), getattr(spent, name, None)
+        if cap is not None and used is not None:
+            shares[f"max_{name}"] = used / cap if cap else 1.0
+    return max(shares, key=lambda name: shares[name], default="budget")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,24 +15,31 @@ from whet.optimize.strand import Strand
 
 __all__ = ["Certificate", "certify"]
 
+# From this probability on the winner is handed back; below it, a change that may do harm is not worth its gain.
+_PROBABLY = 0.8
+# Half of a 95 % interval in standard errors.
+_STEPS = 1.96
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """The winner against the program as given, on the same `n` rows, which nothing in the search had looked at.
 
     `gain` is the mean difference with its 95 % interval; `reliable` says whether it is more than chance. `kept` is false when the winner
-    did worse here and the program as given was handed back instead; `score` is that of what was handed back.
+    was not probably better here (`probability` below 0.8), and the program as given was handed back instead; `score` is that of what was
+    handed back.
     """
 
     n: int
     baseline: Estimate
     winner: Estimate
     comparison: Comparison
+    probability: float
     kept: bool
 
     @property
     def gain(self) -> Estimate:
-        """The mean difference with its interval; 0 when the program as given was handed back."""
+        """The mean difference between winner and program as given, with its interval."""
         return self.comparison.effect
 
     @property
@@ -48,7 +56,7 @@ class Certificate:
         e = self.gain
         numbers = f"{e.value:+.3f}, 95 % interval {e.low:+.3f} to {e.high:+.3f}, {self.n} unseen rows"
         if not self.kept:
-            return f"No reliable gain: the best candidate did worse on unseen rows ({numbers}), so the program is handed back as given."
+            return f"No reliable gain: the best candidate is not probably better on unseen rows ({numbers}); the program is handed back as given."
         if self.reliable:
             return f"Gain on rows the search never saw: {numbers}."
         return f"No reliable gain: {numbers}. Only a gain of about {self.comparison.detectable:.2f} would have shown with so few rows."
@@ -64,10 +72,16 @@ def certify(search: Search, winner: Candidate, rows: Sequence[Any], *, rank: flo
         return None
     mine, theirs = [a for a, _ in good], [b for _, b in good]
     comparison = compare(theirs, mine, names=("the program as given", "the winner"))
+    probability = _normal(comparison.effect.value / max(1e-9, comparison.effect.half_width / _STEPS)) if comparison.effect.value else 0.5
     return Certificate(
         n=len(good),
         baseline=mean_interval(theirs),
         winner=mean_interval(mine),
         comparison=comparison,
-        kept=comparison.effect.value >= 0,
+        probability=probability,
+        kept=probability >= _PROBABLY,
     )
+
+
+def _normal(z: float) -> float:
+    return 0.5 * (1 + math.erf(z / math.sqrt(2)))

@@ -16,7 +16,7 @@ from whet.core.flow import Flow
 from whet.errors import ConfigurationError
 from whet.lm.cache import Cached, CacheMode
 
-__all__ = ["CallStore", "Lines", "Occurrences", "memory_settings", "private_folder"]
+__all__ = ["CallStore", "Lines", "Occurrences", "job_settings", "private_folder"]
 
 # What a power cut may cost; a killed process loses nothing, because every line goes to the operating system at once.
 _SYNC_EVERY = 0.5
@@ -110,11 +110,13 @@ class Occurrences:
         return request if not number else replace(request, rollout_id=f"{request.rollout_id}/{number}")  # type: ignore[arg-type]
 
 
-def memory_settings(store: CallStore | None, *, fresh: bool = False) -> dict[str, Any]:
-    """The settings of a job whose calls are kept in this store; a `fresh` one asks anew where an answer is known or under way."""
+def job_settings(store: CallStore | None, purse: Any, *, fresh: bool = False) -> dict[str, Any]:
+    """The settings of a job: its calls are kept in this store and paid from this purse; a `fresh` one asks anew where an answer is known."""
     settings: dict[str, Any] = {"cache_mode": "refresh"} if fresh else {}
     if store is not None:
         settings["call_store"] = Occurrences(store, fresh=fresh)
+    if purse is not None:
+        settings["budget"] = purse
     return settings
 
 

@@ -15,7 +15,7 @@ from whet.errors import AdapterParseError, BudgetExceeded, LMError, LMInvalidReq
 from whet.evaluate.metric import MetricCall
 from whet.modules.module import Module
 from whet.optimize.budget import JobMeter, SpendMeter
-from whet.optimize.ledger import CallStore, memory_settings
+from whet.optimize.ledger import CallStore, job_settings
 from whet.optimize.store import Result, Subject
 
 __all__ = ["Rollout", "is_models_fault", "rollout"]
@@ -35,6 +35,7 @@ class Rollout:
     steps: bool = False
     spend: SpendMeter
     calls: CallStore | None = None
+    purse: Any = None
     fresh: bool = False
 
 
@@ -45,7 +46,7 @@ def rollout(job: Rollout) -> Flow[Result]:
     settings = {**job.subject.settings, "trace": trace}
     if job.subject.training:
         settings["training"] = True
-    settings.update(memory_settings(job.calls, fresh=job.fresh))
+    settings.update(job_settings(job.calls, job.purse, fresh=job.fresh))
     with context(**settings):
         program = _resampled(job) if job.sample else job.program
         prediction, score, error = yield from _scored(job, program, trace)

@@ -16,10 +16,10 @@ from whet.evaluate.evaluate import Evaluate
 from whet.evaluate.metric import MetricCall
 from whet.evaluate.progress import Line
 from whet.evaluate.row import EvaluationResult, Row
-from whet.optimize.budget import Budget, JobMeter, SpendMeter
+from whet.optimize.budget import Budget, JobMeter, SpendMeter, cap_of, purse_of
 from whet.optimize.candidate import Candidate, content_hash, row_hash
 from whet.optimize.journal import Journal
-from whet.optimize.ledger import memory_settings
+from whet.optimize.ledger import job_settings
 from whet.optimize.rollout import Rollout, is_models_fault, rollout
 from whet.optimize.run import Decision, Run, Trial, placed, ranked
 from whet.optimize.store import Key, Result, Store, Subject
@@ -79,6 +79,7 @@ class Search:
         self._failures = {"infra_error": 0, "metric_error": 0, "program_error": 0}
         self._judged = False
         self._reason: str | None = None
+        self.purse = purse_of(options.budget, journal.spent)
         predictors = dict(task.student.named_predictors())
         for line in journal.rows:
             self.store.load(line, predictors)
@@ -167,6 +168,7 @@ class Search:
                 sample=sample,
                 spend=self.spend,
                 calls=self.journal.calls,
+                purse=self.purse,
                 **how,
             )
             handle = self._under_way[key] = self.strands.start(self._kept(key, self._work(job, rank)))
@@ -221,7 +223,7 @@ class Search:
 
         def job(fresh: bool) -> Flow[Any]:
             meter.set(spent)
-            with context(trace=None, **memory_settings(self.journal.calls, fresh=fresh)):
+            with context(trace=None, **job_settings(self.journal.calls, self.purse, fresh=fresh)):
                 return (yield from flow())
 
         outcome = yield Work(lambda: job(False), rank, (lambda: job(True)) if self.options.hedge else None)
@@ -231,7 +233,7 @@ class Search:
                 raise outcome
             self.decide("failed", None, f"{name}: {type(outcome).__name__}: {outcome}")
             if isinstance(outcome, BudgetExceeded):
-                self.stop("budget")
+                self.stop(cap_of(outcome))
         return outcome
 
     # -- trouble ---------------------------------------------------------------------------------------------------------------------------------
@@ -244,7 +246,7 @@ class Search:
         if isinstance(failure, _HOPELESS) and not is_models_fault(failure):
             raise failure
         if isinstance(failure, BudgetExceeded):
-            self.stop("budget")
+            self.stop(cap_of(failure))
             return
         training = key.subject != self.student.name
         if is_models_fault(failure) and not training:

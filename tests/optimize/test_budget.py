@@ -1,0 +1,136 @@
+"""Caps hold, under many threads, and stopping is a result with a reason."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+from optimize.doubling import exact, model, rows
+
+import whet
+from whet.core.exchange import Response
+from whet.core.flow import Flow
+from whet.errors import ConfigurationError, EvaluationError, LMAuthError, LMServerError
+from whet.lm.base import BaseLM
+
+
+def compiled(lm: Any, **options: Any) -> Any:
+    recipe = whet.BootstrapRS(metric=options.pop("metric", exact), **{"num_threads": 32, **options})
+    with whet.context(lm=lm):
+        return recipe.compile(whet.Predict("question -> answer"), trainset=rows(30), valset=rows(40, start=100)), recipe
+
+
+@pytest.mark.parametrize("cap", [1, 7, 100, 250])
+def test_calls_are_capped_under_32_threads(cap: int) -> None:
+    lm = model(0.001)
+    program, recipe = compiled(lm, max_calls=cap)
+    assert cap <= lm.calls <= cap + 32
+    assert recipe.run.stop_reason == "max_calls" and recipe.run.spend.calls == lm.calls
+    assert isinstance(program, whet.Predict)
+
+
+def test_tokens_are_capped() -> None:
+    lm = model(0.001)
+    _, recipe = compiled(lm, max_tokens=20_000)
+    spend = recipe.run.spend
+    assert recipe.run.stop_reason == "max_tokens"
+    assert 10_000 <= spend.tokens <= 20_000 + 32 * 3 * spend.tokens / spend.calls
+
+
+def test_seconds_are_capped() -> None:
+    lm = model(0.02)
+    started = time.monotonic()
+    _, recipe = compiled(lm, max_seconds=0.2)
+    assert recipe.run.stop_reason == "max_seconds"
+    assert time.monotonic() - started < 2
+    assert lm.calls > 0
+
+
+def test_money_without_a_price_is_refused_before_the_first_call() -> None:
+    class Unpriced(BaseLM):
+        def complete(self, request: Any) -> str:
+            raise AssertionError("never asked")
+
+    with pytest.raises(ConfigurationError, match="price"):
+        compiled(Unpriced("mystery"), max_usd=0.01)
+
+
+def test_a_cap_around_the_compilation_holds_too() -> None:
+    lm = model(0.001)
+    with whet.budget(calls=20):
+        program, recipe = compiled(lm)
+    assert recipe.run.stop_reason == "max_calls" and lm.calls <= 20
+    assert program.demos is not None
+
+
+def test_a_stopped_run_returns_the_best_so_far() -> None:
+    whole, _ = compiled(model())
+    program, recipe = compiled(model(), max_calls=330, num_threads=4)
+    assert recipe.run.stop_reason == "max_calls"
+    best = recipe.run.trial(recipe.run.best)
+    assert best is not None and best.score is not None and program.demos
+    assert len(recipe.run.trials) >= 5 and whole.demos
+
+
+def test_ctrl_c_returns_the_best_so_far() -> None:
+    lm = model(0.003)
+
+    def interrupt() -> None:
+        while lm.calls < 300:
+            time.sleep(0.002)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    program, recipe = compiled(lm, num_threads=4)
+    assert recipe.run.stop_reason == "interrupted"
+    assert program.demos and recipe.run.trials
+
+
+class Flaky(BaseLM):
+    """Fails for some rows, as a server does."""
+
+    def __init__(self, error: Exception, every: int) -> None:
+        super().__init__("flaky", cache=False, num_retries=0)
+        self.inner, self.error, self.every, self.count = model(), error, every, 0
+
+    def flow(self, request: Any, *, cache: Any = None) -> Flow[Response]:
+        self.count += 1
+        if self.count % self.every == 0:
+            raise type(self.error)(str(self.error))
+        return (yield from self.inner.flow(request))
+
+
+def test_failures_of_the_server_are_no_wrong_answers() -> None:
+    _, recipe = compiled(Flaky(LMServerError("down"), 60), num_threads=1, max_errors=30)
+    unscored = [trial for trial in recipe.run.trials if None in trial.scores]
+    assert unscored
+    for trial in unscored:
+        assert trial.score == pytest.approx(sum(trial.counted) / len(trial.counted))
+
+
+def test_a_server_that_is_down_ends_the_search_soon() -> None:
+    lm = Flaky(LMServerError("down"), 1)
+    with pytest.raises((EvaluationError, LMServerError)):
+        compiled(lm, num_threads=4)
+    assert lm.count <= 10 + 4
+
+
+def test_a_wrong_key_ends_it_at_once() -> None:
+    lm = Flaky(LMAuthError("wrong key"), 1)
+    with pytest.raises(LMAuthError):
+        compiled(lm, num_threads=4)
+    assert lm.count <= 4
+
+
+def test_a_metric_that_breaks_later_is_said_and_not_scored() -> None:
+    def moody(example: Any, prediction: Any, trace: Any = None) -> bool:
+        if prediction.answer == "0" and trace is None:
+            raise RuntimeError("moody")
+        return exact(example, prediction)
+
+    with pytest.raises(EvaluationError, match="moody"):
+        compiled(model(), metric=moody, max_errors=5)
