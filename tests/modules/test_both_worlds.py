@@ -104,7 +104,7 @@ def scripted() -> ScriptedLM:
     values = {
         "reasoning": "so it is", "rationale": "so it is", "answer": 42, "better": 43, "result": 42, "finished": True,
         "generated_code": "print(17 + 25)", "code": "SUBMIT(17 + 25)", "next_thought": "done", "next_tool_name": "finish",
-        "next_tool_args": {"answer": 42}, "tool_calls": [{"name": "submit", "args": {"answer": 42}}], 
+        "next_tool_args": {"answer": 42}, "tool_calls": [{"name": "submit", "args": {"answer": 42}}],
         "discussion": "d", "advice": {"self": "more"},
     }  # fmt: skip
 
