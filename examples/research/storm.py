@@ -1,8 +1,8 @@
 """STORM (Shao et al. 2024, arXiv 2402.14207): writing a Wikipedia-like article from scratch.
 
-Reproduced: perspectives from related articles; for each a simulated conversation of a writer who asks and an expert who searches and answers
-with citations; an outline from what the model knows, refined with the conversations; sections written side by side from the sources that
-fit them; a lead at the end. A cheap model talks, a strong one writes. Every source has one number in the whole article.
+Reproduced: perspectives from related articles; for each a simulated conversation of a writer who asks and an expert who searches and
+answers with citations; an outline from what the model knows, refined with the conversations; sections written side by side from the sources
+that fit them; a lead at the end. A cheap model talks, a strong one writes. Every source has one number in the whole article.
 Miniature: 76 passages and BM25 in place of the web, two turns, no judge. Resuming is the answer cache on disk: a run that was killed and is
 started again asks the models nothing that they have answered.
 """

@@ -11,7 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples")]
+sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "examples"))
 
 from research.storm import Storm, retriever
 
@@ -28,6 +29,7 @@ def write_section(asked: Asked) -> str:
     return " ".join(f"{text.split('. ')[0].rstrip('.')} {head.split(' ')[0]}." for head, text in texts)
 
 
+INTERESTS = {"traveller": "castle river", "historian": "castle built", "merchant": "firm workshop"}
 SKILLS = {
     "perspectives": lambda a: ["a traveller", "a historian", "a merchant"],
     "question": lambda a: f"What would {a.perspective} want to know, number {len(a.items('said')) // 2 + 1}?",
