@@ -26,8 +26,8 @@ SHOWN, FIRST = 10, 16
 
 
 class CompareRuns(Signature):
-    """A program that works with tools did well on some inputs and badly on others. Compare the two groups: which inputs went wrong, how the tools
-    were used there and how they should have been used. Say in a few sentences what the instruction has to change."""
+    """A program that works with tools did well on some inputs and badly on others. Compare the two groups: which inputs went wrong, how the
+    tools were used there and how they should have been used. Say in a few sentences what the instruction has to change."""
 
     current_instruction: str = InputField()
     tools: str = InputField()
@@ -37,8 +37,8 @@ class CompareRuns(Signature):
 
 
 class RewriteFromFeedback(Signature):
-    """Rewrite the instruction of a program that works with tools so that it takes the feedback into account. Keep what the feedback does not
-    speak of, and say when to use which tool."""
+    """Rewrite the instruction of a program that works with tools so that it takes the feedback into account. Keep what the feedback does
+    not speak of, and say when to use which tool."""
 
     current_instruction: str = InputField()
     feedback: str = InputField()
@@ -50,10 +50,8 @@ class AvatarOptimizer(Optimizer):
     `upper_bound` and runs with at most `lower_bound` (Wu et al. 2024, arXiv 2406.11200).
 
     It works on the predictor called `actor` or `react`, or else on the first. A new instruction is kept when it does better on the same
-    rows;
-    it is run on all of them only if it does on the first few. Ends early when nothing is wrong or three rewrites in a row brought nothing.
-    `optimize_for="min"` means that low scores are good.
-    """
+    rows; it is run on all of them only if it does on the first few. Ends early when nothing is wrong or three rewrites in a row brought
+    nothing. `optimize_for="min"` means that low scores are good."""
 
     needs_metric: ClassVar[bool] = True
 

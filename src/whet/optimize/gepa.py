@@ -31,8 +31,8 @@ _STRATEGIES = ("pareto", "current_best")
 
 
 class GEPA(Optimizer):
-    """Improves instructions by reading failed runs and their feedback, keeping every candidate that is best on some row as a possible parent
-    (Agrawal et al. 2025, arXiv 2507.19457). Demos stay as they are.
+    """Improves instructions by reading failed runs and their feedback, keeping every candidate that is best on some row as a possible
+    parent (Agrawal et al. 2025, arXiv 2507.19457). Demos stay as they are.
 
     `metric(gold, pred, trace, pred_name, pred_trace)` may also take the first two or three of these; it returns a number or a prediction
     with `score` and `feedback`. Give one budget: `auto` ("light", "medium", "heavy"), `max_full_evals`, or `max_metric_calls`, which is a

@@ -60,8 +60,9 @@ class Evolution:
         while fresh and self._affordable(len(fresh)) and failed_rounds < PATIENCE:
             passed, extra = yield from self._gate(fresh)
             judged = self.search.strands.start(self._judge(passed))
-            yield from self._look((passed or [self.best])[0], self._rows(min(GATE, max(0, self.left - self.width * len(passed)))))  #
-            those who write next see more of what goes wrong
+            # Those who write next see more of what goes wrong.
+            more = self._rows(min(GATE, max(0, self.left - self.width * len(passed))))
+            yield from self._look((passed or [self.best])[0], more)
             parents = self._parents(passed)
             fresh = (yield from self._propose(parents)) + extra if self._affordable(2) else []
             failed_rounds = 0 if (yield judged) else failed_rounds + 1
@@ -97,7 +98,8 @@ class Evolution:
     # -- keeping ----------------------------------------------------------------------
 
     def _gate(self, children: Sequence[Candidate]) -> Strand[tuple[list[Candidate], list[Candidate]]]:
-        """Children and the best so far on fresh training rows; those that look better pass, what they have in common with others is merged."""
+        """Children and the best so far on fresh training rows; those that look better pass, what they have in common with others is
+        merged."""
         rows = self._rows(GATE)
         most = max(1, self.left // max(1, len(rows)) - 1)
         children = list(children)[:most]

@@ -20,8 +20,8 @@ __all__ = ["InferRules"]
 
 
 class InferRules(BootstrapFewShot):
-    """Bootstraps demos, then has `num_candidates` sets of at most `num_rules` rules written from the rows, adds each to the instructions and keeps
-    the best on `valset` (default: the second half of the trainset).
+    """Bootstraps demos, then has `num_candidates` sets of at most `num_rules` rules written from the rows, adds each to the instructions
+    and keeps the best on `valset` (default: the second half of the trainset).
 
     Further arguments are those of `BootstrapFewShot`. Candidates are written side by side and race on shared rows; the program as given and
     the one with demos only take part. `strict=True` writes and evaluates them in turn, on all rows.

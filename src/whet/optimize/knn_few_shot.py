@@ -19,10 +19,8 @@ class KNNFewShot(Optimizer):
     """Makes a program that, for each call, bootstraps its demos from the `k` rows of `trainset` nearest to the inputs.
 
     `vectorizer` turns texts into vectors (`whet.Embedder`, or any function of a list of texts); the rest are arguments of
-    `BootstrapFewShot`.
-    Rows are embedded once. A call costs up to `k` runs of the teacher on top of its own, which the cache makes free where rows come again;
-    with `max_bootstrapped_demos=0` it costs none.
-    """
+    `BootstrapFewShot`. Rows are embedded once. A call costs up to `k` runs of the teacher on top of its own, which the cache makes free
+    where rows come again; with `max_bootstrapped_demos=0` it costs none."""
 
     def __init__(self, k: int, trainset: Sequence[Any], vectorizer: Callable[[list[str]], Any], **few_shot_bootstrap_args: Any) -> None:
         super().__init__()

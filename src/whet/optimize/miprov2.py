@@ -51,7 +51,8 @@ class MIPROv2(Optimizer):
 
     Sets of demos are bootstrapped; a model writes instructions, grounded in a summary of the data, the program, and what the teacher got
     right and wrong; a small Bayesian search (no extra package) picks combinations for all predictors. `auto` sets the size: "light",
-    "medium", "heavy"; with `auto=None` give `num_candidates` here and `num_trials` to `compile`. Both demo limits 0 means instructions only.
+    "medium", "heavy"; with `auto=None` give `num_candidates` here and `num_trials` to `compile`. Both demo limits 0 means instructions
+    only.
 
     By default one teacher answers each row once for all sets, proposals are written at the same time, candidates are compared on the same
     rows, and only the best of them go on to more rows: about half of the calls of the published order, which `strict=True` follows
@@ -121,7 +122,8 @@ class MIPROv2(Optimizer):
         size = options.get("minibatch_size", 35)
         if self.auto is None and options.get("minibatch", True) and size > len(judged):
             raise ConfigurationError(
-                f"`minibatch_size` is {size}, more than the {len(judged)} rows to judge by; give at most {len(judged)}, or `minibatch=False`."
+                f"`minibatch_size` is {size}, more than the {len(judged)} rows to judge by; "
+                f"give at most {len(judged)}, or `minibatch=False`."
             )
         return (yield from super().checked(student, rows, teacher, judged, options))
 

@@ -33,11 +33,9 @@ class SIMBA(Optimizer):
     run did that the worse one did not) to the instructions, or the better run as a demo.
 
     Each step takes `bsize` rows of the trainset and makes `num_candidates` candidates; there are `max_steps` steps. `max_demos=0` uses
-    advice
-    only. `prompt_model` writes the advice. `temperature_for_sampling` and `temperature_for_candidates` say how much programs with lower
-    scores take part. By default candidates are compared with the best on the same rows and dropped early, and the search ends when
-    steps bring nothing; `strict=True` follows the published order.
-    """
+    advice only. `prompt_model` writes the advice. `temperature_for_sampling` and `temperature_for_candidates` say how much programs with
+    lower scores take part. By default candidates are compared with the best on the same rows and dropped early, and the search ends when
+    steps bring nothing; `strict=True` follows the published order."""
 
     def __init__(  # noqa: PLR0913 - the arguments people know
         self,

@@ -23,8 +23,8 @@ SHOWN, EACH, OTHERS = 8, 3, 2
 
 
 class ProposeFromNothing(Signature):
-    """Write an instruction that makes a language model do the following task as well as possible, and words with which its answer should begin.
-    Do not be shy of saying it in quite another way."""
+    """Write an instruction that makes a language model do the following task as well as possible, and words with which its answer should
+    begin. Do not be shy of saying it in quite another way."""
 
     basic_instruction: str = InputField(desc="what the model is told now")
     proposed_instruction: str = OutputField(desc="the better instruction, whole")

@@ -1,4 +1,5 @@
-"""Instructions grounded in what there is to see: the rows, the program, the demos, and what went wrong so far (after MIPRO, arXiv 2406.11695)."""
+"""Instructions grounded in what there is to see: the rows, the program, the demos, and what went wrong so far (after MIPRO, arXiv
+2406.11695)."""
 
 from __future__ import annotations
 
@@ -32,16 +33,16 @@ TIPS = {
 
 
 class DescribeRows(Signature):
-    """Read a sample of a data set and note what somebody who has to do this task should know of it: what the inputs are about, what form the
-    outputs have, which cases there are and how they are told apart. Three to six sentences."""
+    """Read a sample of a data set and note what somebody who has to do this task should know of it: what the inputs are about, what form
+    the outputs have, which cases there are and how they are told apart. Three to six sentences."""
 
     rows: str = InputField(desc="some rows of the data set, inputs and right outputs")
     observations: str = OutputField()
 
 
 class CombineNotes(Signature):
-    """Several people noted what they saw in different parts of one data set. Combine their notes into one summary of a few sentences, without
-    repetition, keeping every rule and every fact about form."""
+    """Several people noted what they saw in different parts of one data set. Combine their notes into one summary of a few sentences,
+    without repetition, keeping every rule and every fact about form."""
 
     notes: str = InputField()
     summary: str = OutputField()
@@ -56,8 +57,8 @@ class DescribeProgram(Signature):
 
 
 class ProposeInstruction(Signature):
-    """Write an instruction with which a language model will do one step of a program as well as possible. Use what is known of the data and the
-    program, and what the examples show; where runs went wrong, say what would have prevented that. Do not copy the examples."""
+    """Write an instruction with which a language model will do one step of a program as well as possible. Use what is known of the data and
+    the program, and what the examples show; where runs went wrong, say what would have prevented that. Do not copy the examples."""
 
     dataset_summary: str = InputField()
     program_description: str = InputField()
@@ -73,8 +74,7 @@ class Grounded:
     """Proposes instructions for each predictor. `aware` names what may be looked at: `data`, `program`, `demos`, `tip`.
 
     The data set is summarised from a few batches at once, the program is described once, and no proposal is written for the place of the
-    instruction that is there already.
-    """
+    instruction that is there already."""
 
     search: Search
     writer: Writer

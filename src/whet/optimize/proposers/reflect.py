@@ -80,10 +80,8 @@ class Reflect:
     """Proposes instructions. It shows `k` failed runs and one good one of the candidate, with their feedback.
 
     `model` writes, at temperature 1, each time with another rollout, so that proposals differ also where a cache is on. A proposal that is
-    empty, unchanged, known or copied from training rows (`guard` words in a row) is refused with its reason, which is on record and
-    shown to
-    those who write the next ones. A `metric` that takes the name of a predictor is asked what it has to say about that one.
-    """
+    empty, unchanged, known or copied from training rows (`guard` words in a row) is refused with its reason, which is on record and shown
+    to those who write the next ones. A `metric` that takes the name of a predictor is asked what it has to say about that one."""
 
     search: Search
     model: Any
@@ -104,8 +102,7 @@ class Reflect:
         """Up to `number` candidates with one new instruction each, written side by side.
 
         `earlier` is what to say about refused proposals (`self.memory()`): strands that run beside others that refuse take it at a moment
-        that does not depend on timing.
-        """
+        that does not depend on timing."""
         told = self.memory() if earlier is None else earlier
         rng = self.search.rng("reflect", candidate.hash, self.count)
         failed = [(row, result) for row, result in shown if result.value is not None and result.value < self.perfect]

@@ -18,8 +18,8 @@ __all__ = ["Rules"]
 
 
 class InduceRules(Signature):
-    """Find the rules that lead from the inputs to the outputs in these examples. Each rule is one clear sentence that somebody who has not seen
-    the examples can follow; together they cover the ordinary cases first and then the exceptions. Do not mention single examples."""
+    """Find the rules that lead from the inputs to the outputs in these examples. Each rule is one clear sentence that somebody who has not
+    seen the examples can follow; together they cover the ordinary cases first and then the exceptions. Do not mention single examples."""
 
     current_instruction: str = InputField()
     number_of_rules: int = InputField(desc="write at most so many")
