@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from typing import Any
 
 import pytest
 
+import whet
 from whet.evaluate.metric import metric_call
 from whet.evaluate.metrics.answers import answer_exact_match
 
@@ -36,3 +40,29 @@ CASES = [(two, 0), (with_trace, 1), (with_option, 1), (five, 3), (five_defaults,
 @pytest.mark.parametrize(("metric", "extra"), CASES)
 def test_an_option_of_the_metric_keeps_its_default(metric: Any, extra: int) -> None:
     assert metric_call(metric).extra == extra
+
+
+def test_a_metric_that_blocks_never_holds_up_an_event_loop() -> None:
+    """Quick metrics run on the loop (a thread each would cost more than the rest), slow ones beside it."""
+    rows = [whet.Example(n=i).with_inputs("n") for i in range(40)]
+    threads: list[int] = []
+
+    class Program(whet.Module):
+        async def aforward(self, n: int) -> whet.Prediction:
+            await asyncio.sleep(0)
+            return whet.Prediction(n=n)
+
+    def quick(row: Any, prediction: Any) -> bool:
+        threads.append(threading.get_ident())
+        return True
+
+    def slow(row: Any, prediction: Any) -> bool:
+        threads.append(threading.get_ident())
+        time.sleep(0.01)
+        return True
+
+    asyncio.run(whet.Evaluate(devset=rows, metric=quick, num_threads=4).acall(Program()))
+    assert threads.count(threading.get_ident()) >= 30
+    threads.clear()
+    asyncio.run(whet.Evaluate(devset=rows, metric=slow, num_threads=4).acall(Program()))
+    assert threading.get_ident() not in threads

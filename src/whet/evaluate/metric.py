@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
+from time import perf_counter
 from typing import Any
 
 from whet.core.flow import Flow, Invoke
@@ -14,6 +15,8 @@ from whet.modules.module import Module
 
 __all__ = ["MetricCall", "SeveralMetrics", "metric_call"]
 
+# A metric counts as quick after so many calls in a row below so many seconds; one that was slow once it ran inline, after many more.
+QUICK_CALLS, QUICK_SECONDS, FORGIVEN_AFTER = 3, 0.005, 1000
 _NAMES = ("trace", "pred_name", "pred_trace")
 
 
@@ -24,6 +27,8 @@ class MetricCall:
         self.metric = metric
         self.name = getattr(metric, "__name__", type(metric).__name__)
         self.extra = _extra_arguments(metric)
+        self._quick = 0
+        self._awaited = inspect.iscoroutinefunction(metric)
         self._is_module = isinstance(metric, Module) and type(metric).__call__ is Module.__call__
 
     def raw(self, example: Any, prediction: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Flow[Any]:
@@ -31,14 +36,32 @@ class MetricCall:
         args = (example, prediction, *(trace, pred_name, pred_trace)[: self.extra])
         if self._is_module:
             return (yield from self.metric.run_flow(args, {}))  # type: ignore[attr-defined]
-        return (yield Invoke(self.metric, args))
+        return (yield from self._called(args))
 
     def flow(self, example: Any, prediction: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Flow[Score]:
         """The score of one prediction."""
         if self._is_module:
             return Score.of((yield from self.raw(example, prediction, trace, pred_name, pred_trace)))
         args = (example, prediction, *(trace, pred_name, pred_trace)[: self.extra])
-        return Score.of((yield Invoke(self.metric, args)))
+        if self._quick >= QUICK_CALLS:
+            started = perf_counter()
+            result = yield Invoke(self.metric, args, inline=True)
+            if perf_counter() - started > QUICK_SECONDS:
+                self._quick = -FORGIVEN_AFTER
+            return Score.of(result)
+        return Score.of((yield from self._called(args)))
+
+    def _called(self, args: tuple[Any, ...]) -> Flow[Any]:
+        # On an event loop a function has a thread of its own, since it may block. One that has proved quick runs where it is (`flow`):
+        # thousands of threads would cost more than all the rest of an evaluation.
+        return (yield Invoke(self.metric if self._awaited else self._timed, args))
+
+    def _timed(self, *args: Any) -> Any:
+        started = perf_counter()
+        try:
+            return self.metric(*args)
+        finally:
+            self._quick = self._quick + 1 if perf_counter() - started < QUICK_SECONDS else min(self._quick, 0)
 
 
 class SeveralMetrics(MetricCall):
