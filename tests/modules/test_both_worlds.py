@@ -11,7 +11,6 @@ import pytest
 
 import whet
 from whet.errors import WhetError
-from whet.modules.ensemble import Ensemble
 from whet.modules.function_program import cot, predict
 from whet.modules.tool_dialogue import ToolDialogue
 from whet.testing import ScriptedLM
@@ -68,7 +67,7 @@ MODULES: dict[str, tuple[Callable[[], Any], tuple[Any, ...]]] = {
     "BestOfN": (lambda: whet.BestOfN(whet.Predict("question -> answer: int"), 3, lambda i, p: p.answer / 100, 1.0), ()),
     "Refine": (lambda: whet.Refine(whet.Predict("question -> answer: int"), 2, lambda i, p: p.answer / 100, 1.0), ()),
     "MultiChainComparison": (lambda: whet.MultiChainComparison("question -> answer: int", 2), (ATTEMPTS,)),
-    "Ensemble": (lambda: Ensemble(reduce_fn=whet.majority).compile([whet.Predict(QA), whet.ChainOfThought(QA)]), ()),
+    "Ensemble": (lambda: whet.Ensemble(reduce_fn=whet.majority).compile([whet.Predict(QA), whet.ChainOfThought(QA)]), ()),
     "FunctionProgram": (lambda: total, ()),
     "FunctionProgram that reasons": (lambda: mood, ()),
     "Program": (Program, ()),

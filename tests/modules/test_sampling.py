@@ -1,4 +1,4 @@
-"""Several runs for one answer: `BestOfN`, `Refine`, `MultiChainComparison`, `majority`, `Ensemble`; and `Check` in each of its places."""
+"""Several runs for one answer: `BestOfN`, `Refine`, `MultiChainComparison`, `majority`; and `Check` in each of its places."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from whet.errors import AssertionFailed, ConfigurationError, InputError
 from whet.modules.best_of import BestOfN
 from whet.modules.check import Check
 from whet.modules.comparison import MultiChainComparison
-from whet.modules.ensemble import Ensemble
 from whet.modules.refine import Refine
 from whet.modules.voting import majority
 from whet.testing.scripted import ScriptedLM
@@ -211,22 +210,3 @@ def test_comparison_of_attempts(world: str) -> None:
         compare(attempts[:1], question="q")
     with pytest.raises(InputError, match="rationale"):
         compare([{"answer": "x"}] * 2, question="q")
-
-
-@WORLDS
-def test_ensembles(world: str) -> None:
-    def script(request: Any) -> Any:
-        return {"answer": 3}
-
-    programs = [
-        whet.Predict("question -> answer: int"),
-        lambda question: whet.Prediction(answer=4),
-        whet.Predict("question -> answer: int"),
-    ]
-    assert run(Ensemble(reduce_fn=majority).compile(programs), ScriptedLM(script), world, question="q").answer == 3
-    assert [p.answer for p in run(Ensemble().compile(programs), ScriptedLM(script), world, question="q")] == [3, 4, 3]
-    assert len(run(Ensemble(size=2).compile(programs), ScriptedLM(script), world, question="q")) == 2
-    with pytest.raises(AssertionError):
-        Ensemble(deterministic=True)
-    with pytest.raises(ZeroDivisionError):
-        Ensemble().compile([lambda: 1 // 0])()
