@@ -14,7 +14,10 @@ from whet.core.schema.wrapping import fenced
 __all__ = ["read_damaged", "segments", "unfenced"]
 
 _FENCES: Final = re.compile(r"```[ \t]*[\w+.#-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
-_MARKS: Final = re.compile(r"""[\[\]{}]|"(?:[^"\\\n]|\\.)*+"|(?<=[\[{,:(\s])'(?:[^'\\\n]|\\.)*+'(?=\s{0,9}[,:\]})])""")
+# A long string that is never closed is taken as one too: else each of its quotes would be tried to its end.
+_MARKS: Final = re.compile(
+    r"""[\[\]{}]|"(?:[^"\\\n]|\\.){0,200}+"|"(?:[^"\\\n]|\\.){200,}+"?|(?<=[\[{,:(\s])'(?:[^'\\\n]|\\.){0,200}+'(?=\s{0,9}[,:\]})])"""
+)
 _WRITTEN: Final = re.compile(r"[^\w%$€£.+\-]+")
 _MOST: Final = 16
 _LONGEST: Final = 8_000
