@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from hashlib import blake2b
 from typing import Any
 
@@ -43,10 +44,10 @@ def wanted(request: Any) -> list[str]:
     return [name for name in dict.fromkeys(named) if name not in filled and name != "completed"]
 
 
-def better(request: Any) -> str:
-    """The instruction that the request shows, with one more clue."""
+def better(request: Any, again: int = 0) -> str:
+    """The instruction that the request shows, with one more clue; another one when the same request asks `again`."""
     text = request.messages[-1].text
-    number = len(text) if request.rollout_id is None else int(request.rollout_id)
+    number = again + (len(text) if request.rollout_id is None else int(request.rollout_id))
     shown = max((clue for clue in re.findall(r"Double the number\.[^\n\[]*", text)), key=clues_in, default="Double the number.")
     missing = [c for c in CLUES if c not in shown]
     return f"{shown.strip()} {missing[number % len(missing)]}." if missing else shown
@@ -61,20 +62,32 @@ def answered(request: Any) -> dict[str, Any]:
     return {"answer": str(2 * number) if share(number, sample) < power else "0"}
 
 
-def world(request: Any) -> Any:
+def world(request: Any, again: int = 0) -> Any:
     fields = wanted(request)
     if not set(fields) & {*WRITTEN, *PROSE}:
         return answered(request)
     made: dict[str, Any] = {}
     for name in fields:
-        made[name] = better(request) if name in WRITTEN else "Answer:" if "prefix" in name else "The numbers are to be doubled."
+        made[name] = better(request, again) if name in WRITTEN else "Answer:" if "prefix" in name else "The numbers are to be doubled."
     if "module_advice" in made:
         made["module_advice"] = {"self": made["module_advice"].rsplit(". ", 1)[-1]}
     return made
 
 
+class World:
+    """The world with other answers where one request wants several."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[Any] = Counter()
+
+    def __call__(self, request: Any) -> Any:
+        key = (request.messages, request.rollout_id)
+        self.asked[key] += request.n > 1
+        return world(request, self.asked[key])
+
+
 def model(**options: Any) -> ScriptedLM:
-    return ScriptedLM(world, **options)
+    return ScriptedLM(World(), **options)
 
 
 def program() -> Any:

@@ -133,7 +133,9 @@ def test_the_metric_is_asked_about_single_predictors() -> None:
 
 def test_refused_proposals_and_reasons_are_shown() -> None:
     _, _, lm = evolved(max_metric_calls=250)
-    shown = [r.messages[-1].text.split("## earlier_proposals ## ]]\n")[1].split("[[")[0] for r in lm.requests if "new_instruction" in wanted(r)]
+    shown = [
+        r.messages[-1].text.split("## earlier_proposals ## ]]\n")[1].split("[[")[0] for r in lm.requests if "new_instruction" in wanted(r)
+    ]
     assert shown[0].strip() == "none" and any("changed the score by" in text for text in shown)
     assert all(len(r.messages[-1].text) < 60_000 for r in lm.requests)
 

@@ -106,7 +106,9 @@ def test_a_proposer_that_writes_nonsense_does_no_harm() -> None:
 def test_the_first_name_with_its_old_arguments() -> None:
     with whet.context(lm=model()):
         recipe = whet.BayesianSignatureOptimizer(metric=exact, n=4, init_temperature=1.2)
-        result = recipe.compile(program(), devset=rows(30), optuna_trials_num=5, max_bootstrapped_demos=2, max_labeled_demos=2, eval_kwargs={})
+        result = recipe.compile(
+            program(), devset=rows(30), optuna_trials_num=5, max_bootstrapped_demos=2, max_labeled_demos=2, eval_kwargs={}
+        )
     assert truth(result) >= truth(program())
 
 
