@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from whet.core.context import attempt, current
 from whet.core.flow import Effect, Flow
@@ -54,19 +54,24 @@ class Backtrack(BaseException):
         self.owner, self.record, self.message = owner, record, message
 
 
+# Held for the moment in which a step is taken out of those that are kept.
+_LOCK: Final = threading.Lock()
+
+
 class Attempt:
     """One run of a user's `forward`: the steps made in it, those of modules inside included, in all threads and tasks."""
 
-    __slots__ = ("backtracks", "failing", "kept", "lock", "parent", "records", "suggestions")
+    __slots__ = ("backtracks", "failing", "kept", "parent", "records", "replaying", "suggestions")
 
     def __init__(self, parent: Attempt | None) -> None:
         self.parent = parent
         self.records: list[Record] = []
         self.kept: list[Record] = []
         self.failing: Record | None = None
+        # Whether some calls may be answered with what they gave before.
+        self.replaying: bool = parent is not None and parent.replaying
         self.backtracks = 0
         self.suggestions: list[str] = []
-        self.lock = threading.Lock()
 
     def call(self, caller: Any, inputs: dict[str, Any], flow: Callable[[], Flow[Any]]) -> Flow[Any]:
         """The result that the same call had before, else what the flow gives; the step to be repeated is asked again."""
@@ -79,21 +84,22 @@ class Attempt:
             found = Record(caller, as_given(inputs), result, found.failures)
         elif found.step is not None and current().trace is not None:
             current().trace.append(found.step)
-        self._note(found)
+        self.note(found)
         return found.result
 
     def _take(self, caller: Any, inputs: Mapping[str, Any]) -> tuple[Attempt | None, Record | None]:
         here: Attempt | None = self
         while here is not None:
             if here.kept:
-                with here.lock:
+                with _LOCK:
                     for index, record in enumerate(here.kept):
                         if record.is_call_of(caller, inputs):
                             return here, here.kept.pop(index)
             here = here.parent
         return None, None
 
-    def _note(self, record: Record) -> None:
+    def note(self, record: Record) -> None:
+        """Remember a step, here and in the runs around this one."""
         here: Attempt | None = self
         while here is not None:
             here.records.append(record)
@@ -118,6 +124,7 @@ class Attempt:
         record.failures = (*record.failures, Failure(inputs=record.inputs, outputs=record.result, message=again.message))
         # What was asked later with the same inputs does not depend on the step; a tool may, through what it changed.
         later = [known for known in self.records[place + 1 :] if hasattr(known.caller, "flow_again")]
+        self.replaying = True
         self.kept, self.failing = [*self.records[: place + 1], *later], record
         self.backtracks += 1
         here: Attempt | None = self

@@ -113,8 +113,8 @@ class Module:
     def run_flow(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
         """A call with everything around it: callbacks, history, usage."""
         if current().track_usage and not self._transparent and all(module._transparent for module in active_modules.get()):
-            return (yield from self._tracked(args, kwargs))
-        return (yield from self._watched(args, kwargs))
+            return self._tracked(args, kwargs)
+        return self._watched(args, kwargs)
 
     def _watched(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
         flow = self.flow(*args, **kwargs)

@@ -19,6 +19,7 @@ from whet.core.flow import Flow, Invoke
 from whet.core.messages import Message
 from whet.core.param import Param
 from whet.core.records import Completions, Prediction
+from whet.core.replay import Record
 from whet.core.signature import Signature, ensure_signature, make_signature as _make_signature
 from whet.core.trace import Step, as_given
 from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError
@@ -104,6 +105,8 @@ class Predict(Answering[P, R]):
         run = attempt.get()
         if run is None:
             return self._predict(args, kwargs, self.signature)
+        if not run.replaying:
+            return self._predict(args, dict(kwargs), self.signature, (run, kwargs))
         return run.call(self, kwargs, lambda: self._predict(args, dict(kwargs), self.signature))  # type: ignore[no-any-return]
 
     def flow_again(self, inputs: dict[str, Any], failures: Sequence[Any]) -> Flow[Prediction]:
@@ -114,7 +117,9 @@ class Predict(Answering[P, R]):
         signature, shown = with_failure(ensure_signature(signature), failures[-1])
         return self._predict((), {**inputs, **shown}, signature)
 
-    def _predict(self, args: tuple[Any, ...], kwargs: dict[str, Any], signature: Signature) -> Flow[Prediction]:
+    def _predict(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], signature: Signature, noted: tuple[Any, dict[str, Any]] | None = None
+    ) -> Flow[Prediction]:
         settings = current()
         if args:
             fields = ", ".join(f"`{name}`" for name in self.signature.input_fields)
@@ -130,6 +135,8 @@ class Predict(Answering[P, R]):
         demos = special.get("demos", self.demos)
         prediction: Prediction = yield from self._ask(settings, lm, signature, demos, inputs, options)
         self._trace(settings, inputs, prediction, time.perf_counter() - started)
+        if noted is not None:
+            noted[0].note(Record(self, noted[1], prediction))
         return prediction
 
     def _take_special(self, kwargs: dict[str, Any]) -> dict[str, Any]:
