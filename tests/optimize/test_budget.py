@@ -9,9 +9,9 @@ import time
 from typing import Any
 
 import pytest
-from optimize.doubling import exact, model, rows
 
 import whet
+from optimize.doubling import exact, model, rows
 from whet.core.exchange import Response
 from whet.core.flow import Flow
 from whet.errors import ConfigurationError, EvaluationError, LMAuthError, LMServerError

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 import whet
-from optimize.doubling import answer, exact, model, rows
+from optimize import doubling, ruled
+from optimize.doubling import exact, model, rows
 from whet.errors import ConfigurationError, StateError
 
 THREADS = 6
@@ -50,8 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.bodies[json.dumps(body, sort_keys=True)] += 1
         time.sleep(0.004)
-        request = SimpleNamespace(messages=[SimpleNamespace(text=m["content"]) for m in body["messages"]])
-        text = f"[[ ## answer ## ]]\n{answer(request)['answer']}\n\n[[ ## completed ## ]]"
+        request = SimpleNamespace(messages=[SimpleNamespace(text=m["content"]) for m in body["messages"]], rollout_id=len(str(body)))
+        given = (doubling if "double the number" in request.messages[-1].text else ruled).answer(request)
+        text = "".join(f"[[ ## {name} ## ]]\n{value}\n\n" for name, value in given.items())
         usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
         reply = {"model": "counted", "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}], "usage": usage}
         data = json.dumps(reply).encode()
@@ -88,8 +90,8 @@ def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def kill_and_resume(server: CountingServer, tmp_path: Path, name: str, kills: int, seed: int) -> None:
     whole = finish(start(server, tmp_path / "whole", name))
-    paid_whole = server.bodies.total()
-    assert server.bodies.most_common(1)[0][1] == 1
+    paid_whole, repeated = server.bodies.total(), server.bodies.total() - len(server.bodies)
+    assert repeated <= 0.02 * paid_whole  # samples at temperature 1 may be asked for with the same words
     server.bodies.clear()
     rng, folder, killed = random.Random(seed), tmp_path / "killed", 0
     while killed < kills:
@@ -109,8 +111,8 @@ def kill_and_resume(server: CountingServer, tmp_path: Path, name: str, kills: in
     assert again["state"] == whole["state"]
     assert again["decisions"] == whole["decisions"]
     twice = server.bodies.total() - len(server.bodies)
-    assert twice <= killed * THREADS
-    assert len(server.bodies) == paid_whole
+    assert twice <= killed * THREADS + repeated
+    assert len(server.bodies) == paid_whole - repeated
 
 
 def test_a_killed_search_goes_on_as_if_nothing_had_happened(server: CountingServer, tmp_path: Path) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from whet.core.flow import Flow
 from whet.errors import ConfigurationError
 from whet.optimize.auto_course import Course
 from whet.optimize.candidate import Candidate
 from whet.optimize.certificate import certify
-from whet.optimize.checks import check_number, check_rows
+from whet.optimize.checks import check_model_inputs, check_number, check_rows
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.proposers.reflect import lm_for_proposals
-from whet.optimize.search import Search
-from whet.optimize.strand import Strand
+from whet.optimize.search import Search, Task
+from whet.optimize.strand import Handle, Strand
 
 __all__ = ["Auto"]
 
@@ -33,8 +34,8 @@ class Auto(Optimizer):
 
     def __init__(
         self,
+        *args: Any,
         metric: Any = None,
-        *,
         max_runs: int = 600,
         max_demos: int = 16,
         prompt_model: Any = None,
@@ -43,9 +44,10 @@ class Auto(Optimizer):
         teacher_settings: Mapping[str, Any] | None = None,
         **common: Any,
     ) -> None:
-        super().__init__(None if metric == "auto" else metric, **_metric_in(common, metric))
-        if "metric" in common:
-            self.metric = common["metric"]
+        given = [arg for arg in args if arg != "auto"]
+        if len(given) > 1 or (given and (metric is not None or isinstance(given[0], str))):
+            raise ConfigurationError(f"`Auto` takes a metric, and everything else by name; got {', '.join(map(repr, args))}.")
+        super().__init__(given[0] if given else metric, **common)
         self.max_runs = max_runs
         self.max_demos = max_demos
         self.prompt_model = prompt_model
@@ -58,12 +60,22 @@ class Auto(Optimizer):
         super().check_arguments()
         check_number("max_runs", self.max_runs, at_least=20)
         check_number("max_demos", self.max_demos, at_least=0)
+        if self.prompt_model is not None and not hasattr(self.prompt_model, "flow"):
+            raise ConfigurationError(f"`prompt_model` must be a `whet.LM`, not {self.prompt_model!r}.")
+
+    def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
+        """The task, after everything about the arguments has been looked at."""
+        if options.get("pinned") is not None:
+            check_model_inputs(student, check_rows("pinned", options["pinned"], at_least=0), "pinned")
+        return (yield from super().checked(student, trainset, teacher, valset, options))
 
     def steps(self, search: Search, *, pinned: Sequence[Any] | None = None) -> Strand[Candidate]:
         """Demos, then rounds of challengers, then the certificate."""
+        pins = list(pinned or ())
         course = Course(search, self, lm_for_proposals(search, self.prompt_model))
+        before = search.scores(search.baseline, pins)
         winner = yield from course.run()
-        winner = yield from self._unharmed(search, course, winner, check_rows("pinned", pinned) if pinned else [])
+        winner = yield from self._unharmed(search, course, winner, pins, before)
         if course.unseen:
             certificate = yield from certify(search, winner, course.unseen)
             search.run.certificate = certificate
@@ -73,11 +85,13 @@ class Auto(Optimizer):
                     winner = search.baseline
         return winner
 
-    def _unharmed(self, search: Search, course: Course, winner: Candidate, pinned: Sequence[Any]) -> Strand[Candidate]:
+    def _unharmed(
+        self, search: Search, course: Course, winner: Candidate, pinned: Sequence[Any], handles: Sequence[Handle]
+    ) -> Strand[Candidate]:
         """The best candidate that does no worse on any of the pinned rows."""
         if not pinned:
             return winner
-        before = yield search.scores(search.baseline, pinned)
+        before = yield list(handles)
         for candidate in [winner, *course.podium]:
             after = yield search.scores(candidate, pinned)
             worse = [i for i, (a, b) in enumerate(zip(after, before, strict=True)) if (a.value or 0.0) < (b.value or 0.0)]
@@ -85,10 +99,3 @@ class Auto(Optimizer):
                 return candidate
             search.decide("refuse", candidate, f"pinned row {worse[0]} got worse")
         return search.baseline
-
-
-def _metric_in(common: dict[str, Any], name: Any) -> dict[str, Any]:
-    """The other arguments, when the first one was this optimizer's name."""
-    if isinstance(name, str) and name != "auto":
-        raise ConfigurationError(f"`metric` is {name!r}; it takes a function.")
-    return {k: v for k, v in common.items() if k != "metric"}

@@ -39,15 +39,29 @@ class Course:
     def __init__(self, search: Search, recipe: Any, model: Any) -> None:
         self.search, self.recipe = search, recipe
         self.rows, self.train, self.unseen = self._split()
-        self.reflect = Reflect(search=search, model=model, perfect=recipe.perfect_score, metric=search.task.metric)
+        self.model = model
+        self.looked = self.started = self.looks = 0
+        self.notes = self._writer()  # what was refused; only read and changed between contests
+        self.merger = self._writer()
+        self.tried: set[str] = set()
         self.contest = Contest(search=search, first=FIRST, more=MORE)
         self.incumbent = search.baseline
         self.podium: list[Candidate] = []
         self.carried: list[Any] = []
-        self.looked = self.started = 0
-        self.planned = 2 * len(self.unseen)
+        self.planned = 2 * len(self.unseen) + search.rollouts
         self.kinds = kinds_up_to(recipe.max_demos)
         self.rng = search.rng("course")
+
+    def _writer(self, notes: Reflect | None = None) -> Reflect:
+        """A writer of its own for each wave of proposals, who knows what is known now: strands side by side share nothing that changes."""
+        search, perfect, looks = self.search, self.recipe.perfect_score, self.looks
+        writer = Reflect(search=search, model=self.model, perfect=perfect, metric=search.task.metric, count=looks * PROPOSALS)
+        writer.blame.turns = looks
+        if notes is not None:
+            writer.refused = {name: list(lines) for name, lines in notes.refused.items()}
+            writer.blame.unanswered = notes.blame.unanswered
+            self.looks += 1
+        return writer
 
     def _split(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Rows to judge by, rows to learn from, and rows that nothing may look at."""
@@ -75,10 +89,10 @@ class Course:
         for row in self.unseen:  # what the certificate compares with can be run whenever a place is free
             self.search.score(self.search.baseline, row, rank=BACKGROUND)
         shown = yield from self._gather()
-        first = self.search.strands.start(self.reflect.propose(self.incumbent, shown, LANES * PROPOSALS))
+        first = self.search.strands.start(self._proposed(self._writer(self.notes), self.incumbent, shown, LANES * PROPOSALS))
         yield from self._race_demos()
-        fresh = yield first
-        yield from self._contests(deque(finished(fresh[i::LANES]) for i in range(LANES)))
+        writer, fresh = yield first
+        yield from self._contests(deque(finished((writer, fresh[i::LANES])) for i in range(LANES)))
         return self.incumbent
 
     def _contests(self, ideas: deque[Handle]) -> Strand[None]:
@@ -87,7 +101,8 @@ class Course:
         barren = 0
         while barren < PATIENCE:
             while ideas and len(under_way) < LANES and self._affordable():
-                fresh = yield ideas.popleft()
+                writer, fresh = yield ideas.popleft()
+                self.notes.blame.unanswered = max(self.notes.blame.unanswered, writer.blame.unanswered)
                 started, looking = self._start(fresh, known=len(ideas))
                 under_way += [started] if started is not None else []
                 ideas += [looking] if looking is not None else []
@@ -96,7 +111,7 @@ class Course:
             outcome = yield under_way.popleft()
             barren = 0 if self._concluded(outcome) else barren + 1
             if not under_way and not ideas and self.left_for_sure() >= self.contest.cost(2) + LOOK:
-                ideas.append(self.search.strands.start(self._look(self.incumbent, self.reflect.memory())))
+                ideas.append(self.search.strands.start(self._look(self.incumbent, self._writer(self.notes))))
         if barren >= PATIENCE:
             self.search.decide("stop", self.incumbent, f"{PATIENCE} contests brought nothing better")
 
@@ -111,7 +126,7 @@ class Course:
     def _start(self, fresh: Sequence[Candidate], known: int) -> tuple[Handle | None, Handle | None]:
         """Start a contest with these ideas and what was carried over; returns its handle, and that of the ideas for the next one."""
         base = self.incumbent
-        makers: list[Any] = [*(self._rebased(c, base) for c in fresh), *self.carried]
+        makers: list[Any] = [*(self._rebased(c, base) for c in fresh if self._is_new(c)), *self.carried]
         self.carried = []
         self.started += 1
         if self.kinds and (self.started % 2 == 0 or len(makers) < 3):
@@ -122,12 +137,19 @@ class Course:
         self.planned += self.contest.cost(len(makers))
         if self.left >= (1 + known) * self.contest.cost(PROPOSALS) + LOOK:
             self.planned += LOOK
-            looking = self.search.strands.start(self._look(base, self.reflect.memory()))
+            looking = self.search.strands.start(self._look(base, self._writer(self.notes)))
         if not makers:
             return None, looking
         shift = SHIFT * self.started % len(self.rows)
         rows = self.rows[shift:] + self.rows[:shift]
         return self.search.strands.start(self.contest.run(base, makers, rows)), looking
+
+    def _is_new(self, candidate: Candidate) -> bool:
+        """Whether nobody proposed these instructions before."""
+        texts = {p.instructions for p in candidate.params.values()} - {p.instructions for p in self.incumbent.params.values()}
+        new = bool(texts - self.tried)
+        self.tried |= texts
+        return new
 
     def _one_of(self, names: list[str]) -> str | None:
         return self.rng.choice(names) if len(names) > 1 else None
@@ -152,7 +174,7 @@ class Course:
         if mean < 0:
             for name, param in candidate.params.items():
                 if param.instructions != base.params[name].instructions:
-                    self.reflect.refuse(name, param.instructions, f"it did worse on the same rows, by {-mean:.2f}")
+                    self.notes.refuse(name, param.instructions, f"it did worse on the same rows, by {-mean:.2f}")
 
     # -- gathering -------------------------------------------------------------------------------------------------------------------------------
 
@@ -181,11 +203,17 @@ class Course:
         self.looked += count
         return rows
 
-    def _look(self, candidate: Candidate, earlier: dict[str, str]) -> Strand[list[Candidate]]:
+    def _look(self, candidate: Candidate, writer: Reflect) -> Strand[tuple[Reflect, list[Candidate]]]:
         """New instructions from a candidate's failures on further training rows."""
         rows = self._next_rows(LOOK)
         results = yield self.search.scores(candidate, rows, steps=True)
-        return (yield from self.reflect.propose(candidate, list(zip(rows, results, strict=True)), PROPOSALS, earlier=earlier))
+        return (yield from self._proposed(writer, candidate, list(zip(rows, results, strict=True)), PROPOSALS))
+
+    def _proposed(
+        self, writer: Reflect, candidate: Candidate, shown: list[tuple[Any, Result]], number: int
+    ) -> Strand[tuple[Reflect, list[Candidate]]]:
+        made = yield from writer.propose(candidate, shown, number)
+        return writer, made
 
     # -- demos -----------------------------------------------------------------------------------------------------------------------------------
 
@@ -242,6 +270,6 @@ class Course:
                 continue
             if now.instructions == was.instructions:
                 params[name] = params.get(name, now).evolve(instructions=param.instructions)
-            elif (merged := (yield from self.reflect.merge(new, name, param.instructions))) is not None:
+            elif (merged := (yield from self.merger.merge(new, name, param.instructions))) is not None:
                 params[name] = params.get(name, now).evolve(instructions=merged.params[name].instructions)
         return new.evolve(params, f"merged with {candidate.note}", parents=[candidate]) if params else None

@@ -1,0 +1,129 @@
+"""Learning from rewards and from preferences: the trained program earns more, its prompts hold no demos, and a run resumes for free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+import whet
+from whet.core.flow import start_thread
+from whet.errors import ConfigurationError
+from whet.optimize.grpo import GRPO
+from whet.optimize.leret import LeReT
+from whet.train import Job
+
+WORDS = {"red": "blood rose fire brick".split(), "blue": "sea sky ink whale".split(), "green": "grass leaf frog moss".split()}
+ROWS = [
+    whet.Example(thing=f"{word} number {i}", colour=colour).with_inputs("thing")
+    for i in range(2)
+    for colour, words in WORDS.items()
+    for word in words
+]
+SIGNATURE = whet.Signature("thing -> colour").with_updated_fields("colour", type_=Literal["red", "blue", "green"])
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHET_HOME", str(tmp_path / "home"))
+
+
+def right(example: Any, prediction: Any, trace: Any = None) -> bool:
+    return bool(example.colour == prediction.colour)
+
+
+def score(program: Any) -> float:
+    return sum(right(row, program(thing=row.thing)) for row in ROWS) / len(ROWS)
+
+
+def test_rewards_alone_make_the_program_better(tmp_path: Path) -> None:
+    def compiled() -> Any:
+        recipe = GRPO(right, num_train_steps=5, rows_per_step=30, group_size=6, num_threads=2, run_dir=tmp_path / "run")
+        return recipe.compile(whet.Predict(SIGNATURE), trainset=ROWS)
+
+    with whet.context(lm=whet.LM("embedded")):
+        before, program = score(whet.Predict(SIGNATURE)), compiled()
+        assert score(program) > before + 0.3
+        again = compiled()
+    assert again.lm.model == program.lm.model and again.run.spend.calls == program.run.spend.calls
+    curve = [value for _, value, _ in program.run.curve]
+    assert curve == sorted(curve) and len(program.run.trials) >= 3
+
+
+class Preferring:
+    """A trainer that only looks."""
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
+
+    def train(self, data: Any, config: Any) -> Job:
+        self.given.append((data, config))
+        job = Job(config.lm, data)
+        start_thread(job, lambda: config.lm.copy(model="embedded"))
+        return job
+
+
+def test_different_demos_explore_and_the_pairs_hold_none() -> None:
+    trainer = Preferring()
+    with whet.context(lm=whet.LM("embedded")):
+        LeReT(right, iterations=1, demo_sets=3, trainer=trainer, num_threads=2).compile(whet.Predict(SIGNATURE), trainset=ROWS)
+    ((data, config),) = trainer.given
+    assert data.kind == "preference" and config.method == "ipo"
+    for pair in data.rows:
+        assert [message["role"] for message in pair.prompt] == ["system", "user"]
+        assert pair.chosen_reward > pair.rejected_reward and pair.chosen != pair.rejected
+
+
+def test_preferences_make_the_program_better_without_demos() -> None:
+    student = whet.Predict(SIGNATURE)
+    with whet.context(lm=whet.LM("embedded")):
+        before = score(student)
+        program = LeReT(right, iterations=2, demo_sets=3, num_threads=2).compile(student, trainset=ROWS)
+        assert score(program) > before + 0.2
+    assert program.demos == [] and program.lm.model.startswith("embedded:")
+
+
+class Hops(whet.Module):
+    """Two choices, each rated by itself."""
+
+    def __init__(self) -> None:
+        self.first = whet.Predict(SIGNATURE)
+        self.second = whet.Predict(SIGNATURE)
+
+    def forward(self, thing: str) -> Any:
+        self.first(thing=thing)
+        return self.second(thing=f"again {thing}")
+
+
+def test_each_step_is_rated_by_itself() -> None:
+    trainer = Preferring()
+
+    def only_first(example: Any, step: Any, prediction: Any) -> float:
+        return float(step.name == "first" and step.prediction.colour == example.colour)
+
+    with whet.context(lm=whet.LM("embedded")):
+        LeReT(right, step_reward=only_first, iterations=1, trainer=trainer, num_threads=2).compile(Hops(), trainset=ROWS[:8])
+    assert {pair.predictor for data, _ in trainer.given for pair in data.rows} == {"first"}
+
+
+def test_where_all_earn_the_same_nothing_is_trained() -> None:
+    trainer = Preferring()
+    with whet.context(lm=whet.LM("embedded")):
+        program = GRPO(lambda x, y, trace=None: 1.0, num_train_steps=2, trainer=trainer).compile(whet.Predict(SIGNATURE), trainset=ROWS[:4])
+    assert trainer.given == [] and sum(d.kind == "skip" for d in program.run.decisions) == 2
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (lambda: GRPO(right, group_size=1), "group_size"),
+        (lambda: GRPO(right, temperature=0), "temperature"),
+        (lambda: LeReT(right, method="sft"), "'ipo' or 'dpo'"),
+        (lambda: LeReT(right, demo_sets=0), "demo_sets"),
+        (lambda: GRPO(None), "needs a metric"),
+    ],
+)
+def test_what_cannot_work_is_said_first(recipe: Any, message: str) -> None:
+    with whet.context(lm=whet.LM("embedded")), pytest.raises(ConfigurationError, match=message):
+        recipe().compile(whet.Predict(SIGNATURE), trainset=ROWS)
