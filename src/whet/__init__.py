@@ -38,7 +38,9 @@ if TYPE_CHECKING:
         cache as cache,
     )
     from whet.compat.logs import (
+        disable_litellm_logging as disable_litellm_logging,
         disable_logging as disable_logging,
+        enable_litellm_logging as enable_litellm_logging,
         enable_logging as enable_logging,
     )
     from whet.compat.names import (
@@ -516,7 +518,9 @@ _HOMES: dict[str, str] = {
     "configure_cache": "whet.lm.configure_cache",
     "context": "whet.core.context",
     "cot": "whet.modules.function_program",
+    "disable_litellm_logging": "whet.compat.logs",
     "disable_logging": "whet.compat.logs",
+    "enable_litellm_logging": "whet.compat.logs",
     "enable_logging": "whet.compat.logs",
     "ensure_signature": "whet.core.signature",
     "explain_cache": "whet.lm.cache",
@@ -541,7 +545,7 @@ _HOMES: dict[str, str] = {
 
 _PACKAGES = frozenset({"adapters", "datasets", "errors", "evaluate", "optimize", "streaming", "testing"})
 # Where programs written for DSPy look (`whet.compat.paths`).
-_OLD_PACKAGES = frozenset({"clients", "experimental", "predict", "primitives", "retrievers", "signatures", "teleprompt", "utils"})
+_OLD_PACKAGES = frozenset({"clients", "dsp", "experimental", "predict", "primitives", "retrievers", "signatures", "teleprompt", "utils"})
 serve_old_paths()
 
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll] - one table, not two

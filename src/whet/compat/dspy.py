@@ -40,7 +40,7 @@ def uninstall() -> None:
     """Undo `install()`; programs that have imported the alias keep what they have."""
     if DspyAlias in sys.meta_path:
         sys.meta_path.remove(DspyAlias)
-    for name in [n for n in sys.modules if n == "dspy" or n.startswith("dspy.")]:
+    for name in [n for n in sys.modules if n.partition(".")[0] in ("dspy", "dsp")]:
         del sys.modules[name]
 
 

@@ -62,12 +62,12 @@ class OldPaths:
 
 
 class DspyAlias:
-    """A finder that answers `dspy` and everything below it with whet's own modules."""
+    """A finder that answers `dspy`, and `dsp` as older programs say, and everything below them with whet's own modules."""
 
     @staticmethod
     def find_spec(fullname: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
-        """A spec for `dspy` and `dspy.*`, `None` for anything else."""
-        if fullname != "dspy" and not fullname.startswith("dspy."):
+        """A spec for `dspy`, `dsp` and what is below them, `None` for anything else."""
+        if fullname.partition(".")[0] not in ("dspy", "dsp"):
             return None
         return _Spec(fullname, DspyAlias, is_package=True)
 
@@ -80,7 +80,7 @@ class DspyAlias:
         """Put whet's module in the place of the one just made."""
         name = module.__name__
         try:
-            sys.modules[name] = import_module("whet" + name.removeprefix("dspy"))
+            sys.modules[name] = import_module("whet" + name.removeprefix("dspy") if name.startswith("dspy") else f"whet.{name}")
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 f"No module named {name!r}: whet has nothing at this path. docs/migration.md says where things are.", name=name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-__all__ = ["disable_logging", "enable_logging"]
+__all__ = ["disable_litellm_logging", "disable_logging", "enable_litellm_logging", "enable_logging"]
 
 
 class _Shown(logging.StreamHandler[Any]):
@@ -28,3 +28,13 @@ def disable_logging() -> None:
     logger.setLevel(logging.CRITICAL + 1)
     for handler in [h for h in logger.handlers if isinstance(h, _Shown)]:
         logger.removeHandler(handler)
+
+
+def enable_litellm_logging() -> None:
+    """Show the log records of LiteLLM, for programs that use `whet.lm.lite`; the clients of whet's own log under `whet`."""
+    logging.getLogger("LiteLLM").setLevel(logging.DEBUG)
+
+
+def disable_litellm_logging() -> None:
+    """Show no log records of LiteLLM below errors."""
+    logging.getLogger("LiteLLM").setLevel(logging.ERROR)

@@ -15,7 +15,7 @@ _EXTRA: Final = {
     "clients": "whet.compat.cache: Cache",
     "clients.cache": "whet.compat.cache: Cache request_cache",
     "clients.provider": "whet.lm.provider: Provider ReinforceJob TrainingJob",
-    "dsp.utils": "whet.evaluate.metrics: EM F1 HotPotF1 normalize_text",
+    "dsp.utils": "whet.evaluate.metrics: EM F1 HotPotF1 normalize_text; whet.compat.names: deduplicate",
     "dsp.utils.settings": "whet.core.context: settings",
     "experimental": "whet.core.types.document: Citations Document",
     "evaluate.auto_evaluation": "whet.evaluate.judges: CompleteAndGrounded SemanticF1",
@@ -27,7 +27,9 @@ _EXTRA: Final = {
     "streaming.messages": "whet.streaming: StatusMessage StatusMessageProvider StreamResponse",
     "streaming.streamify": "whet.streaming: apply_sync_streaming streamify streaming_response",
     "streaming.streaming_listener": "whet.streaming: StreamListener",
-    "teleprompt": "whet.compat.teleprompt: BayesianSignatureOptimizer Teleprompter",
+    "teleprompt": "whet.compat.teleprompt: BayesianSignatureOptimizer SignatureOptimizer Teleprompter",
+    "teleprompt.bootstrap_trace": "whet.compat.trace_data: FailedPrediction",
+    "teleprompt.signature_opt": "whet.compat.teleprompt: SignatureOptimizer",
     "teleprompt.signature_opt_bayesian": "whet.compat.teleprompt: BayesianSignatureOptimizer",
     "teleprompt.teleprompt": "whet.compat.teleprompt: Teleprompter",
     "utils": (
@@ -39,7 +41,7 @@ _EXTRA: Final = {
     "utils.callback": "whet.core.events: ACTIVE_CALL_ID BaseCallback with_callbacks",
     "utils.dummies": "whet.compat.dummies: DummyLM DummyVectorizer dummy_rm",
     "utils.exceptions": "whet.compat.failure: format_error_for_lm",
-    "utils.logging_utils": "whet.compat.logs: disable_logging enable_logging",
+    "utils.logging_utils": "whet.compat.logs: disable_litellm_logging disable_logging enable_litellm_logging enable_logging",
     "utils.parallelizer": "whet.compat.parallelizer: ParallelExecutor",
     "utils.saving": "whet.compat.saving: load",
     "utils.unbatchify": "whet.core.unbatchify: Unbatchify",
@@ -58,14 +60,14 @@ _OLD: Final = {
     "experimental": "",
     "predict": (
         "aggregation avatar best_of_n chain_of_thought chain_of_thought_with_hint code_act knn multi_chain_comparison parallel parameter "
-        "predict program_of_thought react refine rlm"
+        "predict program_of_thought react react_v2 refine rlm"
     ),
-    "primitives": "assertions code_interpreter example module prediction program python_interpreter",
+    "primitives": ("assertions base_module code_interpreter example module prediction program python_interpreter sandbox_serializable"),
     "retrievers": "embeddings retrieve",
     "signatures": "field signature",
     "streaming": "messages streamify streaming_listener",
     "teleprompt": (
-        "avatar_optimizer bettertogether bootstrap bootstrap_finetune bootstrap_trace copro_optimizer ensemble gepa infer_rules "
+        "avatar_optimizer bettertogether bootstrap bootstrap_finetune bootstrap_trace copro_optimizer ensemble gepa grpo infer_rules "
         "knn_fewshot mipro_optimizer_v2 random_search signature_opt signature_opt_bayesian simba teleprompt teleprompt_optuna vanilla"
     ),
     "teleprompt.gepa": "gepa",

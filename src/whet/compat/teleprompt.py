@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
+from whet.optimize.copro import COPRO
 from whet.optimize.optimizer import Optimizer
 
-__all__ = ["BayesianSignatureOptimizer", "Teleprompter"]
+__all__ = ["BayesianSignatureOptimizer", "SignatureOptimizer", "Teleprompter"]
 
 Teleprompter = Optimizer
+SignatureOptimizer = COPRO
 
 
 class BayesianSignatureOptimizer(Optimizer):
