@@ -14,7 +14,7 @@ from whet.core.schema.record import Record
 from whet.core.schema.union import UnionOf
 from whet.errors import SchemaError
 
-__all__ = ["Misshapen", "element", "escape", "is_nested", "read_element", "skeleton", "unescape"]
+__all__ = ["Misshapen", "element", "escape", "is_nested", "read_element", "shape_of", "skeleton", "unescape"]
 
 _TAG: Final = re.compile(r"<(/?)([^\W\d][\w.-]*)((?:\s[^<>]*)?)>")
 _KEY: Final = re.compile(r"""\skey\s*=\s*(?:"([^"]*)"|'([^']*)')""")
@@ -74,10 +74,11 @@ def _entity(found: re.Match[str]) -> str:
 
 def is_nested(schema: Schema) -> bool:
     """Whether values of a type are written as elements: lists, mappings, records, and those that may be None."""
-    return isinstance(_shape(schema), (ListOf, TupleOf, DictOf, Record))
+    return isinstance(shape_of(schema), (ListOf, TupleOf, DictOf, Record))
 
 
-def _shape(schema: Schema) -> Schema:
+def shape_of(schema: Schema) -> Schema:
+    """The schema without bounds, and without None, around it."""
     while True:
         if isinstance(schema, Bounded):
             schema = schema.inner
@@ -101,7 +102,7 @@ def element(name: str, schema: Schema, value: Any) -> str:
 
 def content(schema: Schema, value: Any) -> str:
     """What stands inside the element of a value."""
-    shape = _shape(schema)
+    shape = shape_of(schema)
     parts = _parts(shape, value)
     if parts is None:
         return escape(schema.render(value))
@@ -128,7 +129,7 @@ def _parts(shape: Schema, value: Any) -> list[tuple[str, Schema, Any]] | None:
 
 def skeleton(name: str, schema: Schema, seen: tuple[Schema, ...] = ()) -> str:
     """The elements of a type without values, for the prompt: `<order><id>...</id></order>`; a type inside itself is `...`."""
-    return f"<{name}>{_inside(_shape(schema), seen)}</{name}>"
+    return f"<{name}>{_inside(shape_of(schema), seen)}</{name}>"
 
 
 def _inside(shape: Schema, seen: tuple[Schema, ...]) -> str:
@@ -140,7 +141,7 @@ def _inside(shape: Schema, seen: tuple[Schema, ...]) -> str:
     if isinstance(shape, ListOf):
         return skeleton("item", shape.item, seen)
     if isinstance(shape, DictOf):
-        return f'<entry key="...">{_inside(_shape(shape.value), seen)}</entry>'
+        return f'<entry key="...">{_inside(shape_of(shape.value), seen)}</entry>'
     if isinstance(shape, Record):
         return "".join(skeleton(field.name, field.schema, seen) for field in shape.fields.values())
     return "..."
@@ -197,7 +198,7 @@ def read_element(schema: Schema, child: Child, repairs: list[str], depth: int = 
     """The value in an element, as far as the type tells; `schema.coerce` makes it typed. Raises `SchemaError` and `Misshapen`."""
     if depth > _DEEPEST:
         raise Misshapen("the elements are nested too deeply")
-    shape = _shape(schema)
+    shape = shape_of(schema)
     if schema.is_text or not isinstance(shape, (ListOf, TupleOf, DictOf, Record)):
         return _leaf(schema, shape, child, repairs, depth)
     if child.empty and schema.nullable:
@@ -264,7 +265,7 @@ def _read_record(shape: Any, inner: list[Child], read: Callable[[Schema, Child],
         field = shape._known.get(name)
         if field is None:
             found[name] = unescape(group[0].inner.strip())
-        elif len(group) > 1 and isinstance(listing := _shape(field.schema), ListOf):
+        elif len(group) > 1 and isinstance(listing := shape_of(field.schema), ListOf):
             found[name] = [read(listing.item, one) for one in group]
         else:
             found[name] = read(field.schema, group[0])

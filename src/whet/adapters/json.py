@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from whet.adapters.chat import ChatAdapter, short_type
-from whet.adapters.reading import Reading
+from whet.adapters.reading import Reading, whole_reader
 from whet.adapters.scanner import ObjectScanner, Scanner
 from whet.core.exchange import Capabilities, Choice
 from whet.core.schema import read_object, strict_schema
@@ -15,25 +15,6 @@ from whet.core.signature import Signature
 from whet.errors import SchemaError
 
 __all__ = ["JSONAdapter"]
-
-
-def whole_reader(signature: Signature) -> Any:
-    """pydantic's compiled reader of a clean answer, where models are among the outputs and it reads every field as we do; else None."""
-    schemas = [f.schema for f in signature.output_fields.values()]
-    if not any(getattr(schema, "validator", None) is not None for schema in schemas):
-        return None
-    if not all(part.pydantic_reads for schema in schemas for part in schema.family()):
-        return None
-    from pydantic import TypeAdapter  # noqa: PLC0415 - slow to import, and pydantic's models are here already
-    from pydantic.errors import PydanticUserError  # noqa: PLC0415 - as above
-    from typing_extensions import TypedDict  # noqa: PLC0415 - comes with pydantic
-
-    try:
-        make: Any = TypedDict
-        return TypeAdapter(make("Answer", {f.name: f.annotation for f in signature.output_fields.values()})).validator
-    except (PydanticUserError, NameError, TypeError):
-        return None
-
 
 # Where any of these is known, the list of a model's parameters is known.
 _NAMED = frozenset({"temperature", "max_tokens", "max_completion_tokens", "stop", "tools"})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from whet.adapters.plan import Plan
     from whet.adapters.scanner import Scanner
 
-__all__ = ["Reader", "Reading"]
+__all__ = ["Reader", "Reading", "whole_reader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +165,21 @@ class Reader:
         if kind is TruncatedError:
             message = f"The answer was cut off at the token limit. {message}"
         return kind(type(self).__name__, signature, choice.text, message, parsed, finish_reason=choice.finish_reason, **details)
+
+
+def whole_reader(signature: Signature) -> Any:
+    """pydantic's compiled reader of a clean answer, where models are among the outputs and it reads every field as we do; else None."""
+    schemas = [f.schema for f in signature.output_fields.values()]
+    if not any(getattr(schema, "validator", None) is not None for schema in schemas):
+        return None
+    if not all(part.pydantic_reads for schema in schemas for part in schema.family()):
+        return None
+    from pydantic import TypeAdapter  # noqa: PLC0415 - slow to import, and pydantic's models are here already
+    from pydantic.errors import PydanticUserError  # noqa: PLC0415 - as above
+    from typing_extensions import TypedDict  # noqa: PLC0415 - comes with pydantic
+
+    try:
+        make: Any = TypedDict
+        return TypeAdapter(make("Answer", {f.name: f.annotation for f in signature.output_fields.values()})).validator
+    except (PydanticUserError, NameError, TypeError):
+        return None

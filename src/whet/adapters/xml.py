@@ -9,8 +9,10 @@ from typing import Any
 from whet.adapters.base import Adapter
 from whet.adapters.chat import short_type, shown_output
 from whet.adapters.elements import Child, Misshapen, content, escape, is_nested, read_element, skeleton, unescape
+from whet.adapters.reading import Reading, whole_reader
 from whet.adapters.scanner import ElementScanner, Scanner
 from whet.adapters.style import filled
+from whet.adapters.tidy import TidyReader
 from whet.core.exchange import Choice
 from whet.core.field import Field
 from whet.core.signature import Signature
@@ -73,6 +75,14 @@ class XMLAdapter(Adapter):
                 inner = escape(shown_output(signature, outputs, name, render, missing_field_message))
             blocks.append(f"<{name}>\n{inner}\n</{name}>")
         return "\n\n".join(blocks)
+
+    def _read_text(self, signature: Signature, choice: Choice) -> Reading:
+        kept = self.plan(signature).kept
+        tidy = kept["tidy"] if "tidy" in kept else kept.setdefault("tidy", TidyReader(signature, whole_reader(signature)))
+        try:
+            return Reading(tidy.read(choice.text or ""))
+        except Exception:  # noqa: BLE001 - whatever it or a user's validator says, the careful reading says it better
+            return super()._read_text(signature, choice)
 
     def split(self, signature: Signature, choice: Choice, repairs: list[str]) -> Mapping[str, Any]:
         """What stands between the tags of each output; the first element of a name counts."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from whet.core.records import Example
 from whet.core.schema import schema_of
 from whet.core.signature import Signature
+from whet.core.types.blob import SHELF, blobs_in
 from whet.errors import ConfigurationError, SchemaError, StateError
 from whet.lm.lm import LM
 
@@ -71,7 +72,7 @@ def _demo_state(signature: Signature, demo: Mapping[str, Any]) -> dict[str, Any]
 
 
 def save(program: Module, path: Any, save_program: bool = False) -> None:
-    """Write a program's state to a `.json` file, all of it or nothing."""
+    """Write a program's state to a `.json` file, all of it or nothing; media in demos go into a `.media` folder beside it."""
     target = Path(path)
     if save_program or target.suffix != ".json":
         raise ConfigurationError(
@@ -92,6 +93,13 @@ def save(program: Module, path: Any, save_program: bool = False) -> None:
     except (TypeError, ValueError) as error:
         raise StateError(f"The program's state cannot be written as JSON: {error}") from error
     write_atomically(target, text + "\n")
+    demos = [demo for predictor in _all_predictors(program).values() for demo in predictor.demos]
+    SHELF.save((blob for demo in demos for blob in blobs_in(demo)), _media_folder(target))
+
+
+def _media_folder(path: Path) -> Path:
+    """Where the bytes of images and files in demos are kept: beside the program, named by their hashes."""
+    return path.with_suffix(".media")
 
 
 def write_atomically(target: Path, text: str) -> None:
@@ -137,6 +145,7 @@ def load_into(program: Module, path: Any, *, force: bool = False) -> None:
         raise StateError(f"{str(source)!r} is no JSON file: {error}") from error
     if not isinstance(state, dict):
         raise StateError(f"{str(source)!r} holds no saved program.")
+    SHELF.open(_media_folder(source))
     _compare_versions(state.get("metadata", {}).get("dependency_versions", {}))
     if state.get("format") == FORMAT and state.get("version") != VERSION:
         raise StateError(

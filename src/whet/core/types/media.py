@@ -177,6 +177,8 @@ def download(url: str, *, verify: bool = True, timeout: float | None = 30.0) -> 
             data = answer.read(_LARGEST + 1)
             kind = answer.headers.get_content_type() if answer.headers.get("content-type") else ""
     except (OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise InputError(f"{url[:80]!r} could not be downloaded: {error}") from error
     if len(data) > _LARGEST:
         raise InputError(f"{url[:80]!r} holds more than {_LARGEST // 1_000_000} MB.")
