@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 import whet
 from whet.errors import WhetError
@@ -119,3 +121,49 @@ def test_on_a_scripted_model(name: str) -> None:
     first = outcome(name, "sync", scripted())
     assert outcome(name, "async", scripted()) == first
     assert any(number in first[0] for number in ("42", "43")), first[0]
+
+
+ANYTHING = st.one_of(
+    st.text(max_size=40),
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "reasoning",
+                "answer",
+                "better",
+                "result",
+                "code",
+                "generated_code",
+                "finished",
+                "next_tool_name",
+                "next_tool_args",
+                "tool_calls",
+            ]
+        ),
+        st.one_of(st.none(), st.integers(-5, 50), st.text(max_size=12), st.just({"answer": "x"}), st.just([{"name": "add"}])),
+        max_size=5,
+    ),
+    st.sampled_from(
+        [
+            whet.LMServerError("down"),
+            whet.ContextWindowExceededError("m"),
+            whet.Choice(text=None),
+            whet.Choice(text="", finish_reason="length"),
+        ]
+    ),
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(script=st.lists(ANYTHING, max_size=6))
+def test_whatever_a_model_says_only_our_errors_come_out(name: str, script: list[Any]) -> None:
+    logger = logging.getLogger("whet")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        first = outcome(name, "sync", ScriptedLM(list(script)))
+        if name != "Ensemble":  # which of its programs asks first is a matter of chance
+            assert outcome(name, "async", ScriptedLM(list(script))) == first
+    finally:
+        logger.setLevel(before)

@@ -298,6 +298,19 @@ def test_save_and_load_with_trajectories_in_demos(tmp_path: Any) -> None:
     assert lm.requests[0].messages == same.requests[0].messages
 
 
+@pytest.mark.parametrize("native", [None, False])
+def test_an_agent_learns_on_the_embedded_model(native: bool | None, tmp_path: Any) -> None:
+    rows = [whet.Example(question=f"What is {a} + {b}?", answer=a + b).with_inputs("question") for a, b in ((1, 2), (3, 4), (5, 6))]
+    with whet.context(lm=whet.LM("embedded")):
+        recipe = whet.BootstrapFewShot(metric=lambda e, p, trace=None: e.answer == p.answer, max_bootstrapped_demos=2, max_labeled_demos=0)
+        made = recipe.compile(ReAct("question -> answer: int", [add], native=native), trainset=rows)
+        assert len(made.react.demos) == 2
+        made.save(tmp_path / "agent.json")
+        other = ReAct("question -> answer: int", [add], native=native)
+        other.load(tmp_path / "agent.json")
+        assert whet.Evaluate(devset=rows, metric=lambda e, p: e.answer == p.answer)(other).score == 100.0
+
+
 def test_budgets_stop_an_agent_with_its_trajectory() -> None:
     def pay() -> None:
         raise BudgetExceeded("used up")
@@ -409,3 +422,24 @@ def test_a_trajectory_survives_its_dict() -> None:
 def test_an_unreadable_last_answer_is_a_parse_error() -> None:
     with pytest.raises(AdapterParseError):
         run(ReAct("question -> answer: int", [add], max_iters=1), ScriptedLM(["?"] * 9), question="q")
+
+
+@WORLDS
+def test_its_parts_can_be_replaced_by_functions(world: str) -> None:
+    program = ReAct("question -> answer", [add])
+    turns: list[Any] = []
+
+    def react(**inputs: Any) -> Any:
+        turns.append(inputs)
+        if len(turns) == 3:
+            raise ContextWindowExceededError("m")
+        return whet.Prediction(
+            next_thought="t",
+            next_tool_name="add" if len(turns) < 4 else "finish",
+            next_tool_args={"x": 1, "y": 1} if len(turns) < 4 else {},
+        )
+
+    program.react = react  # type: ignore[assignment]
+    program.extract = lambda **inputs: whet.Prediction(answer="final")  # type: ignore[assignment]
+    result = run(program, None, world, question="q")
+    assert result.answer == "final" and "thought_0" not in result.trajectory and "thought_2" in result.trajectory

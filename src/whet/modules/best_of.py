@@ -14,6 +14,7 @@ from whet.core.records import Prediction, Score
 from whet.core.replay import Failure
 from whet.core.trace import Step, Trace
 from whet.errors import AssertionFailed, BudgetExceeded, ConfigurationError
+from whet.modules.calling import called
 from whet.modules.check import Check
 from whet.modules.module import Module
 from whet.modules.tree import leaves_of
@@ -106,7 +107,7 @@ class Sampling:
         run, steps = Run(), Trace()
         try:
             with context(trace=steps):
-                run.prediction = yield from _called(program, self.args, dict(self.inputs))
+                run.prediction = yield from called(program, self.args, dict(self.inputs))
             run.score = yield from self._score(run.prediction)
         except BudgetExceeded:
             raise
@@ -172,9 +173,3 @@ class Sampling:
 def hinted(signature: Any, hint: str) -> Any:
     """The signature with the hint as a further input that is there already."""
     return signature.append("hint_", InputField(desc="advice from an earlier run that was not good enough", default=hint), str)
-
-
-def _called(program: Any, args: tuple[Any, ...], inputs: dict[str, Any]) -> Flow[Any]:
-    if isinstance(program, Module) and type(program).__call__ is Module.__call__:
-        return (yield from program.run_flow(args, inputs))
-    return (yield Invoke(program, args, inputs, twin=getattr(program, "acall", None)))

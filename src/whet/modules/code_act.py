@@ -14,6 +14,7 @@ from whet.core.records import Prediction
 from whet.core.signature import Signature
 from whet.errors import AdapterParseError, CodeExecutionError, ConfigurationError, ContextWindowExceededError
 from whet.modules.answering import Answering, P, R
+from whet.modules.calling import called
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, output_text, taken_interpreter
 from whet.modules.predict import Predict, _signature_of
@@ -126,7 +127,7 @@ class CodeAct(Answering[P, R]):
         for truncations_left in range(TRUNCATIONS, -1, -1):
             try:
                 shown = "\n".join(f"{key}: {framed(value)}" for key, value in trajectory.items())
-                return (yield from module.run_flow((), {**inputs, "trajectory": shown}))
+                return (yield from called(module, (), {**inputs, "trajectory": shown}))
             except ContextWindowExceededError:
                 if not truncations_left or len(trajectory) < 3:
                     raise

@@ -18,6 +18,7 @@ from whet.core.types.tools import ToolCalls
 from whet.errors import AdapterParseError, ConfigurationError, ContextWindowExceededError, InputError, SchemaError, WhetError
 from whet.modules import react_prompt
 from whet.modules.answering import Answering, P, R
+from whet.modules.calling import called
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.native_tools import NativeTools
 from whet.modules.predict import Predict, _signature_of
@@ -201,7 +202,7 @@ class ReAct(Answering[P, R]):
     def _asked(self, module: Any, work: Work) -> Flow[Any]:
         for truncations_left in range(TRUNCATIONS, -1, -1):
             try:
-                return (yield from module.run_flow((), {**work.inputs, "trajectory": work.trajectory.copy()}))
+                return (yield from called(module, (), {**work.inputs, "trajectory": work.trajectory.copy()}))
             except ContextWindowExceededError:
                 if self.context_policy == "error" or not truncations_left or len(work.trajectory) < 2:
                     raise

@@ -13,9 +13,10 @@ from whet.core.flow import Flow
 from whet.core.records import Prediction
 from whet.core.schema import type_name
 from whet.core.signature import Signature
-from whet.errors import AdapterParseError, CodeExecutionError, ConfigurationError, ContextWindowExceededError, SchemaError
+from whet.errors import AdapterParseError, CodeExecutionError, ConfigurationError, ContextWindowExceededError, SchemaError, WhetError
 from whet.modules import rlm_prompt
 from whet.modules.answering import Answering, P, R
+from whet.modules.calling import called
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, taken_interpreter
 from whet.modules.predict import Predict, _signature_of, checked_inputs
 from whet.modules.rlm_tools import RESERVED, Queries, injected, user_tools
@@ -107,6 +108,14 @@ class RLM(Answering[P, R]):
             queries=Queries(self.sub_lm, self.max_llm_calls),
             deadline=None if self.max_seconds is None else time.monotonic() + self.max_seconds,
         )
+        try:
+            return (yield from self._run(session, own, factory))
+        except WhetError as error:
+            # What was done is not lost with the error.
+            error.trajectory = session.entries  # type: ignore[attr-defined]
+            raise
+
+    def _run(self, session: Session, own: Any, factory: Callable[[], Any]) -> Flow[Prediction]:
         with interpreter_for(own, factory) as interpreter, injected(interpreter, self._functions(session), self._fields()):
             stop = yield from self._turns(interpreter, session)
         if session.outputs is None:
@@ -187,7 +196,7 @@ class RLM(Answering[P, R]):
                 **more,
             }
             try:
-                return (yield from module.run_flow((), shown))
+                return (yield from called(module, (), shown))
             except ContextWindowExceededError:
                 if session.hidden + 1 >= len(session.entries):
                     raise

@@ -138,6 +138,9 @@ class Trajectory(FieldType):
     def __len__(self) -> int:
         return len(self.turns)
 
+    def __repr__(self) -> str:
+        return f"Trajectory({self.as_dict()})"
+
 
 def _turn_of(kept: Mapping[str, Any], number: int) -> Turn:
     args = kept.get(f"tool_args_{number}")
