@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from whet import errors
+import whet.errors as errors
 from whet.core.context import context, current
 from whet.core.exchange import Request, Response, StreamEvent
 from whet.core.flow import Flow
