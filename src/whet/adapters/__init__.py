@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ def __getattr__(name: str) -> object:
         return Style
     if name not in __all__ and name not in _TYPES:
         raise AttributeError(f"module 'whet.adapters' has no attribute {name!r}")
-    import whet  # noqa: PLC0415 - the root knows where each adapter lives
-
-    found: object = getattr(whet, name)
+    # The root, which is always there before its parts, knows where each adapter lives.
+    found: object = getattr(sys.modules["whet"], name)
     return found
