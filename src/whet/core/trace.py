@@ -54,7 +54,10 @@ def as_given(values: Mapping[str, Any]) -> dict[str, Any]:
     >>> kept
     {'facts': ['one']}
     """
-    return {name: _copied(value) for name, value in values.items()}
+    return {name: _copied(value) if type(value) in _GROWING else value for name, value in values.items()}
+
+
+_GROWING = frozenset({list, dict, set})
 
 
 def _copied(value: Any) -> Any:

@@ -136,7 +136,7 @@ class Predict(Answering[P, R]):
         prediction: Prediction = yield from self._ask(settings, lm, signature, demos, inputs, options)
         self._trace(settings, inputs, prediction, time.perf_counter() - started)
         if noted is not None:
-            noted[0].note(Record(self, noted[1], prediction))
+            noted[0].note(Record(self, as_given(noted[1]), prediction))
         return prediction
 
     def _take_special(self, kwargs: dict[str, Any]) -> dict[str, Any]:
