@@ -221,3 +221,36 @@ def test_settings_are_no_obstacle() -> None:
     with whet.context(lm=lm, track_usage=True, callbacks=[whet.BaseCallback()]):
         result = Two()(question="q?")
     assert result.get_lm_usage()["scripted"]["total_tokens"] > 0
+
+
+def test_an_async_forward_with_parts_side_by_side() -> None:
+    class Both(whet.Module):
+        def __init__(self) -> None:
+            self.left, self.right = whet.Predict("x -> size: int"), whet.Predict("x -> size: int")
+
+        async def aforward(self, x: str) -> int:
+            a, b = await asyncio.gather(self.left.acall(x=x), self.right.acall(x=x + "!"))
+            Assert(a.size > 0, "left must be positive", on=self.left)
+            Assert(b.size > 0, "right must be positive", on=b)
+            return int(a.size + b.size)
+
+    def script(request: Any) -> Any:
+        text = request.messages[-1].text
+        return {"size": 5 if "feedback" in text else -1}
+
+    lm = ScriptedLM(script)
+    with whet.context(lm=lm):
+        assert asyncio.run(Both().acall(x="a")) == 10 and lm.calls == 4
+        assert Both()(x="a") == 10 and lm.calls == 8
+
+
+def test_the_replayed_trace_is_what_an_optimizer_learns_from() -> None:
+    rows = [whet.Example(question="q", answer="yes").with_inputs("question")]
+    lm = ScriptedLM([LONG, GOOD, answers(answer="yes")])
+    with whet.context(lm=lm):
+        made = whet.BootstrapFewShot(metric=lambda e, p: e.answer == p.answer, max_labeled_demos=0).compile(Two(), trainset=rows)
+    demos = made.query.predict.demos
+    assert [demo.query for demo in demos] == ["short"] and made.answer.demos[0].answer == "yes"
+    with whet.context(lm=ScriptedLM([GOOD, answers(answer="yes")])):
+        rendered = made.render(question="next?")
+    assert "past_query" not in str(rendered)

@@ -81,8 +81,14 @@ def _hints(function: Any) -> dict[str, Any]:
     try:
         return get_type_hints(target, include_extras=True)
     except (NameError, TypeError, AttributeError):
-        raw = getattr(target, "__annotations__", {})
-        return {name: Any if isinstance(hint, str) else hint for name, hint in raw.items()}
+        return {name: Any if isinstance(hint, str) else hint for name, hint in _as_written(target).items()}
+
+
+def _as_written(target: Any) -> dict[str, Any]:
+    try:
+        return dict(target.__annotations__)
+    except (NameError, AttributeError):  # since Python 3.14 names are looked up here
+        return {}
 
 
 def schema_of_type(annotation: Any) -> dict[str, Any]:
