@@ -136,6 +136,7 @@ def _merged(blocks: list[Any]) -> Any:
 
 
 def field_list(fields: Iterable[Field]) -> str:
+    """The numbered list of fields: name, type, description, and remarks on lines of their own."""
     return "\n".join(f"{i}. `{f.name}` ({f.schema.name}): {f.desc}{_remarks(f)}" for i, f in enumerate(fields, 1))
 
 

@@ -49,14 +49,17 @@ class UnionOf(Structured):
         self.expected = " or ".join(member.expected for member in members[:6])
         alike = [shape for shape in ("object", "array") if sum(shape in member.shapes for member in others) > 1]
         self._alike = bool(alike)
-        # Of a number, pydantic makes a Decimal where it could be an Enum's; we ask the exact types first.
-        numbers = [member for member in others if "number" in member.shapes]
-        self.pydantic_reads = len(numbers) < 2 or not any(getattr(member.kind, "__name__", "") == "Decimal" for member in numbers)
         self._only = self.others[0] if len(self.others) == 1 and not self.text else None
 
     @cached_property
     def pydantic_reads(self) -> bool:  # type: ignore[override]
-        """Not where members look alike and contain the union again: pydantic's time grows exponentially with the depth."""
+        """Not where members look alike and contain the union again: pydantic's time grows exponentially with the depth.
+
+        Nor where a number could be a Decimal's or another member's: pydantic prefers the Decimal, we the exact type.
+        """
+        numbers = [member for member in self.others if "number" in member.shapes]
+        if len(numbers) > 1 and any(getattr(member.kind, "__name__", "") == "Decimal" for member in numbers):
+            return False
         return not (self._alike and any(part is self for member in self.members for part in member.family()))
 
     def parse(self, text: str, repairs: list[str] | None = None) -> Any:
