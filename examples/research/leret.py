@@ -38,9 +38,8 @@ class Retrieval(whet.Module):
 
     def forward(self, question: str) -> whet.Prediction:
         """The titles found."""
-        first = whet.settings.rm(" ".join(names_in(question)), k=1)
-        words = self.write(question=question).words
-        return whet.Prediction(titles=[found.text.split(" | ")[0] for found in (*first, *second_hop(question, words))])
+        found = [*first_hop(question), *second_hop(question, self.write(question=question).words)]
+        return whet.Prediction(titles=[passage.text.split(" | ")[0] for passage in found])
 
 
 def names_in(text: str) -> list[str]:
@@ -48,10 +47,14 @@ def names_in(text: str) -> list[str]:
     return re.findall(r"(?<=[\w,;(] )[A-Z]\w+", text)
 
 
+def first_hop(question: str) -> list[Any]:
+    """The passage about what the question names."""
+    return list(whet.settings.rm(" ".join(names_in(question)), k=1))
+
+
 def second_hop(question: str, words: str) -> list[Any]:
     """The best passage for these words among those whose titles stand in the first passage."""
-    first = whet.settings.rm(" ".join(names_in(question)), k=1)[0].text
-    title, text = first.split(" | ", 1)
+    title, text = first_hop(question)[0].text.split(" | ", 1)
     found = whet.settings.rm(words, k=76)
     linked = [p for p in found if set(p.text.split(" | ")[0].split()) - {"River", "The"} <= set(names_in(text))]
     return [passage for passage in linked if not passage.text.startswith(title)][:1]
