@@ -291,3 +291,29 @@ def test_an_empty_answer_with_calls_is_no_error_without_them_it_is() -> None:
     with pytest.raises(AdapterParseError, match="empty or null"):
         ChatAdapter().read(AGENT, Choice(text=""))
     assert ChatAdapter().read(AGENT, Choice(text="", tool_calls=(CALL,))).values["answer"] is None
+
+
+def test_logprobs_that_were_asked_for_stand_beside_the_outputs() -> None:
+    choice = Choice(text="[[ ## a ## ]]\n4", logprobs={"content": []})
+    asked, request = ask(whet.Predict("q -> a", logprobs=True), choice, q="x")
+    assert asked.logprobs == {"content": []}
+    plain, request = ask(whet.Predict("q -> a"), choice, q="x")
+    assert dict(plain) == {"a": "4"}
+    assert plain.meta.logprobs == {"content": []}
+
+
+def test_a_guess_at_the_answer_goes_to_the_model() -> None:
+    guess = {"type": "content", "content": "4"}
+    _, request = ask(whet.Predict("q -> a"), Choice(text="[[ ## a ## ]]\n4"), q="x", prediction=guess)
+    assert request.options["prediction"] == guess
+
+
+def test_the_two_step_prompt_can_be_shown_and_its_trouble_is_an_error_of_its_own() -> None:
+    predict = whet.Predict("q -> a: int", adapter=whet.TwoStepAdapter(ScriptedLM(["nonsense", {"a": 4}])))
+    assert predict.render(q="2+2?")[1]["content"] == "q: 2+2?"
+    with whet.context(lm=ScriptedLM(["It is four.", "It is four."])):
+        with pytest.raises(AdapterParseError, match="Failed to parse response from the original completion"):
+            predict(q="2+2?")
+        assert predict(q="2+2?").a == 4
+    with pytest.raises(ValueError, match="BaseLM"):
+        whet.TwoStepAdapter("openai/gpt-4o")

@@ -142,6 +142,8 @@ class Predict(Answering[P, R]):
     def _take_special(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         # A field of the signature wins over a reserved word: `demos` or `config` may be inputs.
         special = {name: kwargs.pop(name) for name in _RESERVED if name in kwargs and name not in self.signature.input_fields}
+        if "prediction" in special:  # a guess at the answer, which some providers take
+            special["config"] = {**special.get("config", {}), "prediction": special.pop("prediction")}
         if "new_signature" in special:
             special["signature"] = special.pop("new_signature")
         if "signature" in special:
@@ -169,7 +171,7 @@ class Predict(Answering[P, R]):
         self, adapter: Adapter, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: dict[str, Any]
     ) -> Flow[Prediction]:
         now = current()
-        if _asks_itself(adapter):
+        if _asks_itself(adapter) and not now.rendering:
             asking, watch = _own_way(adapter, lm, options, signature, demos, inputs), _watch(now, self, adapter, signature, None)
             completions = yield from (asking if watch is None else watch.around(asking))
             prediction = Prediction.from_completions(completions, signature=signature)
@@ -185,6 +187,8 @@ class Predict(Answering[P, R]):
             response = yield from (lm.flow(request) if watch is None else watch.around(lm.flow(request)))
             try:
                 prediction = prediction_of(adapter, signature, response, native)
+                if "logprobs" in options:
+                    _add_logprobs(prediction, response)
                 return prediction if watch is None else watch.finished(prediction)
             except AdapterParseError as error:
                 error.usage = spent = spent + response.usage
@@ -319,6 +323,14 @@ def _sampling_options(options: dict[str, Any], lm: Any) -> dict[str, Any]:
 
 def _asks_itself(adapter: Any) -> bool:
     return type(adapter).__call__ is not Adapter.__call__ or type(adapter).flow is not Adapter.flow
+
+
+def _add_logprobs(prediction: Prediction, response: Response) -> None:
+    # Whoever asked for log-probabilities finds them beside the outputs.
+    if response.choices[0].logprobs is not None and "logprobs" not in prediction:
+        prediction["logprobs"] = response.choices[0].logprobs
+        if prediction._completions is not None:
+            prediction._completions._lists["logprobs"] = [choice.logprobs for choice in response.choices]
 
 
 def _watch(settings: Settings, predictor: Any, adapter: Adapter, signature: Signature, native: Native | None) -> Any:

@@ -30,7 +30,7 @@ class Rendered(list[dict[str, Any]]):
     def tokens(self) -> Tokens:
         """About how many tokens the prompt is: system, demos, history, request, schema, tools."""
         sections = self.sections or Sections((), (), (), self.request.messages)
-        return sections.tokens(self.request.response_schema, self.request.tools)  # type: ignore[no-any-return]
+        return sections.tokens(self.request.response_schema, self.request.tools)
 
     def __str__(self) -> str:
         return "\n\n".join(f"{m['role']}:\n{m['content']}" for m in self)

@@ -26,10 +26,17 @@ class Pump:
     def __init__(self, program: Any, inputs: dict[str, Any], *, chunks: bool, events: bool, provider: StatusMessageProvider | None) -> None:
         self.program, self.inputs = program, inputs
         self.chunks, self.events, self.provider = chunks, events, provider
+        self.until: Callable[[Event], bool] | None = None
         self.outlet: Outlet | None = None
         self.result: Any = None
 
-    def _settings(self, put: Callable[[Any], None]) -> dict[str, Any]:
+    def _settings(self, tell: Callable[[Any], None]) -> dict[str, Any]:
+        def put(item: Any) -> None:
+            tell(item)
+            if self.until is not None and isinstance(item, Event) and self.until(item):
+                self.stop()
+                raise Stopped
+
         self.outlet = Outlet.for_program(self.program, put, chunks=self.chunks)
         teller = Teller(put, self.provider, events=self.events)
         return {"send_stream": self.outlet, "callbacks": (*current().callbacks, teller)}
@@ -120,7 +127,6 @@ class Stream:
 
     def __init__(self, program: Any, inputs: dict[str, Any], provider: StatusMessageProvider | None = None) -> None:
         self._pump = Pump(program, inputs, chunks=False, events=True, provider=provider)
-        self._until: Callable[[Event], bool] | None = None
         self._iterator: Any = None
 
     @property
@@ -129,8 +135,8 @@ class Stream:
         return self._pump.result
 
     def until(self, condition: Callable[[Event], bool]) -> Stream:
-        """Stop after the first event for which this is true."""
-        self._until = condition
+        """Stop at the first event for which this is true; it is asked where the program runs, and at once."""
+        self._pump.until = condition
         return self
 
     def stop(self) -> None:
@@ -159,17 +165,11 @@ class Stream:
         if self._iterator is not None:
             await self._iterator.aclose()
 
-    def _seen(self, item: Any) -> Event:
-        event = item if isinstance(item, Event) else Event("value", value=item)
-        if self._until is not None and self._until(event):
-            self.stop()
-        return event
-
     def _events(self) -> Generator[Event, None, None]:
         items = self._pump.pull()
         try:
             for item in items:
-                yield self._seen(item)
+                yield item if isinstance(item, Event) else Event("value", value=item)
         finally:
             items.close()
         yield Event("done", value=self._pump.result)
@@ -178,7 +178,7 @@ class Stream:
         items = self._pump.apull()
         try:
             async for item in items:
-                yield self._seen(item)
+                yield item if isinstance(item, Event) else Event("value", value=item)
         finally:
             await items.aclose()
         yield Event("done", value=self._pump.result)
