@@ -46,7 +46,7 @@ def test_compiling_raises_the_recall_of_gold_passages() -> None:
 def test_hops_are_ordered_without_labels() -> None:
     with whet.context(rm=INDEX):
         ordered = [hop_order(row) == row.gold_titles for row in TRAIN]
-    assert sum(ordered) >= 0.9 * len(ordered)
+    assert sum(ordered) >= 0.8 * len(ordered)
 
 
 def test_a_repeated_query_is_sent_back_once_and_again() -> None:
