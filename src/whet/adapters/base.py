@@ -190,7 +190,7 @@ class Adapter(Layout, Reader):
 
     def format(self, signature: Signature, demos: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The messages as dicts in OpenAI's form."""
-        if self.callbacks or current().callbacks:
+        if (self.callbacks or current().callbacks) and not self._own_format:
             return message_dicts(self._messages(signature, inputs, demos, _UNKNOWN, False))
         return message_dicts(self.render(signature, inputs, demos))
 

@@ -48,7 +48,10 @@ class Reader:
 
         Raises `AdapterParseError` that names the field, what was there and what would fit.
         """
-        return self.read(signature, Choice(text=completion)).values
+        choice = Choice(text=completion)
+        if self._own_parse:  # a subclass's `parse` asks for ours: `read` would call the subclass's again
+            return self._with_native(signature, choice, None, self._read_text).values
+        return self.read(signature, choice).values
 
     def read(self, signature: Signature, choice: Choice, native: Native | None = None) -> Reading:
         """The outputs of one choice of a response, and the repairs they needed. `native` is what the model did by itself."""

@@ -6,9 +6,10 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from whet.core.context import Settings, active_modules, current, meter
 from whet.core.events import handlers_of, observed
@@ -18,7 +19,7 @@ from whet.core.trace import CallRecord, History, Trace, message_dicts, plain_out
 from whet.errors import LMError
 from whet.lm.asking import merged_request, request_of
 from whet.lm.facts import Price
-from whet.lm.own import OwnMethod
+from whet.lm.own import OwnMethod, asked_by_call
 from whet.lm.spans import Spanned, tracer_in_use
 from whet.lm.state import lm_state, restored_lm
 from whet.lm.stream import AnswerStream
@@ -47,6 +48,7 @@ class BaseLM:
     """
 
     price: Price | None = None
+    _inner_flow: ClassVar[Callable[..., Flow[Response]] | None] = None
 
     def __init__(  # noqa: PLR0913 - the arguments that people know
         self,
@@ -101,6 +103,13 @@ class BaseLM:
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__call__" in cls.__dict__ and "flow" not in cls.__dict__:
+            # A model whose `__call__` is its own is asked by it; what that `super().__call__` reaches is the flow it would have had.
+            cls._inner_flow = cls._inner_flow or cls.flow
+            cls.flow = asked_by_call  # type: ignore[method-assign]
+
     def __call__(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> list[Any]:
         """Ask with a prompt or with messages; one entry per sample: a string, or a dict when an answer has more than text in it."""
         return plain_outputs(drive(self._ask(prompt, messages, kwargs)))
@@ -122,9 +131,11 @@ class BaseLM:
 
     def _ask(self, prompt: str | Request | None, messages: list[dict[str, Any]] | None, kwargs: dict[str, Any]) -> Flow[Response]:
         mode = kwargs.pop("cache", None)
+        inner = type(self)._inner_flow
+        flow = self.flow if inner is None else partial(inner, self)
         if isinstance(prompt, Request):
-            return self.flow(replace(prompt, options={**prompt.options, **kwargs}) if kwargs else prompt, cache=mode)
-        return self.flow(request_of(prompt, messages, kwargs), cache=mode)
+            return flow(replace(prompt, options={**prompt.options, **kwargs}) if kwargs else prompt, cache=mode)
+        return flow(request_of(prompt, messages, kwargs), cache=mode)
 
     def flow(self, request: Request, *, cache: bool | str | None = None) -> Flow[Response]:
         """Answer a request, with everything around it: defaults, cache, retries, history, usage, callbacks."""

@@ -15,6 +15,7 @@ from whet.lm.endpoint import Endpoint
 from whet.lm.facts import Price, facts_of, is_reasoning_name, provider_of
 from whet.lm.home import find_model
 from whet.lm.limit import limiter_of
+from whet.lm.own import OWN_METHODS
 from whet.lm.provider import Provider, ReinforceJob, TrainingJob
 from whet.lm.site.access import ACCESS, access_of
 from whet.lm.wrapping import Terms
@@ -77,7 +78,7 @@ class LM(BaseLM):
         super().__init__(model, model_type, temperature, max_tokens, cache, callbacks, num_retries, capabilities, **kwargs)
         self.access = access
         self._variants: dict[Any, LM] = {}
-        self.price = FREE if self.embedded and price is None else price
+        self.price = FREE if price is None and (self.embedded or model.startswith(LOCAL)) else price
         self.use_developer_role = use_developer_role
         self.provider = provider or Provider()
         self.finetuning_model = finetuning_model
@@ -88,7 +89,8 @@ class LM(BaseLM):
     def capabilities(self) -> Capabilities:
         """What the model can do, from the built-in table or as the user said."""
         if self._capabilities is None:
-            self._capabilities = EMBEDDED_CAPABILITIES if self.embedded else facts_of(self.model).capabilities
+            local = Capabilities() if self.model.startswith(LOCAL) else None
+            self._capabilities = EMBEDDED_CAPABILITIES if self.embedded else local or facts_of(self.model).capabilities
         return self._capabilities
 
     def flow(self, request: Request, *, cache: bool | str | None = None) -> Flow[Response]:
@@ -111,11 +113,17 @@ class LM(BaseLM):
         return new
 
     def source(self) -> Any:
-        """What asks the server, or the embedded model itself."""
+        """What asks the server, the embedded model itself, or the method of a subclass that answers on its own."""
+        if any(hasattr(self, name) for name in OWN_METHODS):
+            return super().source()
         if self.embedded:
             from whet.lm.local import EmbeddedSource  # noqa: PLC0415 - a few hundred lines that only this model needs
 
             return EmbeddedSource(self.model)
+        if self.model.startswith(LOCAL):
+            from whet.lm.inprocess import TransformersSource  # noqa: PLC0415 - only models in this process need it
+
+            return TransformersSource(self.model)
         facts = facts_of(self.model, self.price, self.capabilities)
         if provider_of(facts.provider).wire == "litellm":
             from whet.lm.lite import LiteSource  # noqa: PLC0415 - only the long tail needs it

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from whet.core.context import current
 from whet.core.exchange import Choice, Request, Response, StreamEvent, Usage
@@ -14,8 +14,10 @@ from whet.errors import ConfigurationError, LMUnexpectedError
 from whet.lm.replay import replay
 from whet.lm.wire.draft import Draft
 
-__all__ = ["OwnMethod", "forwarded_options", "response_of"]
+__all__ = ["OWN_METHODS", "OwnMethod", "asked_by_call", "forwarded_options", "response_of"]
 
+# What a subclass may define to answer on its own.
+OWN_METHODS: Final = ("complete", "stream_complete", "forward", "aforward")
 _END: Any = object()
 
 
@@ -58,6 +60,21 @@ class OwnMethod:
             while (piece := (yield Invoke(next, (pieces, _END)))) is not _END:
                 grown.take(piece)
         return grown.response(self.lm.model)
+
+
+def asked_by_call(self: Any, request: Request, *, cache: bool | str | None = None) -> Flow[Response]:
+    """The flow of a model whose class overrides `__call__`: it is called as users call it, and its list is read as the answer."""
+    arguments = {"messages": message_dicts(request.messages), **forwarded_options(request)}
+    if cache is not None:
+        arguments["cache"] = cache
+    own_twin = any("acall" in cls.__dict__ for cls in type(self).__mro__ if cls.__module__.partition(".")[0] != "whet")
+    twin = self.acall if own_twin else None
+    outputs = yield Invoke(self, (), arguments, twin=twin)
+    if isinstance(outputs, list | tuple) and any(isinstance(output, Mapping) for output in outputs):
+        rich = [output if isinstance(output, Mapping) else {"text": output} for output in outputs]
+        choices = (Choice(text=one.get("text"), reasoning=one.get("reasoning_content"), logprobs=one.get("logprobs")) for one in rich)
+        return Response(choices=tuple(choices), model=self.model)
+    return response_of(outputs, self.model)
 
 
 def _nobody(event: StreamEvent) -> None:
