@@ -64,6 +64,7 @@ def test_only_our_errors(adapter: Any, signature: Any, text: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("adapter", "signature"), ADAPTERS, ids=IDS)
 @given(text=answers)
 @settings(max_examples=25_000)

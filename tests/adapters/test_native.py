@@ -317,3 +317,14 @@ def test_the_two_step_prompt_can_be_shown_and_its_trouble_is_an_error_of_its_own
         assert predict(q="2+2?").a == 4
     with pytest.raises(ValueError, match="BaseLM"):
         whet.TwoStepAdapter("openai/gpt-4o")
+
+
+def test_demos_with_media_are_rendered_once_and_anew_when_they_change() -> None:
+    signature = whet.Signature({"shot": (Image, whet.InputField()), "a": whet.OutputField()})
+    adapter, demo = ChatAdapter(), whet.Example(shot=Image(b"\x89PNG\r\n\x1a\n1"), a="x")
+    now = {"shot": Image("https://example.com/a.png")}
+    first, again = adapter.render(signature, now, [demo]), adapter.render(signature, now, [demo])
+    assert first[1] is again[1]
+    demo.shot = Image(b"\x89PNG\r\n\x1a\n2")
+    changed = adapter.render(signature, now, [demo])[1].content
+    assert demo.shot in [part.source for part in changed if isinstance(part, MediaPart)]

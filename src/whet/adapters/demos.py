@@ -120,6 +120,13 @@ def _serialized(values: list[Any]) -> bytes | None:
     from pydantic_core import PydanticSerializationError, to_json  # noqa: PLC0415 - only programs with structured demos pay for it
 
     try:
-        return to_json(values)
+        return to_json(values, fallback=_reference)
     except (PydanticSerializationError, ValueError, RecursionError):
         return None
+
+
+def _reference(value: Any) -> Any:
+    # Media stand for themselves by their digest; what nobody knows is rendered anew each time.
+    if hasattr(type(value), "__whet_schema__"):
+        return value.dumped()
+    raise ValueError

@@ -10,7 +10,7 @@ from whet.core.exchange import Capabilities, Choice, ToolSpec
 from whet.core.field import Field
 from whet.core.schema import one_line, plain
 from whet.core.signature import Signature
-from whet.errors import ConfigurationError
+from whet.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
     from whet.adapters.base import Adapter
@@ -108,6 +108,8 @@ def _spec(tool: Any) -> ToolSpec:
     spec = spec() if callable(spec) else spec
     if isinstance(spec, ToolSpec):
         return spec
+    if not hasattr(tool, "format_as_litellm_function_call"):
+        raise InputError(f"{tool!r} is no tool. Wrap functions: `whet.Tool(function)`.")
     function = tool.format_as_litellm_function_call()["function"]
     return ToolSpec(name=function["name"], description=function.get("description") or "", parameters=function["parameters"])
 

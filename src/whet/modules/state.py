@@ -145,7 +145,7 @@ def load_into(program: Module, path: Any, *, force: bool = False) -> None:
         raise StateError(f"{str(source)!r} is no JSON file: {error}") from error
     if not isinstance(state, dict):
         raise StateError(f"{str(source)!r} holds no saved program.")
-    SHELF.open(_media_folder(source))
+    SHELF.look_in(_media_folder(source))
     _compare_versions(state.get("metadata", {}).get("dependency_versions", {}))
     if state.get("format") == FORMAT and state.get("version") != VERSION:
         raise StateError(

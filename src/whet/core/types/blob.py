@@ -99,7 +99,7 @@ class Shelf:
         known = self._alive.get(blob.digest)
         return known.base64 if known is not None and known is not blob and known.is_encoded else None
 
-    def open(self, folder: Path) -> None:
+    def look_in(self, folder: Path) -> None:
         """Look for bytes in this folder too."""
         with self._lock:
             if folder not in self._folders:
@@ -131,7 +131,7 @@ class Shelf:
                 partial.write_bytes(blob.bytes)
                 partial.replace(path)
         if folder.is_dir():
-            self.open(folder)
+            self.look_in(folder)
 
 
 SHELF: Final = Shelf()
