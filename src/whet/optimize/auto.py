@@ -11,6 +11,7 @@ from whet.optimize.auto_course import Course
 from whet.optimize.candidate import Candidate
 from whet.optimize.certificate import certify
 from whet.optimize.checks import check_model_inputs, check_number, check_rows
+from whet.optimize.forecast import Bounds
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.proposers.reflect import lm_for_proposals
 from whet.optimize.search import Search, Task
@@ -69,6 +70,10 @@ class Auto(Optimizer):
             check_model_inputs(student, check_rows("pinned", options["pinned"], at_least=0), "pinned")
         return (yield from super().checked(student, trainset, teacher, valset, options))
 
+    def bounds(self, task: Task) -> Bounds:
+        """The budget at most; it ends earlier where nothing helps."""
+        return Bounds(runs=(self.max_runs // 3, self.max_runs), asks=(6, 12 + self.max_runs // 8), demos=self.max_demos, useful=20)
+
     def steps(self, search: Search, *, pinned: Sequence[Any] | None = None) -> Strand[Candidate]:
         """Demos, then rounds of challengers, then the certificate."""
         pins = list(pinned or ())
@@ -77,7 +82,7 @@ class Auto(Optimizer):
         winner = yield from course.run()
         winner = yield from self._unharmed(search, course, winner, pins, before)
         if course.unseen:
-            certificate = yield from certify(search, winner, course.unseen)
+            certificate = yield from certify(search, winner, course.unseen, seen=course.seen_gain(winner))
             search.run.certificate = certificate
             if certificate is not None:
                 search.decide("certify", winner, str(certificate))

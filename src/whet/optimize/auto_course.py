@@ -77,6 +77,11 @@ class Course:
         count = int(min(40, 0.4 * len(train), UNSEEN_SHARE * recipe.max_runs)) if recipe.certify else 0
         return val, train[count:], train[:count]
 
+    def seen_gain(self, winner: Candidate) -> float:
+        """How much better than the program as given the winner was on the rows of the search."""
+        means = [self.search.trial(c, self.rows).score for c in (winner, self.search.baseline)]
+        return 0.0 if means[0] is None or means[1] is None else means[0] - means[1]
+
     @property
     def left(self) -> int:
         """Program runs that may still be planned."""

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number, check_teacher
+from whet.optimize.forecast import Bounds
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.proposers.bootstrapped import Bootstrapper, filled
 from whet.optimize.proposers.labeled import labeled
-from whet.optimize.search import Search
+from whet.optimize.search import Search, Task
 from whet.optimize.store import Subject
 from whet.optimize.strand import Strand
 
@@ -39,6 +40,10 @@ class LabeledFewShot(Optimizer):
     def prepared(self, student: Any) -> Any:
         """The student without demos."""
         return without_demos(student)
+
+    def bounds(self, task: Task) -> Bounds:
+        """Nothing is asked."""
+        return Bounds(runs=(0, 0), demos=self.k, useful=0)
 
     def steps(self, search: Search, *, sample: bool = True) -> Strand[Candidate]:
         """One candidate, not evaluated."""
@@ -93,6 +98,11 @@ class BootstrapFewShot(Optimizer):
         """Raise for a teacher of another structure."""
         super().check_teacher(student, teacher)
         check_teacher(student, teacher)
+
+    def bounds(self, task: Task) -> Bounds:
+        """At best every row is right at once; at worst none is."""
+        demos = max(self.max_labeled_demos, self.max_bootstrapped_demos)
+        return Bounds(runs=(min(self.max_bootstrapped_demos, len(task.train)), len(task.train) * self.max_rounds), demos=demos)
 
     def steps(self, search: Search) -> Strand[Candidate]:
         """One candidate, not evaluated."""

@@ -19,6 +19,7 @@ from whet.modules.module import Module
 from whet.optimize.budget import Budget
 from whet.optimize.candidate import Candidate, content_hash, row_hash
 from whet.optimize.checks import check_model_inputs, check_number, check_rows, check_student, check_unknown, try_metric
+from whet.optimize.forecast import Bounds, Forecast, forecast
 from whet.optimize.journal import Journal, fingerprint_of_metric, fingerprint_of_program
 from whet.optimize.run import Run, Trial
 from whet.optimize.search import Options, Search, Task
@@ -99,6 +100,16 @@ class Optimizer:
             call.outputs = await adrive(self.flow(student, trainset=trainset, teacher=teacher, valset=valset, **options))
         return call.outputs  # type: ignore[no-any-return]
 
+    def plan(
+        self, student: Any, *, trainset: Sequence[Any], teacher: Any = None, valset: Sequence[Any] | None = None, **options: Any
+    ) -> Forecast:
+        """What `compile` with these arguments will cost: bounds on runs, calls, tokens and money. Asks no model.
+
+        Raises `ConfigurationError` for what `compile` would refuse, and for caps that leave too little for anything to come of it.
+        """
+        task = drive(self.checked(student, trainset, teacher, valset, options))
+        return forecast(type(self).__name__, self.bounds(task), task.student, task.train, self._budget())
+
     def get_params(self) -> dict[str, Any]:
         """The arguments that this optimizer works with, by name."""
         return {name: value for name, value in vars(self).items() if name not in _HIDDEN and not name.startswith("_")}
@@ -119,6 +130,10 @@ class Optimizer:
     def steps(self, search: Search) -> Strand[Candidate]:
         """The recipe. Keyword-only arguments beside `search` become arguments of `compile`."""
         raise NotImplementedError(f"`{type(self).__name__}` must define `steps(self, search)` or override `compile`.")
+
+    def bounds(self, task: Task) -> Bounds:
+        """How much this recipe takes; for `plan()`."""
+        raise ConfigurationError(f"`{type(self).__name__}` does not say beforehand what it takes. Cap it: `max_calls=`, `max_usd=`, `max_seconds=`.")
 
     def prepared(self, student: Any) -> Any:
         """The program that the search starts from; a recipe may reset it."""

@@ -14,7 +14,7 @@ from whet.optimize.search import Search
 from whet.optimize.store import mean_of
 from whet.optimize.strand import Strand
 
-__all__ = ["full", "halving", "one_by_one", "rows_in_order"]
+__all__ = ["full", "halving", "halving_cost", "one_by_one", "rows_in_order"]
 
 
 def rows_in_order(search: Search, name: str = "rows") -> list[Any]:
@@ -59,7 +59,7 @@ def one_by_one(search: Search, makers: Iterable[Any], rows: Sequence[Any], stop_
 def halving(search: Search, makers: Sequence[Any], rows: Sequence[Any], *, first: int = 8) -> Strand[list[Candidate]]:
     """Successive halving (Karnin et al. 2013; Jamieson and Talwalkar 2016): all on `first` rows, the better half on twice as many, and so
     on; the winner on all rows. With few candidates the first round is longer, so that the last duel has half of the rows at least."""
-    size = min(len(rows), max(first, len(rows) >> max(1, len(makers).bit_length() - 1)))
+    size = _first_size(len(makers), len(rows), first)
     alive = yield [_made(search, maker, rows[:size]) for maker in makers]
     alive = _ranked(search, list(dict.fromkeys(alive)), rows[:size])
     out: list[Candidate] = []
@@ -78,6 +78,27 @@ def halving(search: Search, makers: Sequence[Any], rows: Sequence[Any], *, first
     search.mark(alive[0], search.trial(alive[0], rows).score)
     search.announce(alive[0], rows)
     return alive + out
+
+
+def _first_size(candidates: int, rows: int, first: int) -> int:
+    return min(rows, max(first, rows >> max(1, candidates.bit_length() - 1)))
+
+
+def halving_cost(candidates: int, rows: int, first: int = 8) -> int:
+    """The most program runs that halving takes.
+
+    >>> halving_cost(19, 100)
+    388
+    """
+    size = _first_size(candidates, rows, first)
+    runs, alive = candidates * size, candidates
+    while size < rows and alive > 1:
+        alive //= 2
+        if alive == 1:
+            break
+        grown = min(2 * size, rows)
+        runs, size = runs + alive * (grown - size), grown
+    return runs + rows - size
 
 
 def _ranked(search: Search, candidates: Sequence[Candidate], rows: Sequence[Any]) -> list[Candidate]:

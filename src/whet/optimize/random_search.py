@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
 from whet.optimize.few_shot import BootstrapFewShot, bootstrapper
-from whet.optimize.plan import halving, one_by_one, rows_in_order
+from whet.optimize.forecast import Bounds
+from whet.optimize.plan import halving, halving_cost, one_by_one, rows_in_order
 from whet.optimize.proposers.bootstrapped import Bootstrapper, filled
 from whet.optimize.proposers.labeled import labeled
-from whet.optimize.search import Search
+from whet.optimize.search import Search, Task
 from whet.optimize.strand import Strand
 
 __all__ = ["BootstrapFewShotWithRandomSearch", "BootstrapRS"]
@@ -65,6 +66,14 @@ class BootstrapFewShotWithRandomSearch(BootstrapFewShot):
         super().check_arguments()
         check_number("num_candidate_programs", self.num_candidate_programs, at_least=0)
         check_number("stop_at_score", self.stop_at_score, at_least=0, whole=False)
+
+    def bounds(self, task: Task) -> Bounds:
+        """Between halving with a teacher who is always right, and all candidates on all rows with one who never is."""
+        boots, candidates, rows = super().bounds(task), self.num_candidate_programs + 3, len(task.val)
+        if self.strict or self.stop_at_score is not None:
+            low = rows if self.stop_at_score is not None else candidates * rows + boots.runs[0]
+            return Bounds(runs=(low, candidates * (rows + boots.runs[1])), demos=boots.demos)
+        return Bounds(runs=(boots.runs[0] + rows, boots.runs[1] + halving_cost(candidates, rows)), demos=boots.demos)
 
     def steps(self, search: Search, *, restrict: Iterable[int] | None = None, labeled_sample: bool = True) -> Strand[Candidate]:
         """All candidates, then the best."""
