@@ -137,7 +137,7 @@ class Climb:
 
     def _runs(self) -> list[tuple[Any, Any]]:
         """What the best one did on the rows that it was run on."""
-        found = ((row, self.search.store.get(self.search.key_of(self.best, row))) for row in self.rows)
+        found = ((row, self.search.known(self.best, row)) for row in self.rows)
         return [(row, result) for row, result in found if result is not None]
 
     # -- our order ----------------------------------------------------------------------
@@ -148,14 +148,14 @@ class Climb:
         yield self.search.scores(self.best, self.rows[: 2 * FIRST], steps=True)
         made = yield [self._new(name, depth) for name in names]
         orders = yield [self._halved(candidates) for candidates in made]
-        winners = {name: order[0] for name, order in zip(names, orders, strict=True) if order and self._gain(order[0]) > 0}
+        winners = {name: order[0] for name, order in zip(names, orders, strict=True) if order and self._values(order[0], self.best) > 0}
         self._note(names, made, depth)
         if winners:
             texts = {name: winner.params[name].instructions for name, winner in winners.items()}
             together = self.search.add(self.best.with_instructions(texts, f"depth {depth}, the best of {', '.join(winners)}"))
             yield self.search.scores(together, self.rows[: 2 * FIRST])
-            options = [together, *winners.values()]
-            self.best = max(options, key=self._gain)
+            before = self.best
+            self.best = max([together, *winners.values()], key=lambda c: self._values(c, before))
             self.search.mark(self.best, self.search.trial(self.best, self.rows).score)
 
     def _halved(self, candidates: Sequence[Candidate]) -> Strand[list[Candidate]]:
@@ -163,12 +163,12 @@ class Climb:
         out: list[Candidate] = []
         while alive:
             yield [h for c in [self.best, *alive] for h in self.search.scores(c, self.rows[:size])]
-            alive.sort(key=lambda c: -self._gain(c))
+            alive.sort(key=lambda c: -self._values(c, self.best))
             if len(alive) <= LAST - 1 or size >= len(self.rows):
                 break
             keep = max(1, len(alive) // 2)
             for loser in alive[keep:]:
-                self.search.decide("drop", loser, f"{self._gain(loser):+.3f} against the best on {size} rows")
+                self.search.decide("drop", loser, f"{self._values(loser, self.best):+.3f} against the best on {size} rows")
             alive, out = alive[:keep], alive[keep:] + out
             size = min(len(self.rows), 2 * size)
         return alive + out
@@ -194,7 +194,7 @@ class Climb:
     def _values(self, a: Candidate, b: Candidate) -> float:
         both = []
         for candidate in (a, b):
-            results = [self.search.store.get(self.search.key_of(candidate, row)) for row in self.rows]
+            results = [self.search.known(candidate, row) for row in self.rows]
             both.append([None if r is None else r.value for r in results])
         return paired(both[0], both[1]).shrunk()
 

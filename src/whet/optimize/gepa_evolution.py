@@ -17,7 +17,9 @@ from whet.optimize.strand import Strand
 __all__ = ["Evolution"]
 
 # Proposals in flight, rows of a first look, of the gate, and to judge by; how many may pass, and rounds without success.
-PROPOSALS, LOOK, GATE, WIDTH, PASS, PATIENCE = 4, 20, 6, 10, 1, 5
+PROPOSALS, LOOK, GATE, WIDTH, PASS, PATIENCE = 4, 20, 5, 8, 1, 5
+# How many children go on where none is ahead.
+EVEN = 2
 FINALISTS = 3
 
 
@@ -34,6 +36,7 @@ class Evolution:
         self.best = search.baseline
         self.shown: dict[str, list[tuple[Any, Result]]] = {}
         self.looked = 0
+        self.gated: list[Any] = []
         self.merges = 0
         self.width = min(len(self.val), WIDTH)
         self.rng = search.rng("evolution")
@@ -104,14 +107,27 @@ class Evolution:
         most = max(1, self.left // max(1, len(rows)) - 1)
         children = list(children)[:most]
         yield [self._look(self.search.add(c), rows) for c in (self.best, *children)]
+        self.gated += rows
         gains = {c: self._gain(c, self.best, rows) for c in children}
         order = sorted(children, key=lambda c: -gains[c].shrunk())
+        if gains[order[0]].mean == 0:
+            gains.update((yield from self._again([c for c in order if gains[c].mean == 0][:EVEN], rows)))
+            order.sort(key=lambda c: -gains[c].shrunk())
         passed = [c for c in order if gains[c].mean > 0][:PASS]
         for child in order:
             if child not in passed:
                 self._dropped(child, gains[child])
         merged = yield from self._merge(passed)
         return passed, merged
+
+    def _again(self, even: Sequence[Candidate], before: Sequence[Any]) -> Strand[dict[Candidate, Difference]]:
+        """A few more rows for children that a short look could not tell from the best."""
+        rows = self._rows(2 * GATE)
+        if self.left < (len(even) + 1) * len(rows):
+            return {}
+        yield [self._look(c, rows) for c in (self.best, *even)]
+        self.gated += rows
+        return {c: self._gain(c, self.best, list(dict.fromkeys([*before, *rows]))) for c in even}
 
     def _dropped(self, child: Candidate, gain: Difference) -> None:
         self.search.decide("drop", child, f"{gain.mean:+.3f} against the best on {gain.n} fresh rows")
@@ -177,10 +193,10 @@ class Evolution:
 
     def _overall(self, a: Candidate, b: Candidate) -> Difference:
         """On every row that both were run on, training rows of the gate included: no proposal had seen those when they were run."""
-        return self._gain(a, b, list(dict.fromkeys([*self.val, *self.train])))
+        return self._gain(a, b, list(dict.fromkeys([*self.val, *self.gated])))
 
     def _values(self, candidate: Candidate, rows: Sequence[Any]) -> list[float | None]:
-        found = (self.search.store.get(self.search.key_of(candidate, row)) for row in rows)
+        found = (self.search.known(candidate, row) for row in rows)
         return [None if r is None else r.value for r in found]
 
     def _matrix(self) -> list[list[float | None]]:

@@ -169,7 +169,7 @@ class Published:
         return [*better, *worse, *rest[: 2 * EACH + EQUAL - len(better) - len(worse)]]
 
     def _values(self, candidate: Candidate, rows: Sequence[Any]) -> list[float | None]:
-        found = (self.search.store.get(self.search.key_of(candidate, row)) for row in rows)
+        found = (self.search.known(candidate, row) for row in rows)
         return [None if r is None else r.value for r in found]
 
     def _matrix(self) -> list[list[float | None]]:

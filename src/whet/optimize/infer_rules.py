@@ -28,7 +28,6 @@ class InferRules(BootstrapFewShot):
     """
 
     needs_metric: ClassVar[bool] = True
-    needs_rows: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -51,7 +50,7 @@ class InferRules(BootstrapFewShot):
 
     def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
         """The task; without a valset one half of the rows judges what the other half taught."""
-        rows = check_rows("trainset", trainset, at_least=1 if valset is not None else self.needs_rows)
+        rows = check_rows("trainset", trainset, at_least=1 if valset is not None else 2)
         if valset is None:
             half = len(rows) // 2
             rows, valset = rows[:half], rows[half:]

@@ -187,8 +187,13 @@ class Search:
 
     def trial(self, candidate: Candidate, rows: Sequence[Any]) -> Trial:
         """What is known of a candidate on these rows; rows that it has not been run on are left out."""
-        found = (self.store.get(self.key_of(candidate, row)) for row in rows)
+        found = (self.known(candidate, row) for row in rows)
         return Trial(candidate=candidate, scores=tuple(r.value for r in found if r is not None))
+
+    def known(self, candidate: Candidate, row: Any) -> Result | None:
+        """The result of a candidate on a row, if this session has asked for it: what a journal knows beyond that is yet to come."""
+        key = self.key_of(candidate, row)
+        return self.store.get(key) if key in self._asked else None
 
     def announce(self, candidate: Candidate, rows: Sequence[Any]) -> None:
         """Tell evaluation handlers of a candidate that has been run on these rows."""
@@ -196,7 +201,11 @@ class Search:
         if not handlers_of(evaluator):
             return
         found = [(row, self.store.get(self.key_of(candidate, row))) for row in rows]
-        done = [Row(index=i, example=row, prediction=r.prediction, score=r.score, status="ok") for i, (row, r) in enumerate(found) if r is not None]
+        done = [
+            Row(index=i, example=row, prediction=r.prediction, score=r.score, status="ok")
+            for i, (row, r) in enumerate(found)
+            if r is not None
+        ]
         inputs = {"program": self.program_of(candidate), "metric": None, "devset": None, "callback_metadata": None}
         with observing("evaluate", evaluator, inputs) as call:
             call.outputs = EvaluationResult(done, self.options.failure_score)
@@ -260,7 +269,8 @@ class Search:
             if training:
                 raise failure
             raise EvaluationError(
-                f"The search gave up: {self._failures} (`max_errors={self.options.max_errors:g}`); the last one: {result.error}", partial=self.run
+                f"The search gave up: {self._failures} (`max_errors={self.options.max_errors:g}`); the last one: {result.error}",
+                partial=self.run,
             ) from failure
 
     def _reason_to_stop(self) -> str | None:

@@ -221,7 +221,7 @@ class Ascent:
     def _gain(self, candidate: Candidate, rows: Sequence[Any]) -> Difference:
         values = []
         for one in (candidate, self.best):
-            results = [self.search.store.get(self.search.key_of(one, row)) for row in rows]
+            results = [self.search.known(one, row) for row in rows]
             values.append([None if r is None else r.value for r in results])
         return paired(values[0], values[1])
 

@@ -147,7 +147,7 @@ class TextualGradient(Optimizer):
         def gain(child: Candidate, part: Sequence[Any]) -> float:
             values = []
             for one in (child, best):
-                results = [search.store.get(search.key_of(one, row)) for row in part]
+                results = [search.known(one, row) for row in part]
                 values.append([None if r is None else r.value for r in results])
             return paired(values[0], values[1]).shrunk()
 

@@ -1,0 +1,96 @@
+"""For every recipe: the student stays, a journal pays nothing twice, caps hold, bad input is found before it costs, async works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import whet
+from optimize.instructed import clues_in, exact, model, program, rows, told
+
+RECIPES: dict[str, Callable[..., Any]] = {
+    "MIPROv2": lambda **o: whet.MIPROv2(metric=o.pop("metric", exact), **o),
+    "GEPA": lambda **o: whet.GEPA(metric=o.pop("metric", told), max_metric_calls=150, reflection_lm=whet.settings.lm, **o),
+    "COPRO": lambda **o: whet.COPRO(metric=o.pop("metric", exact), breadth=4, depth=2, **o),
+    "SIMBA": lambda **o: whet.SIMBA(metric=o.pop("metric", exact), bsize=16, max_steps=3, **o),
+    "InferRules": lambda **o: whet.InferRules(metric=o.pop("metric", exact), num_candidates=3, **o),
+    "AvatarOptimizer": lambda **o: whet.AvatarOptimizer(metric=o.pop("metric", exact), max_iters=3, **o),
+    "TextualGradient": lambda **o: whet.TextualGradient(metric=o.pop("metric", exact), max_steps=3, **o),
+}
+every = pytest.mark.parametrize("name", RECIPES)
+
+
+def compiled(name: str, lm: Any = None, student: Any = None, **options: Any) -> tuple[Any, Any, Any]:
+    lm = lm or model()
+    with whet.context(lm=lm):
+        recipe = RECIPES[name](**options)
+        result = recipe.compile(student or program(), trainset=rows(40))
+    return result, recipe, lm
+
+
+@every
+def test_the_student_stays_and_the_result_is_of_its_type(name: str) -> None:
+    student = program()
+    before = student.dump_state()
+    result, recipe, lm = compiled(name, student=student)
+    assert student.dump_state() == before and type(result) is type(student) and result._compiled
+    assert recipe.run.spend.calls == lm.calls and recipe.run.stop_reason == "finished"
+    assert "metric" in recipe.get_params() and result.candidate_programs
+
+
+@every
+def test_a_journal_pays_nothing_twice(name: str, tmp_path: Any) -> None:
+    first, _, paid = compiled(name, run_dir=tmp_path)
+    again, recipe, lm = compiled(name, run_dir=tmp_path)
+    assert lm.calls == 0 and paid.calls == recipe.run.spend.calls
+    assert again.dump_state() == first.dump_state()
+
+
+@every
+def test_caps_hold_and_the_best_so_far_comes_back(name: str) -> None:
+    result, recipe, lm = compiled(name, max_calls=30, num_threads=4)
+    assert recipe.run.stop_reason == "max_calls" and lm.calls <= 30 + 4
+    assert clues_in(result.signature.instructions) >= 0
+
+
+@every
+def test_bad_input_is_found_before_it_costs(name: str) -> None:
+    def broken(example: Any, prediction: Any, trace: Any = None) -> float:
+        return float(example.no_such_field == prediction.answer)
+
+    lm = model()
+    with whet.context(lm=lm):
+        for options, train in (({"metric": broken}, rows(40)), ({"metric": None}, rows(40)), ({}, []), ({}, [{"question": "x"}] * 40)):
+            with pytest.raises((ValueError, AssertionError, TypeError)):
+                RECIPES[name](**options).compile(program(), trainset=train)
+        with pytest.raises(ValueError, match="no predictors"):
+            RECIPES[name]().compile(whet.Module(), trainset=rows(40))
+        with pytest.raises(ValueError, match="metrik"):
+            RECIPES[name](metrik=exact)
+    assert lm.calls == 0
+
+
+@every
+def test_it_runs_from_async_code_with_an_async_metric(name: str) -> None:
+    async def metric(example: Any, prediction: Any, trace: Any = None) -> float:
+        await asyncio.sleep(0)
+        return exact(example, prediction)
+
+    async def main() -> Any:
+        with whet.context(lm=model()):
+            return await RECIPES[name](metric=metric).acompile(program(), trainset=rows(40))
+
+    assert asyncio.run(main()).signature.instructions == compiled(name, metric=exact)[0].signature.instructions
+
+
+@every
+def test_duplicate_and_few_rows(name: str) -> None:
+    with whet.context(lm=model()):
+        options = {"bsize": 2} if name == "SIMBA" else {}
+        for train in (rows(2) * 10, rows(3)):
+            recipe = RECIPES[name]() if name != "SIMBA" else whet.SIMBA(metric=exact, max_steps=2, **options)
+            recipe.compile(program(), trainset=train)
+            assert recipe.run.stop_reason == "finished"
