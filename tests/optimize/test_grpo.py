@@ -39,7 +39,7 @@ def score(program: Any) -> float:
 
 def test_rewards_alone_make_the_program_better(tmp_path: Path) -> None:
     def compiled() -> Any:
-        recipe = GRPO(right, num_train_steps=5, rows_per_step=30, group_size=6, num_threads=2, run_dir=tmp_path / "run")
+        recipe = GRPO(right, num_train_steps=5, rows_per_step=24, group_size=12, num_threads=2, run_dir=tmp_path / "run")
         return recipe.compile(whet.Predict(SIGNATURE), trainset=ROWS)
 
     with whet.context(lm=whet.LM("embedded")):

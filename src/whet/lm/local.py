@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from whet.core.context import current
@@ -32,8 +33,15 @@ def _model_of(name: str) -> Any:
     _, _, directory = name.partition(":")
     if not directory:
         return EmbeddedModel()
-    from whet.lm.embedded.weights import Weights  # noqa: PLC0415 - only finetuned models have weights
-
     folder = find_model(directory)
     manifest_of(folder)  # the name promises a content; the files' checksums are compared when they are read
-    return EmbeddedModel(Weights.load(folder))
+    times = [path.stat().st_mtime_ns for path in sorted(folder.iterdir())]
+    return EmbeddedModel(_weights_of(str(folder), tuple(times)))
+
+
+@lru_cache(maxsize=16)
+def _weights_of(folder: str, times: tuple[int, ...]) -> Any:
+    """The weights in a folder, read once: an LM is copied for each sample of a search, and each copy asks for them."""
+    from whet.lm.embedded.weights import Weights  # noqa: PLC0415 - only finetuned models have weights
+
+    return Weights.load(folder)

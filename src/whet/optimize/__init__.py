@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from whet.optimize.candidate import Candidate as Candidate
     from whet.optimize.collecting import collect as collect
     from whet.optimize.few_shot import BootstrapFewShot as BootstrapFewShot, LabeledFewShot as LabeledFewShot
+    from whet.optimize.grpo import GRPO as GRPO
     from whet.optimize.journal import load_best as load_best
+    from whet.optimize.leret import LeReT as LeReT
     from whet.optimize.objective import ObjectiveSearch as ObjectiveSearch
     from whet.optimize.optimizer import Optimizer as Optimizer
     from whet.optimize.random_search import (
@@ -33,6 +35,8 @@ _HOMES = {
     "BootstrapRS": "random_search",
     "Budget": "budget",
     "Candidate": "candidate",
+    "GRPO": "grpo",
+    "LeReT": "leret",
     "LabeledFewShot": "few_shot",
     "ObjectiveSearch": "objective",
     "Optimizer": "optimizer",

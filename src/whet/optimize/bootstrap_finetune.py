@@ -21,7 +21,7 @@ from whet.train.door import trainer_of
 from whet.train.episodes import Collected, Renderer, collected
 from whet.train.trainer import TrainConfig, Trainer
 
-__all__ = ["BootstrapFinetune", "Lesson", "bound", "trained"]
+__all__ = ["BootstrapFinetune", "Lesson", "bound", "judged", "lesson_name", "options_for", "shares", "trained"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ class BootstrapFinetune(Optimizer):
         for lm, names in self._shares(student):
             rows = tuple(row for row in self.collected.chats if row.predictor in names)
             if rows:
-                config = TrainConfig(lm=lm, options=_of(self.train_kwargs, lm), seed=self.seed, name=_name(student))
+                config = TrainConfig(lm=lm, options=options_for(self.train_kwargs, lm), seed=self.seed, name=lesson_name(student))
                 lessons.append(Lesson(lm=lm, predictors=names, data=TrainData(rows=rows), config=config))
         return lessons
 
@@ -183,13 +183,14 @@ def _training(lesson: Lesson, trainer: Trainer | None) -> Flow[Any]:
     return (yield Wait(job))
 
 
-def _of(given: Mapping[Any, Any], lm: Any) -> dict[str, Any]:
+def options_for(given: Mapping[Any, Any], lm: Any) -> dict[str, Any]:
     """Options for all models, or those for this one where the keys are models."""
     if given and not all(isinstance(key, str) for key in given):
         return dict(given.get(lm) or {})
     return dict(given)
 
 
-def _name(student: Any) -> str:
+def lesson_name(student: Any) -> str:
+    """The beginning of the name of a model that is trained for this program."""
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in type(student).__name__.lower())
     return kept.strip("-")[:40] or "program"

@@ -20,9 +20,11 @@ __all__ = ["Collecting", "collect", "episodes"]
 
 @dataclass(frozen=True, kw_only=True)
 class Collecting:
-    """How to run a program for its data: `samples` answers a row, the ones after the first at `temperature`; which runs are accepted."""
+    """How to run a program for its data: `samples` answers a row, from the one numbered `first` on; number 0 is the program's own answer,
+    the others are drawn at `temperature`. A run is accepted for a score above 0, or from `threshold` on."""
 
     samples: int = 1
+    first: int = 0
     temperature: float = 1.0
     threshold: float | None = None
     settings: Mapping[str, Any] | None = None
@@ -42,8 +44,8 @@ def episodes(search: Search, teachers: Sequence[Any], rows: Sequence[Any], how: 
         base = Candidate(params=teacher.params(), note="teacher")
         for row in rows:
             candidate = _without(base, teacher, row)
-            for sample in range(how.samples):
-                temperature = how.temperature if how.samples > 1 else None
+            for sample in range(how.first, how.first + how.samples):
+                temperature = how.temperature if how.first + how.samples > 1 else None
                 handles.append(search.score(candidate, row, subject=subject, sample=sample, temperature=temperature, steps=True))
                 asked.append(row)
     results: list[Result] = yield handles

@@ -28,7 +28,11 @@ def trainer_of(lm: Any) -> Trainer:
         from whet.train.embedded import EmbeddedTrainer  # noqa: PLC0415 - each trainer is imported by who needs it
 
         return EmbeddedTrainer()
-    if kind in ("openai", "together_ai", "together", "databricks"):
+    if kind == "local":
+        from whet.train.local import LocalTrainer  # noqa: PLC0415 - each trainer is imported by who needs it
+
+        return LocalTrainer()
+    if hasattr(lm, "access") and kind in ("openai", "together_ai", "together", "databricks"):
         return _hosted(kind)
     raise LMUnsupportedFeatureError(
         f"No trainer for {lm!r}. There are trainers for `embedded`, for `local:<folder>` (Hugging Face models), and for models under "

@@ -69,7 +69,8 @@ class EmbeddedTrainer:
         try:
             if config.method == "sft":
                 return fit([row.plain() for row in data.rows], seed=config.seed, start=start, progress=job.note, **options)
-            return train_policy(data, Policy(method=config.method, seed=config.seed, **options), start, job.note)
+            gentle = {"epochs": 1, "learning_rate": 1.0} if config.method == "grpo" else {}  # rewards of few samples are noisy
+            return train_policy(data, Policy(method=config.method, seed=config.seed, **{**gentle, **options}), start, job.note)
         except (ArithmeticError, RuntimeWarning) as error:
             raise TrainingError(f"The loss became no number ({error}); the weights are thrown away. Lower the `learning_rate`.") from error
 
