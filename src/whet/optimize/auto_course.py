@@ -252,7 +252,7 @@ class Course:
         self.search.decide("promote", candidate, candidate.note)
         self.incumbent = candidate
         self.search.mark(candidate, self.search.trial(candidate, rows).score)
-        self.search.announce(candidate, [row for row in rows if self.search.store.get(self.search.key_of(candidate, row))])
+        self.search.announce(candidate, [row for row in rows if self.search.known(candidate, row)])
 
     # -- combining -------------------------------------------------------------------------------------------------------------------------------
 

@@ -75,7 +75,7 @@ def difference(search: Search, a: Candidate, b: Candidate, rows: Sequence[Any]) 
 
 
 def _values(search: Search, candidate: Candidate, rows: Sequence[Any]) -> list[float | None]:
-    found = (search.store.get(search.key_of(candidate, row)) for row in rows)
+    found = (search.known(candidate, row) for row in rows)
     return [None if r is None else r.value for r in found]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whet.core.param import Param
+from whet.errors import ConfigurationError
 from whet.evaluate.statistics import Estimate, mean_interval
 from whet.optimize.budget import Spend
 from whet.optimize.candidate import Candidate
@@ -30,10 +31,21 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """A candidate with its scores, row by row in the common order; `None` where a row could not be scored."""
+    """A candidate with its scores, row by row in the common order (`None` where a row could not be scored), and in `means` what a row took:
+    `cost` in US dollars, `tokens`, `seconds`, `calls`, and the named parts of the scores."""
 
     candidate: Candidate
     scores: tuple[float | None, ...] = ()
+    means: Mapping[str, float] = field(default_factory=dict)
+
+    def objective(self, name: str) -> float:
+        """The mean of something else than the score, turned so that higher is better."""
+        if name in ("cost", "tokens", "seconds", "calls"):
+            return -self.means.get(name, 0.0)
+        if name not in self.means:
+            known = ", ".join(sorted(self.means)) or "none"
+            raise ConfigurationError(f"There is no objective `{name}`; known ones: {known}.")
+        return self.means[name]
 
     @property
     def counted(self) -> list[float]:
@@ -58,7 +70,8 @@ class Run:
     `candidates` are all that were made, in order, with their parents and how they came about; `trials` those that were scored, best first;
     `decisions` what was kept and dropped, and why; `stop_reason` says why the search ended: `finished`, `interrupted`, a cap such as
     `max_calls`, `stop_at_score` or what the recipe says. `certificate` is the honest gain on rows that the search never saw, where the
-    optimizer made one. `settings` are the effective ones.
+    optimizer made one. `settings` are the effective ones; `curve` has calls, score and candidate each time a better one was found;
+    `comparison` the rows that both the program as given and the winner were run on, with both scores.
     """
 
     optimizer: str
@@ -75,13 +88,24 @@ class Run:
     run_dir: str | None = None
     rollouts: int = 0
     curve: list[tuple[int, float, str]] = field(default_factory=list)
-    front: list[Candidate] = field(default_factory=list)
+    comparison: list[tuple[Any, float | None, float | None]] = field(default_factory=list)
 
     def diff(self) -> str:
         """What changed in the prompts, as a text diff per predictor."""
         if self.best is None or self.baseline is None:
             return ""
         return diff_of(self.baseline.params, self.best.params)
+
+    def front(self, *objectives: str) -> list[Trial]:
+        """The trials that no other one beats in everything: by score, and by what else is named: `cost` (US dollars per row), `tokens`,
+        `seconds`, `calls` (all better when lower) or a named part of the scores (better when higher).
+
+        Trials run on fewer than half as many rows as the winner are left out.
+        """
+        least = max((len(t.counted) for t in self.trials), default=0) / 2
+        judged = [t for t in self.trials if t.counted and len(t.counted) >= least]
+        points = {id(t): (t.score or 0.0, *(t.objective(name) for name in objectives)) for t in judged}
+        return [t for t in judged if not any(_beats(points[id(o)], points[id(t)]) for o in judged)]
 
     def trial(self, candidate: Candidate | str) -> Trial | None:
         """The trial of a candidate (or of its hash)."""
@@ -155,3 +179,7 @@ def placed(trials: Sequence[Trial], winner: Candidate | None) -> list[Trial]:
         return trial.candidate != winner, -len(trial.counted), -score, seed is None, seed or 0, trial.candidate.hash
 
     return sorted(trials, key=place)
+
+
+def _beats(a: Sequence[float], b: Sequence[float]) -> bool:
+    return all(x >= y for x, y in zip(a, b, strict=True)) and any(x > y for x, y in zip(a, b, strict=True))

@@ -22,7 +22,7 @@ from whet.optimize.journal import Journal
 from whet.optimize.ledger import job_settings
 from whet.optimize.rollout import Rollout, is_models_fault, rollout
 from whet.optimize.run import Decision, Run, Trial, placed, ranked
-from whet.optimize.store import Key, Result, Store, Subject
+from whet.optimize.store import Key, Result, Store, Subject, means_of
 from whet.optimize.strand import Handle, Stopped, Strand, Strands, Work
 
 __all__ = ["Options", "Search", "Task", "finished"]
@@ -187,8 +187,8 @@ class Search:
 
     def trial(self, candidate: Candidate, rows: Sequence[Any]) -> Trial:
         """What is known of a candidate on these rows; rows that it has not been run on are left out."""
-        found = (self.known(candidate, row) for row in rows)
-        return Trial(candidate=candidate, scores=tuple(r.value for r in found if r is not None))
+        found = [r for row in rows if (r := self.known(candidate, row)) is not None]
+        return Trial(candidate=candidate, scores=tuple(r.value for r in found), means=means_of(found))
 
     def known(self, candidate: Candidate, row: Any) -> Result | None:
         """The result of a candidate on a row, if this session has asked for it: what a journal knows beyond that is yet to come."""
@@ -301,6 +301,7 @@ class Search:
         if run.best is None:
             run.best = self._best_of(trials)
         run.trials = placed(trials, run.best)
+        run.comparison = self._side_by_side(run.best)
         run.spend, run.rollouts = self.spend.spend, self.rollouts
         self.journal.note({"end": run.stop_reason})
         self.journal.close()
@@ -310,6 +311,13 @@ class Search:
         """Every candidate that has a score on the rows to judge by."""
         seen = (self.trial(candidate, self.val) for candidate in self.run.candidates)
         return [trial for trial in seen if trial.scores]
+
+    def _side_by_side(self, best: Candidate) -> list[tuple[Any, float | None, float | None]]:
+        if best == self.baseline:
+            return []
+        rows = dict.fromkeys([*self.val, *self.train])
+        pairs = [(row, self.known(self.baseline, row), self.known(best, row)) for row in rows]
+        return [(row, before.value, after.value) for row, before, after in pairs if before is not None and after is not None]
 
     def _best_of(self, trials: Sequence[Trial]) -> Candidate:
         most = max((len(t.counted) for t in trials), default=0)

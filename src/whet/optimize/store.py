@@ -11,7 +11,7 @@ from whet.core.schema import schema_of
 from whet.core.trace import Step
 from whet.errors import ConfigurationError, SchemaError
 
-__all__ = ["Key", "Result", "Store", "Subject", "mean_of"]
+__all__ = ["Key", "Result", "Store", "Subject", "mean_of", "means_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,22 @@ def mean_of(results: Sequence[Result]) -> float:
     """
     values = [r.score.value for r in results if r.score is not None]
     return sum(values) / len(values) if values else 0.0
+
+
+def means_of(results: Sequence[Result]) -> dict[str, float]:
+    """What a row took on average, and the means of the named parts of the scores."""
+    scored = [r for r in results if r.score is not None]
+    if not scored:
+        return {}
+    n = len(scored)
+    means = {"tokens": sum(r.tokens for r in scored) / n, "seconds": sum(r.seconds for r in scored) / n, "calls": sum(r.calls for r in scored) / n}
+    if all(r.cost is not None for r in scored):
+        means["cost"] = sum(r.cost or 0.0 for r in scored) / n
+    parts: dict[str, list[float]] = {}
+    for result in scored:
+        for name, value in result.score.parts.items() if result.score is not None else ():
+            parts.setdefault(name, []).append(value)
+    return {**means, **{name: sum(values) / len(values) for name, values in parts.items()}}
 
 
 def _plain_result(result: Result) -> dict[str, Any]:
