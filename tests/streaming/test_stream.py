@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -138,15 +139,37 @@ def test_a_condition_stops_the_answer_and_saves_the_rest(world: str) -> None:
     assert lm.taken < 2000
 
 
+class Waits(Slices):
+    """Goes on after its third piece only when somebody has left."""
+
+    def stream_complete(self, request: Request) -> Iterator[Any]:
+        for piece in super().stream_complete(request):
+            if self.taken == 4:
+                assert self.left.wait(20)
+            yield piece
+
+    left = threading.Event()
+    ended = threading.Event()
+
+
 def test_leaving_the_loop_stops_the_program() -> None:
-    lm = Slices("[[ ## a ## ]]\n" + "word " * 20000, 5)
+    class Program(whet.Module):
+        def forward(self, q: str) -> Any:
+            try:
+                return whet.Predict("q -> a")(q=q)
+            finally:
+                Waits.ended.set()
+
+    lm = Waits("[[ ## a ## ]]\n" + "word " * 2000, 20)
     with whet.context(lm=lm):
-        stream = whet.Predict("q -> a").stream(q="x")
+        stream = Program().stream(q="x")
         for event in stream:
             if event.kind == "field_delta":
                 break
         stream.close()
-    assert lm.taken < 20000
+    Waits.left.set()
+    assert Waits.ended.wait(20)
+    assert lm.taken < 10
 
 
 @pytest.mark.parametrize("world", ["sync", "async"])
