@@ -31,6 +31,7 @@ class Evaluate:
     (functions of the rows). `stream_to` is a file that rows are written to as they finish: the same evaluation called again goes on from
     there, and asks nothing twice.
 
+    >>> from whet.core.records import Example
     >>> rows = [Example(text="a", label="A").with_inputs("text")]
     >>> Evaluate(devset=rows, metric=lambda row, pred: row.label == pred, num_threads=1)(lambda text: text.upper()).score
     100.0
