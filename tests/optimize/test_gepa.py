@@ -25,9 +25,9 @@ def evolved(lm: Any = None, student: Any = None, metric: Any = told, **options: 
 def test_it_improves_instructions_and_nothing_else(strict: bool) -> None:
     student = program()
     student.demos = [Example(question="double the number 7", answer="14")]
-    result, recipe, _ = evolved(student=student, strict=strict, max_metric_calls=400)
+    result, _, _ = evolved(student=student, strict=strict, max_metric_calls=400)
     assert truth(result) > truth(student) + 0.15
-    assert result.demos == student.demos and recipe.run.front
+    assert result.demos == student.demos
 
 
 def test_the_cap_on_program_runs_holds() -> None:

@@ -172,7 +172,6 @@ class GEPA(Optimizer):
         """The winner, with `detailed_results` if they are wanted."""
         course = getattr(self, "_course", None)
         pool = list(course.pool) if course is not None else [search.baseline]
-        run.front = [pool[i] for i in course.front()] if course is not None else []
         program = super().finished(search, run)
         if self.track_stats:
             program.detailed_results = GEPAResults.of(self, search, run, pool)
