@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from mcp.server import MCPServer
 
@@ -60,6 +61,18 @@ if os.environ.get("SERVED_MORE"):
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+        import uvicorn
+
+        inner, token = server.streamable_http_app(), os.environ.get("SERVED_TOKEN")
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            """The server behind a token, if there is one."""
+            if scope["type"] == "http" and token and dict(scope["headers"]).get(b"authorization") != f"Bearer {token}".encode():
+                await send({"type": "http.response.start", "status": 401, "headers": []})
+                await send({"type": "http.response.body", "body": b"no"})
+                return
+            await inner(scope, receive, send)
+
+        uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error")
     else:
         server.run("stdio")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -89,7 +90,8 @@ def url() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([*COMMAND, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, "SERVED_TOKEN": "t0ken"}
+    process = subprocess.Popen([*COMMAND, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     try:
         for _ in range(300):
             with socket.socket() as probe:
@@ -109,11 +111,17 @@ def test_over_http(url: str) -> None:
         refused.append(arguments)
         return arguments["a"] != 13
 
-    with mcp_tools(url, allow=["add"], approve=approve) as tools:
+    headers = {"Authorization": "Bearer t0ken"}
+    with mcp_tools(url, allow=["add"], approve=approve, headers=headers) as tools:
         assert tools[0](a=1, b=1) == "2"
         with pytest.raises(ToolError, match="not approved"):
             tools[0](a=13)
     assert len(refused) == 2
+    with pytest.raises(ToolError, match="could not be reached") as caught, mcp_tools(url, headers={"Authorization": "Bearer wrong"}):
+        pass
+    assert "wrong" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="go with a URL"):
+        mcp_tools(COMMAND, headers=headers)
     with pytest.raises(ToolError, match="could not be reached"), mcp_tools(url.replace("/mcp", "/nothing"), timeout=5):
         pass
 

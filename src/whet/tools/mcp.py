@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import shlex
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
 
@@ -35,6 +36,7 @@ def mcp_tools(  # noqa: PLR0913 - each is keyword-only and has a default
     timeout: float = 60.0,
     approve: Callable[[Tool, dict[str, Any]], Any] | None = None,
     env: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
     result_mode: str = "text",
 ) -> Connection:
     """The tools of an MCP server: `with mcp_tools(server) as tools` or `async with mcp_tools(server) as tools`.
@@ -43,14 +45,14 @@ def mcp_tools(  # noqa: PLR0913 - each is keyword-only and has a default
     whatever `mcp.Client` takes. Only tools named in `allow` (if it is given) and not in `deny` are handed on; naming one that the server
     does not have is an error. `pin` is the `digest` of an earlier connection: a server whose list of tools is another one is refused,
     also when it changes after a reconnection. `timeout` is in seconds, for the connection and for each call; `approve` is asked before
-    each call. `env` is the environment of the process in addition to a safe minimum. A server that was lost is connected to again at
-    the next call; the call that was under way is not repeated.
+    each call. `env` is the environment of the process in addition to a safe minimum, `headers` are sent to a URL. A server that was lost
+    is connected to again at the next call; the call that was under way is not repeated.
 
     Needs `pip install 'whet[mcp]'`.
     """
     check_mode(result_mode)
     wanted = _Wanted(allow=allow, deny=deny, pin=pin, approve=approve, result_mode=result_mode)
-    return Connection(_target(server, env), wanted, timeout)
+    return Connection(_target(server, env, headers), wanted, timeout)
 
 
 class _Wanted:
@@ -78,14 +80,42 @@ class _Wanted:
         return [tool for tool in tools if (self.allow is None or tool.name in self.allow) and tool.name not in self.deny]
 
 
-def _target(server: Any, env: Mapping[str, str] | None) -> Any:
+class _Site:
+    """A URL with headers of one's own; they are shown nowhere."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        self.url, self.headers = url, dict(headers)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Any]:
+        from mcp.client.streamable_http import (  # type: ignore[attr-defined]  # noqa: PLC0415 - an extra
+            create_mcp_http_client,
+            streamable_http_client,
+        )
+
+        async with create_mcp_http_client(headers=self.headers) as client:
+            yield streamable_http_client(self.url, http_client=client)
+
+
+@asynccontextmanager
+async def _opened(target: Any) -> AsyncIterator[Any]:
+    if not isinstance(target, _Site):
+        yield target
+        return
+    async with target.open() as transport:
+        yield transport
+
+
+def _target(server: Any, env: Mapping[str, str] | None, headers: Mapping[str, str] | None) -> Any:
     """What `mcp.Client` takes."""
     try:
         from mcp import StdioServerParameters  # noqa: PLC0415 - an extra
     except ImportError:
         raise MissingExtraError("`mcp_tools`", "mcp", "mcp") from None
     if isinstance(server, str) and server.startswith(("http://", "https://")):
-        return server
+        return _Site(server, headers) if headers else server
+    if headers:
+        raise ConfigurationError("`headers` go with a URL; this MCP server is no URL.")
     if isinstance(server, Mapping):
         return StdioServerParameters(**server)
     words = shlex.split(server) if isinstance(server, str) else list(server) if isinstance(server, list | tuple) else None
@@ -207,7 +237,7 @@ class _Session:
         if self._stopped:
             self._stop.set()
         async with asyncio.timeout(self.timeout) as patience:
-            async with Client(self.target, read_timeout_seconds=self.timeout) as client:
+            async with _opened(self.target) as target, Client(target, read_timeout_seconds=self.timeout) as client:
                 self._client = client
                 listed = await _listed(client)
                 patience.reschedule(None)
