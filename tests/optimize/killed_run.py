@@ -15,7 +15,11 @@ from optimize import doubling, ruled
 def main(url: str, run_dir: str, name: str) -> None:
     lm = whet.LM("openai/counted", api_base=url, api_key="none", cache=False, num_retries=0)
     if name == "Auto":
-        recipe, task, signature = whet.Auto(metric=ruled.metric, num_threads=6, run_dir=run_dir, max_runs=160), ruled.rows, "case -> verdict"
+        recipe, task, signature = (
+            whet.Auto(metric=ruled.metric, num_threads=6, run_dir=run_dir, max_runs=160),
+            ruled.rows,
+            "case -> verdict",
+        )
     else:
         recipe = getattr(whet, name)(metric=doubling.exact, num_threads=6, run_dir=run_dir)
         task, signature = doubling.rows, "question -> answer"

@@ -1,4 +1,4 @@
-"""A task with hidden rules that the feedback gives away, and a scripted model that answers by the rules in its prompt and writes instructions."""
+"""A task with hidden rules that the feedback gives away, and a scripted model that goes by its prompt and writes instructions."""
 
 from __future__ import annotations
 

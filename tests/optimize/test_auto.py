@@ -135,7 +135,9 @@ def test_a_writer_that_returns_nonsense_is_refused_with_reasons() -> None:
 
     program = compiled(whet.testing.ScriptedLM(nonsense), num_threads=1)
     reasons = {d.reason for d in program.run.decisions if d.kind in ("refuse", "failed")}
-    assert any("empty" in r for r in reasons) and any("was to improve" in r for r in reasons) and any("30000 characters" in r for r in reasons)
+    assert (
+        any("empty" in r for r in reasons) and any("was to improve" in r for r in reasons) and any("30000 characters" in r for r in reasons)
+    )
     assert program.demos
 
 
@@ -151,7 +153,9 @@ def test_an_instruction_that_copies_training_rows_is_refused() -> None:
 
     def wordy(n: int, start: int = 0) -> list[Any]:
         return [
-            whet.Example(case=f"a long message number {i} with many words in it, case {i} of kind {i % 6}", verdict=f"v{i % 6}").with_inputs("case")
+            whet.Example(
+                case=f"a long message number {i} with many words in it, case {i} of kind {i % 6}", verdict=f"v{i % 6}"
+            ).with_inputs("case")
             for i in range(start, start + n)
         ]
 

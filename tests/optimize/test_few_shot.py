@@ -1,4 +1,4 @@
-"""LabeledFewShot, BootstrapFewShot and BootstrapRS: names, defaults and meaning as people know them, and that side by side is as in turn."""
+"""LabeledFewShot, BootstrapFewShot and BootstrapRS: names, defaults and meaning as people know them; side by side is as in turn."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_errors_of_the_program_are_counted_and_raised_at_the_limit() -> None:
             whet.BootstrapFewShot(metric=exact, max_errors=2, max_bootstrapped_demos=9).compile(Broken(), trainset=rows(20))
 
 
-# -- random search -----------------------------------------------------------------------------------------------------------------------------
+# -- random search ---------------------------------------------------------------------------------------------------------------------
 
 
 def search(lm: Any = None, **options: Any) -> tuple[Any, Any]:
@@ -207,7 +207,9 @@ def test_the_result_does_not_depend_on_threads_or_driver(threads: int) -> None:
     expected, _ = search(num_threads=5)
     program, recipe = search(model(0.0005), num_threads=threads)
     assert demo_keys(program) == demo_keys(expected)
-    assert [(e["seed"], e["subscores"]) for e in program.candidate_programs] == [(e["seed"], e["subscores"]) for e in expected.candidate_programs]
+    assert [(e["seed"], e["subscores"]) for e in program.candidate_programs] == [
+        (e["seed"], e["subscores"]) for e in expected.candidate_programs
+    ]
 
     async def go() -> Any:
         with whet.context(lm=model()):

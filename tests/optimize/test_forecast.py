@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from optimize.doubling import exact, model, rows
 
 import whet
+from optimize.doubling import exact, model, rows
 from whet.errors import ConfigurationError
 from whet.lm.facts import Price
 

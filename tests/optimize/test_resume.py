@@ -55,7 +55,11 @@ class _Handler(BaseHTTPRequestHandler):
         given = (doubling if "double the number" in request.messages[-1].text else ruled).answer(request)
         text = "".join(f"[[ ## {name} ## ]]\n{value}\n\n" for name, value in given.items())
         usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
-        reply = {"model": "counted", "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}], "usage": usage}
+        reply = {
+            "model": "counted",
+            "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+            "usage": usage,
+        }
         data = json.dumps(reply).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

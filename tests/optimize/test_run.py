@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optimize.ruled import metric, model, rows
 
 import whet
+from optimize.ruled import metric, model, rows
 from whet.core.records import Score
 from whet.errors import ConfigurationError
 from whet.optimize.run import Run
@@ -20,7 +20,9 @@ from whet.optimize.run import Run
 def run() -> Run:
     def parted(example: Any, prediction: Any, trace: Any = None) -> Score:
         score = metric(example, prediction)
-        return Score(value=score.value, feedback=score.feedback + "<script>alert(1)</script>", parts={"brevity": 1 / len(prediction.verdict)})
+        return Score(
+            value=score.value, feedback=score.feedback + "<script>alert(1)</script>", parts={"brevity": 1 / len(prediction.verdict)}
+        )
 
     with whet.context(lm=model()):
         program = whet.Auto(metric=parted, max_runs=150, num_threads=4).compile(

@@ -33,7 +33,7 @@ class Auto(Optimizer):
     rows back. Rows given as `compile(..., pinned=rows)` may not get worse. Without a `valset` the trainset is split into halves.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options by name
         self,
         *args: Any,
         metric: Any = None,

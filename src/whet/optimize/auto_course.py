@@ -87,7 +87,7 @@ class Course:
         """Program runs that may still be planned."""
         return int(self.recipe.max_runs - self.planned)
 
-    # -- the course ----------------------------------------------------------------------------------------------------------------------------
+    # -- the course ---------------------------------------------------------------------------------------------------------------------
 
     def run(self) -> Strand[Candidate]:
         """From the first wave to the last contest."""
@@ -135,7 +135,10 @@ class Course:
         self.carried = []
         self.started += 1
         if self.kinds and (self.started % 2 == 0 or len(makers) < 3):
-            makers += [self._demo_move(base, *kind, self._one_of(list(base.params))) for kind in self.rng.sample(self.kinds, min(2, len(self.kinds)))]
+            makers += [
+                self._demo_move(base, *kind, self._one_of(list(base.params)))
+                for kind in self.rng.sample(self.kinds, min(2, len(self.kinds)))
+            ]
         most = max(2, (self.left - self.contest.cost(0)) * 2 // (2 * FIRST + MORE))
         makers = [m for m in dict.fromkeys(makers) if m != base][:most]
         looking = None
@@ -181,7 +184,7 @@ class Course:
                 if param.instructions != base.params[name].instructions:
                     self.notes.refuse(name, param.instructions, f"it did worse on the same rows, by {-mean:.2f}")
 
-    # -- gathering -------------------------------------------------------------------------------------------------------------------------------
+    # -- gathering ----------------------------------------------------------------------------------------------------------------------
 
     def _gather(self) -> Strand[list[tuple[Any, Result]]]:
         """One wave: the teacher's right answers for demos, the program's own failures to learn from."""
@@ -220,7 +223,7 @@ class Course:
         made = yield from writer.propose(candidate, shown, number)
         return writer, made
 
-    # -- demos -----------------------------------------------------------------------------------------------------------------------------------
+    # -- demos --------------------------------------------------------------------------------------------------------------------------
 
     def _race_demos(self) -> Strand[None]:
         """The sets of demos against each other, in two stages."""
@@ -254,7 +257,7 @@ class Course:
         self.search.mark(candidate, self.search.trial(candidate, rows).score)
         self.search.announce(candidate, [row for row in rows if self.search.known(candidate, row)])
 
-    # -- combining -------------------------------------------------------------------------------------------------------------------------------
+    # -- combining ----------------------------------------------------------------------------------------------------------------------
 
     def _rebased(self, candidate: Candidate, base: Candidate) -> Candidate:
         """The instructions that a proposal changed, changed in the incumbent instead."""

@@ -77,7 +77,9 @@ class Candidate:
     def __hash__(self) -> int:
         return hash(self.hash)
 
-    def evolve(self, params: Mapping[str, Param], note: str = "", *, seed: int | None = None, parents: Iterable[Candidate] = ()) -> Candidate:
+    def evolve(
+        self, params: Mapping[str, Param], note: str = "", *, seed: int | None = None, parents: Iterable[Candidate] = ()
+    ) -> Candidate:
         """A candidate made from this one, with other parts for some predictors."""
         made_from = (self.hash, *(p.hash for p in parents if p.hash != self.hash))
         return Candidate(params={**self.params, **params}, parents=made_from, note=note, seed=seed)

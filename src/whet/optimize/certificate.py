@@ -58,7 +58,7 @@ class Certificate:
         e = self.gain
         numbers = f"{e.value:+.3f}, 95 % interval {e.low:+.3f} to {e.high:+.3f}, {self.n} unseen rows"
         if not self.kept:
-            return f"No reliable gain: the best candidate is no better, as far as unseen rows tell ({numbers}); the program is handed back as given."
+            return f"No reliable gain: on unseen rows the best candidate is no better ({numbers}); the program is handed back as given."
         if self.reliable:
             return f"Gain on rows the search never saw: {numbers}."
         return f"No reliable gain: {numbers}. Only a gain of about {self.comparison.detectable:.2f} would have shown with so few rows."

@@ -109,7 +109,9 @@ def check_teacher(student: Module, teacher: Module) -> None:
     for name, other in zip(mine, theirs, strict=True):
         assert name == other, f"Student and teacher must have the same program structure; `{name}` stands where the teacher has `{other}`."
         a, b = mine[name].signature, theirs[name].signature
-        assert list(a.fields) == list(b.fields), f"Student and teacher must have the same signatures; `{name}` is {a.signature} and {b.signature}."
+        assert list(a.fields) == list(b.fields), (
+            f"Student and teacher must have the same signatures; `{name}` is {a.signature} and {b.signature}."
+        )
         assert mine[name] is not theirs[name], f"Student and teacher must not share the predictor `{name}`: give a copy."
 
 
@@ -124,7 +126,9 @@ def try_metric(metric: MetricCall, row: Example) -> Flow[None]:
     except (WouldAsk, LMError):
         return
     except InputError as error:
-        raise ConfigurationError(f"The metric `{metric.name}` does not work, tried on the first row with its labels as the answer: {error}") from error
+        raise ConfigurationError(
+            f"The metric `{metric.name}` does not work, tried on the first row with its labels as the answer: {error}"
+        ) from error
     except Exception as error:
         if (reason := _certain(error, row)) is not None:
             raise ConfigurationError(

@@ -54,7 +54,7 @@ class Forecast:
 
 
 def forecast(name: str, bounds: Bounds, student: Any, train: Sequence[Any], budget: Budget) -> Forecast:
-    """The forecast of a recipe with these bounds. Raises `ConfigurationError` where the caps leave too little for anything to come of it."""
+    """The forecast of a recipe with these bounds. Raises `ConfigurationError` where the caps leave too little to be of use."""
     steps = max(1, len(student.named_predictors()))
     short, row = _prompt_tokens(student, train)
     full = short + bounds.demos * (row + _ANSWER)

@@ -96,9 +96,7 @@ def _compare(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None
             continue
         if isinstance(old.get(name), Mapping) and isinstance(new.get(name), Mapping):
             before, now = old[name], new[name]
-            drift += [
-                f"`{k}` was {before.get(k)!r} and is {now.get(k)!r}." for k in sorted({*before, *now}) if before.get(k) != now.get(k)
-            ]
+            drift += [f"`{k}` was {before.get(k)!r} and is {now.get(k)!r}." for k in sorted({*before, *now}) if before.get(k) != now.get(k)]
         else:
             drift.append(f"The {name} changed ({old.get(name)!r} before, {new.get(name)!r} now).")
     if drift:

@@ -111,7 +111,7 @@ class Occurrences:
 
 
 def job_settings(store: CallStore | None, purse: Any, *, fresh: bool = False) -> dict[str, Any]:
-    """The settings of a job: its calls are kept in this store and paid from this purse; a `fresh` one asks anew where an answer is known."""
+    """The settings of a job: its calls are kept in this store and paid from this purse; a `fresh` one asks anew."""
     settings: dict[str, Any] = {"cache_mode": "refresh"} if fresh else {}
     if store is not None:
         settings["call_store"] = Occurrences(store, fresh=fresh)
@@ -145,7 +145,8 @@ class _Sent:
 
     def flow(self, request: Request) -> Flow[Response]:
         """Ask the model itself."""
-        return (yield from self.inner.flow(replace(request, rollout_id=self.rollout)))
+        response: Response = yield from self.inner.flow(replace(request, rollout_id=self.rollout))
+        return response
 
 
 class CallStore:

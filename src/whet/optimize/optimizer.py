@@ -86,9 +86,11 @@ class Optimizer:
         if "compile" in cls.__dict__:
             cls.compile = _told(cls.__dict__["compile"])  # type: ignore[method-assign]
 
-    # -- for users ---------------------------------------------------------------------------------------------------------------------------
+    # -- for users ----------------------------------------------------------------------------------------------------------------------
 
-    def compile(self, student: M, *, trainset: Sequence[Any], teacher: Any = None, valset: Sequence[Any] | None = None, **options: Any) -> M:
+    def compile(
+        self, student: M, *, trainset: Sequence[Any], teacher: Any = None, valset: Sequence[Any] | None = None, **options: Any
+    ) -> M:
         """A better copy of the program, learnt from `trainset` and judged on `valset` (default: the trainset)."""
         return drive(self.flow(student, trainset=trainset, teacher=teacher, valset=valset, **options))
 
@@ -123,9 +125,10 @@ class Optimizer:
         search = self.search_for(task, options)
         run = self.run = search.run
         yield from search.flow(self.steps(search, **options))
-        return self.finished(search, run)
+        program: M = self.finished(search, run)
+        return program
 
-    # -- for recipes -------------------------------------------------------------------------------------------------------------------------
+    # -- for recipes --------------------------------------------------------------------------------------------------------------------
 
     def steps(self, search: Search) -> Strand[Candidate]:
         """The recipe. Keyword-only arguments beside `search` become arguments of `compile`."""
@@ -133,7 +136,9 @@ class Optimizer:
 
     def bounds(self, task: Task) -> Bounds:
         """How much this recipe takes; for `plan()`."""
-        raise ConfigurationError(f"`{type(self).__name__}` does not say beforehand what it takes. Cap it: `max_calls=`, `max_usd=`, `max_seconds=`.")
+        raise ConfigurationError(
+            f"`{type(self).__name__}` does not say beforehand what it takes. Cap it: `max_calls=`, `max_usd=`, `max_seconds=`."
+        )
 
     def prepared(self, student: Any) -> Any:
         """The program that the search starts from; a recipe may reset it."""
@@ -244,11 +249,13 @@ def _recipe_of(name: str) -> type[Optimizer]:
     from whet.optimize.auto import Auto  # noqa: PLC0415 - the recipes stand on this module
 
     if name != "auto":
-        raise ConfigurationError(f"There is no optimizer {name!r}; there is 'auto'. The others are classes: `whet.BootstrapRS(...)`, `whet.GEPA(...)`.")
+        raise ConfigurationError(
+            f"There is no optimizer {name!r}; there is 'auto'. The others are classes: `whet.BootstrapRS(...)`, `whet.GEPA(...)`."
+        )
     return Auto
 
 
-# -- callbacks -------------------------------------------------------------------------------------------------------------------------------
+# -- callbacks -------------------------------------------------------------------------------------------------------------------------
 
 
 def _owner() -> int:

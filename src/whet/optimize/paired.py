@@ -1,4 +1,4 @@
-"""Is one candidate better than another: the differences on the rows both were run on, and how probable it is that the true one is above 0."""
+"""Is one candidate better than another: the differences on the rows that both were run on, and what they prove."""
 
 from __future__ import annotations
 

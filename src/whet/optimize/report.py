@@ -13,15 +13,19 @@ from whet.optimize.run import Run, Trial
 __all__ = ["html_report"]
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1d2430; --soft: #667085; --line: #d5dae3; --paper: #fff; --good: #12805c; --bad: #b42318; --mark: #3056d3; }
+:root { color-scheme: light dark; --ink: #1d2430; --soft: #667085; --line: #d5dae3; --paper: #fff;
+  --good: #12805c; --bad: #b42318; --mark: #3056d3; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --soft: #98a2b3; --line: #344054; --paper: #14181f; --good: #4cc38a;
   --bad: #f97066; --mark: #8ea8ff; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem } .soft { color: var(--soft) }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums } td, th { text-align: left; padding: .25rem .5rem;
   border-bottom: 1px solid var(--line); vertical-align: top } th { color: var(--soft); font-weight: 500 }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: color-mix(in srgb, var(--ink) 5%, transparent); padding: .75rem; border-radius: 6px }
-.add { color: var(--good) } .cut { color: var(--bad) } ul.tree { list-style: none; padding-left: 1.1rem; border-left: 1px solid var(--line) }
+pre { white-space: pre-wrap; overflow-wrap: anywhere;
+  background: color-mix(in srgb, var(--ink) 5%, transparent); padding: .75rem; border-radius: 6px }
+.add { color: var(--good) } .cut { color: var(--bad) }
+ul.tree { list-style: none; padding-left: 1.1rem; border-left: 1px solid var(--line) }
 svg { width: 100%; height: auto } .bar { display: inline-block; height: .7rem; background: var(--mark); border-radius: 2px }
 """
 
@@ -48,13 +52,13 @@ def _head(run: Run) -> str:
 
 def _certificate(run: Run) -> str:
     if run.certificate is None:
-        return '<p class="soft">No rows were kept back, so the scores below are those the search chose by: they are too high for the winner.</p>'
+        return '<p class="soft">No rows were kept back: the scores below are those the search chose by, too high for the winner.</p>'
     return f"<h2>What was gained</h2><p>{html.escape(str(run.certificate))}</p>"
 
 
 def _curve(run: Run) -> str:
     points = [(calls, score) for calls, score, _ in run.curve]
-    if len(points) < 2:  # noqa: PLR2004 - a line needs two points
+    if len(points) < 2:
         return ""
     most = max(calls for calls, _ in points) or 1
     low, high = min(s for _, s in points), max(s for _, s in points)
@@ -72,8 +76,9 @@ def _curve(run: Run) -> str:
 
 def _trials(run: Run) -> str:
     lines = "".join(_trial(run, trial) for trial in run.trials[:40])
-    more = f'<p class="soft">… and {len(run.trials) - 40} more.</p>' if len(run.trials) > 40 else ""  # noqa: PLR2004 - what fits on a page
-    return f"<h2>Candidates</h2><table><tr><th>candidate</th><th>how</th><th>rows</th><th>score</th><th>95 % interval</th></tr>{lines}</table>{more}"
+    more = f'<p class="soft">… and {len(run.trials) - 40} more.</p>' if len(run.trials) > 40 else ""
+    head = "".join(f"<th>{name}</th>" for name in ("candidate", "how", "rows", "score", "95 % interval"))
+    return f"<h2>Candidates</h2><table><tr>{head}</tr>{lines}</table>{more}"
 
 
 def _trial(run: Run, trial: Trial) -> str:
@@ -82,7 +87,9 @@ def _trial(run: Run, trial: Trial) -> str:
         score = "<td></td><td></td>"
     else:
         e = trial.estimate
-        score = f'<td>{e.value:.3f} <span class="bar" style="width:{max(0.0, min(1.0, e.value)) * 5:.2f}rem"></span></td><td>{e.low:.3f} to {e.high:.3f}</td>'
+        width = max(0.0, min(1.0, e.value)) * 5
+        bar = f'<span class="bar" style="width:{width:.2f}rem"></span>'
+        score = f"<td>{e.value:.3f} {bar}</td><td>{e.low:.3f} to {e.high:.3f}</td>"
     note = html.escape(trial.candidate.note)
     return f"<tr><td><code>{trial.candidate.hash[:6]}</code>{best}</td><td>{note}</td><td>{len(trial.counted)}</td>{score}</tr>"
 
@@ -121,7 +128,8 @@ def _rows(run: Run) -> str:
     if not run.comparison:
         return ""
     lines = "".join(
-        f"<tr><td>{html.escape(_short(row))}</td><td>{_number(before)}</td><td>{_number(after)}</td></tr>" for row, before, after in run.comparison[:100]
+        f"<tr><td>{html.escape(_short(row))}</td><td>{_number(before)}</td><td>{_number(after)}</td></tr>"
+        for row, before, after in run.comparison[:100]
     )
     return f"<h2>Row by row</h2><table><tr><th>inputs</th><th>as given</th><th>winner</th></tr>{lines}</table>"
 
@@ -137,7 +145,9 @@ def _short(row: Any, width: int = 120) -> str:
 
 
 def _decisions(run: Run) -> str:
-    lines = "".join(f"<tr><td>{d.kind}</td><td><code>{d.candidate[:6]}</code></td><td>{html.escape(d.reason)}</td></tr>" for d in run.decisions)
+    lines = "".join(
+        f"<tr><td>{d.kind}</td><td><code>{d.candidate[:6]}</code></td><td>{html.escape(d.reason)}</td></tr>" for d in run.decisions
+    )
     return f"<h2>What was decided, and why</h2><details><summary>{len(run.decisions)} decisions</summary><table>{lines}</table></details>"
 
 

@@ -145,5 +145,3 @@ class Forbidden:
     def around(self, engine: Any, lm: Any) -> Any:
         """Nobody may ask."""
         raise WouldAsk(f"the metric asks {getattr(lm, 'model', lm)!r}")
-
-

@@ -84,7 +84,7 @@ class Search:
         for line in journal.rows:
             self.store.load(line, predictors)
 
-    # -- for recipes: randomness, candidates, decisions ----------------------------------------------------------------------------------------
+    # -- for recipes: randomness, candidates, decisions ---------------------------------------------------------------------------------
 
     def rng(self, *names: Any) -> Random:
         """A generator of random numbers of its own for each purpose, so that no strand disturbs another."""
@@ -136,7 +136,7 @@ class Search:
             program = self._programs[key] = subject.program.bind(candidate.params)
         return program
 
-    # -- for recipes: work -----------------------------------------------------------------------------------------------------------------
+    # -- for recipes: work --------------------------------------------------------------------------------------------------------------
 
     def key_of(self, candidate: Candidate, row: Any, subject: Subject | None = None, sample: int = 0) -> Key:
         """Under what a result is stored."""
@@ -245,7 +245,7 @@ class Search:
                 self.stop(cap_of(outcome))
         return outcome
 
-    # -- trouble ---------------------------------------------------------------------------------------------------------------------------------
+    # -- trouble ------------------------------------------------------------------------------------------------------------------------
 
     def _count_failure(self, key: Key, result: Result) -> None:
         failure = result.failure
@@ -276,7 +276,7 @@ class Search:
     def _reason_to_stop(self) -> str | None:
         return self._reason or self.spend.reached(self.options.budget)
 
-    # -- the whole -------------------------------------------------------------------------------------------------------------------------------
+    # -- the whole ----------------------------------------------------------------------------------------------------------------------
 
     def flow(self, strand: Strand[Candidate]) -> Flow[Run]:
         """Run a recipe to its end, or to the end of the budget; Ctrl-C ends it with the best so far."""

@@ -106,7 +106,11 @@ def means_of(results: Sequence[Result]) -> dict[str, float]:
     if not scored:
         return {}
     n = len(scored)
-    means = {"tokens": sum(r.tokens for r in scored) / n, "seconds": sum(r.seconds for r in scored) / n, "calls": sum(r.calls for r in scored) / n}
+    means = {
+        "tokens": sum(r.tokens for r in scored) / n,
+        "seconds": sum(r.seconds for r in scored) / n,
+        "calls": sum(r.calls for r in scored) / n,
+    }
     if all(r.cost is not None for r in scored):
         means["cost"] = sum(r.cost or 0.0 for r in scored) / n
     parts: dict[str, list[float]] = {}

@@ -22,8 +22,8 @@ __all__ = ["Blame"]
 
 
 class FindFault(Signature):
-    """A program of several steps gave wrong results. Read what each step was given and what it gave, and name the first step that did not do
-    its part in most of these runs: its output does not follow from its inputs, or does not serve the steps after it."""
+    """A program of several steps gave wrong results. Read what each step was given and what it gave, and name the first step that
+    did not do its part in most of these runs: its output does not follow from its inputs, or does not serve the steps after it."""
 
     program_outline: str = InputField(desc="all steps of the program, what each takes and gives")
     failed_runs: str = InputField()
@@ -32,7 +32,7 @@ class FindFault(Signature):
 
 @dataclass(kw_only=True)
 class Blame:
-    """Points at predictors. What is certain counts first: a step whose label is in the row, or that the feedback names; else a model is asked.
+    """Points at predictors. What is certain counts first: a step whose label is in the row, or that the feedback names; else a model says.
 
     A model that twice named no step is not asked again; then predictors take turns.
     """
@@ -93,7 +93,7 @@ def _first_wrong(names: Sequence[str], row: Any, result: Result) -> str | None:
         return named[0]
     steps = result.steps or ()
     labels = row.labels()
-    last = {f for f in (result.prediction or {})}
+    last = set(result.prediction or {})
     for step in steps:
         for name, value in step.prediction.items():
             inner = name in labels and (name not in last or step is not steps[-1])

@@ -27,7 +27,15 @@ def kinds_up_to(limit: int) -> list[tuple[str, int]]:
     if limit >= 16:
         return list(KINDS)
     half = max(1, limit // 2)
-    shorter = [("labels", limit), ("mixed", half), ("mixed", limit), ("answers", half), ("answers", limit), ("varied", limit), ("varied", half)]
+    shorter = [
+        ("labels", limit),
+        ("mixed", half),
+        ("mixed", limit),
+        ("answers", half),
+        ("answers", limit),
+        ("varied", limit),
+        ("varied", half),
+    ]
     return list(dict.fromkeys(shorter)) if limit > 0 else []
 
 
