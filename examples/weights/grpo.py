@@ -1,7 +1,7 @@
 """GRPO: the model answers each row several times and learns from which answers a checkable reward rates above the others. No labels shown.
 
-    python examples/weights/grpo.py                                     # the embedded model, three seeds
-    python examples/weights/grpo.py --lm local:/models/smollm --rows 64      # a local model: its sampling and training are slower
+python examples/weights/grpo.py                                     # the embedded model, three seeds
+python examples/weights/grpo.py --lm local:/models/smollm --rows 64      # a local model: its sampling and training are slower
 """
 
 from __future__ import annotations

@@ -350,10 +350,10 @@ if TYPE_CHECKING:
         TextualGradient as TextualGradient,
     )
     from whet.retrieve import (
+        KNN as KNN,
         ColBERTv2 as ColBERTv2,
         Embeddings as Embeddings,
         EmbeddingsWithScores as EmbeddingsWithScores,
-        KNN as KNN,
     )
     from whet.sandbox import (
         CodeInterpreter as CodeInterpreter,

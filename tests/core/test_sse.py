@@ -9,7 +9,7 @@ from whet.core.sse import EventStream
 from whet.errors import LMUnexpectedError
 
 STREAM = (
-    b": hello\n\ndata: one\n\nevent: delta\ndata: {\"a\": 1}\nid: 7\n\nevent: ping\n\nretry: 5\ndata:two\ndata:  lines\ndata\n\n\n\n"
+    b': hello\n\ndata: one\n\nevent: delta\ndata: {"a": 1}\nid: 7\n\nevent: ping\n\nretry: 5\ndata:two\ndata:  lines\ndata\n\n\n\n'
     b"data: caf\xc3\xa9\nunknown: x\n\ndata:\n\ndata: [DONE]\n\n"
 )
 EVENTS = [

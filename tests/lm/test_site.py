@@ -160,7 +160,12 @@ def test_vertex() -> None:
 
 @pytest.mark.parametrize(
     ("host", "base"),
-    [("0.0.0.0", "http://127.0.0.1:11434"), ("box:1234", "http://box:1234"), ("http://box:1/v1", "http://box:1"), ("", "http://localhost:11434")],
+    [
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("box:1234", "http://box:1234"),
+        ("http://box:1/v1", "http://box:1"),
+        ("", "http://localhost:11434"),
+    ],
 )
 def test_ollama_hosts(host: str, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_HOST", host)

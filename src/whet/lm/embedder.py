@@ -53,9 +53,7 @@ class Embedder:
         """The same, from async code."""
         return await adrive(self.flow(inputs, batch_size=batch_size, caching=caching, **kwargs))
 
-    def flow(
-        self, inputs: str | Sequence[str], *, batch_size: int | None = None, caching: bool | None = None, **kwargs: Any
-    ) -> Flow[Any]:
+    def flow(self, inputs: str | Sequence[str], *, batch_size: int | None = None, caching: bool | None = None, **kwargs: Any) -> Flow[Any]:
         """The same as a flow."""
         texts = _checked(inputs)
         options = {**self.default_kwargs, **kwargs}
@@ -159,5 +157,3 @@ def _shaped(rows: list[array[float]], *, single: bool) -> Any:
     if single:
         return numpy.array(rows[0], dtype=numpy.float32)
     return numpy.array(rows, dtype=numpy.float32).reshape(len(rows), -1 if rows else 0)
-
-

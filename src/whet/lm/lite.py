@@ -52,7 +52,6 @@ class LiteSource:
 
     def _arguments(self, request: Request, *, stream: bool) -> dict[str, Any]:
 
-
         _, _, body = OpenAIChat().encode(request, self.facts, stream=stream)
         name = self.facts.full_name.removeprefix("litellm/")
         access = {"api_base": self.access.api_base, "timeout": self.access.timeout, **self.access.more}
@@ -81,5 +80,3 @@ class LiteSource:
             return error_from(status, {}, str(error).encode(), **details)
         kind = LMTransportError if "connection" in type(error).__name__.lower() else LMUnexpectedError
         return kind(f"LiteLLM failed: {type(error).__name__}: {error}", **details)
-
-

@@ -77,9 +77,7 @@ class Provider:
         """Stop the model's server."""
 
     @staticmethod
-    def finetune(
-        job: _Training, model: str, train_data: list[dict[str, Any]], train_data_format: Any, train_kwargs: Any = None
-    ) -> str:
+    def finetune(job: _Training, model: str, train_data: list[dict[str, Any]], train_data_format: Any, train_kwargs: Any = None) -> str:
         """Train, and return the name of the new model. Runs in a thread of its own."""
         raise NotImplementedError
 

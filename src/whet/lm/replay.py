@@ -22,9 +22,7 @@ def events_of(response: Response) -> Iterator[StreamEvent]:
         if choice.text:
             yield StreamEvent(kind="text", text=choice.text, index=index)
         for place, call in enumerate(choice.tool_calls):
-            yield StreamEvent(
-                kind="tool_call", text=call.arguments, index=index, tool_index=place, tool_id=call.id, tool_name=call.name
-            )
+            yield StreamEvent(kind="tool_call", text=call.arguments, index=index, tool_index=place, tool_id=call.id, tool_name=call.name)
         for citation in choice.citations:
             yield StreamEvent(kind="citation", index=index, citation=citation)
     if response.usage.total_tokens:

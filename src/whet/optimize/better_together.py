@@ -271,4 +271,3 @@ def with_lost_models(before: Module, after: Module) -> Module:
         if name in vars(program) and not isinstance(vars(program)[name], Module):
             delattr(program, name)
     return program
-

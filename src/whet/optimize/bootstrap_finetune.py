@@ -163,9 +163,7 @@ def trained(search: Search, base: Candidate, lessons: Sequence[Lesson], trainer:
             raise outcome
         if isinstance(outcome, Exception):
             raise TrainingError(f"The training of `{lesson.lm.model}` failed: {outcome}") from outcome
-    params = {
-        name: base.params[name].evolve(lm=lm) for lesson, lm in zip(lessons, outcomes, strict=True) for name in lesson.predictors
-    }
+    params = {name: base.params[name].evolve(lm=lm) for lesson, lm in zip(lessons, outcomes, strict=True) for name in lesson.predictors}
     models = ", ".join(sorted({lm.model for lm in outcomes}))
     return search.add(base.evolve(params, f"trained: {models}"), f"trained on {sum(len(lesson.data) for lesson in lessons)} rows: {models}")
 

@@ -87,7 +87,7 @@ class _Site:
         self.url, self.headers = url, dict(headers)
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Any]:
+    async def transport(self) -> AsyncIterator[Any]:
         from mcp.client.streamable_http import (  # type: ignore[attr-defined]  # noqa: PLC0415 - an extra
             create_mcp_http_client,
             streamable_http_client,
@@ -102,7 +102,7 @@ async def _opened(target: Any) -> AsyncIterator[Any]:
     if not isinstance(target, _Site):
         yield target
         return
-    async with target.open() as transport:
+    async with target.transport() as transport:
         yield transport
 
 

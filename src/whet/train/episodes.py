@@ -245,5 +245,3 @@ def _names(program: Any) -> str:
 def _short(values: Any) -> str:
     text = repr(dict(values))
     return text if len(text) <= 200 else text[:199] + "…"
-
-

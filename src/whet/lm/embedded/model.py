@@ -136,4 +136,3 @@ def _usage(request: Request, choices: Sequence[Choice]) -> Usage:
 
 def _tokens(characters: int) -> int:
     return -(-characters // CHARACTERS_PER_TOKEN)
-

@@ -112,8 +112,7 @@ def read_sheet(system: str) -> Sheet:
     inputs, listed = (lists[0], lists[1]) if len(lists) > 1 else ([], lists[0])
     layout, notes, instruction = _structure(system, end, [name for name, _, _ in listed])
     outputs = tuple(
-        Field(name=name, kind=kind, about=about, shape=of_type(kind, notes.get(name, ""), about))
-        for name, kind, about in listed
+        Field(name=name, kind=kind, about=about, shape=of_type(kind, notes.get(name, ""), about)) for name, kind, about in listed
     )
     return Sheet(
         inputs=tuple(Field(name=name, kind=kind, about=about) for name, kind, about in inputs),

@@ -131,4 +131,3 @@ def _empty(part: Shape) -> Any:
     if part.kind == "options":
         return part.options[0]
     return {"int": 0, "float": 0.0, "bool": False, "list": [], "dict": {}, "object": {}}.get(part.kind, "")
-

@@ -43,9 +43,7 @@ UNTOLD = frozenset(
     "n stop seed extra_body hosted_tools parallel_tool_calls user logprobs top_logprobs logit_bias frequency_penalty presence_penalty "
     "reasoning_effort verbosity".split()
 )
-TOP_LEVEL = frozenset(
-    "guardrailConfig additionalModelRequestFields performanceConfig requestMetadata promptVariables serviceTier".split()
-)
+TOP_LEVEL = frozenset("guardrailConfig additionalModelRequestFields performanceConfig requestMetadata promptVariables serviceTier".split())
 THINKING: Mapping[str, int] = {"minimal": 1_024, "low": 1_024, "medium": 4_096, "high": 16_384}
 MARK: Mapping[str, Any] = {"cachePoint": {"type": "default"}}
 

@@ -230,5 +230,3 @@ def _citations(grounding: Mapping[str, Any]) -> Iterator[Citation]:
                 end_char_index=segment.get("endIndex"),
                 supported_text=segment.get("text"),
             )
-
-

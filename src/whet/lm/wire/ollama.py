@@ -94,9 +94,7 @@ def _message(message: Message, all_messages: tuple[Message, ...], facts: ModelFa
     if images:
         plain["images"] = images
     if message.tool_calls:
-        plain["tool_calls"] = [
-            {"function": {"name": call.name, "arguments": arguments_of(call)}} for call in message.tool_calls
-        ]
+        plain["tool_calls"] = [{"function": {"name": call.name, "arguments": arguments_of(call)}} for call in message.tool_calls]
     if role == "tool":
         names = {call.id: call.name for m in all_messages for call in m.tool_calls}
         plain["tool_name"] = message.name or names.get(message.tool_call_id) or ""
