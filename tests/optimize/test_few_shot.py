@@ -286,3 +286,8 @@ def test_compile_handlers_fire_once_also_for_overrides() -> None:
     with whet.context(callbacks=[Handler()]):
         Mine().compile(whet.Predict("question -> answer"), trainset=rows(3))
     assert heard == ["start Mine ['student', 'trainset']", "end Predict"]
+
+
+def test_a_misspelt_argument_of_the_recipe_itself_is_named() -> None:
+    with pytest.raises(ValueError, match="Did you mean `max_labeled_demos`"):
+        whet.BootstrapRS(metric=lambda row, prediction: True, max_labelled_demos=3)

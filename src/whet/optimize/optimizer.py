@@ -69,7 +69,8 @@ class Optimizer:
     callbacks: list[Any]
 
     def __init__(self, metric: Any = None, **common: Any) -> None:
-        check_unknown(type(self).__name__, common, COMMON)
+        own = [n for n, p in inspect.signature(type(self).__init__).parameters.items() if n != "self" and p.kind is not p.VAR_KEYWORD]
+        check_unknown(type(self).__name__, common, {*own, *COMMON})
         self.metric = metric
         for name, default in COMMON.items():
             setattr(self, name, common.get(name, default))
