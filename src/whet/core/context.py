@@ -115,6 +115,13 @@ class Meter:
         costs = [cost for _, cost, hit in self.spent if not hit]
         return None if any(cost is None for cost in costs) else float(sum(cost for cost in costs if cost is not None))
 
+    def totals(self) -> tuple[int, float | None, int, int]:
+        """Tokens, cost, calls and cache hits; most rows make one call, which needs no sums."""
+        if len(self.spent) == 1:
+            tokens, cost, hit = self.spent[0]
+            return (tokens, 0.0, 0, 1) if hit else (tokens, cost, 1, 0)
+        return self.tokens, self.cost, self.calls, self.cache_hits
+
 
 # Counts the calls made for one row of an evaluation, in whatever thread or task they are made.
 meter: ContextVar[Meter | None] = ContextVar("whet_meter", default=None)

@@ -246,6 +246,7 @@ def _row(  # noqa: PLR0913 - one place builds rows
 ) -> Row:
     if not spent.spent:
         return Row(index=index, example=example, prediction=prediction, score=score, status=status, seconds=seconds, error=error)
+    tokens, cost, calls, hits = spent.totals()
     return Row(
         index=index,
         example=example,
@@ -253,10 +254,10 @@ def _row(  # noqa: PLR0913 - one place builds rows
         score=score,
         status=status,
         seconds=seconds,
-        tokens=spent.tokens,
-        cost=spent.cost,
-        calls=spent.calls,
-        cache_hits=spent.cache_hits,
+        tokens=tokens,
+        cost=cost,
+        calls=calls,
+        cache_hits=hits,
         error=error,
     )
 
