@@ -19,7 +19,11 @@ FUNCTION_LINES = 40
 
 # Longer than the rule allows, with the reason; these lists only shrink.
 LONG_FILES: dict[str, str] = {"__init__.py": "one table of public names"}
-LONG_FUNCTIONS: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {
+    "optimize/gepa.py:GEPA.__init__": "thirty arguments that people know, a line each",
+    "optimize/miprov2.py:MIPROv2.steps": "fourteen arguments that people know, a line each; the plan is to be made apart",
+    "optimize/textual_gradient.py:TextualGradient._children": "one line over; critique and rewriting are to be parted",
+}
 
 # Where threads and event loops may be started, and why there.
 STARTS_WORK = {
@@ -110,8 +114,7 @@ def functions(path: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunct
 
 def code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Lines of a function without its docstring: documenting well is not what makes a function long."""
-    # The list of parameters is no logic: constructors that people know have many.
-    lines = (node.end_lineno or node.lineno) - node.body[0].lineno + 1
+    lines = (node.end_lineno or node.lineno) - node.lineno + 1
     if ast.get_docstring(node) is not None:
         doc = node.body[0]
         lines -= (doc.end_lineno or doc.lineno) - doc.lineno + 1
