@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,9 +51,9 @@ def test_a_listener_hears_its_field_only() -> None:
     stream = streamify(program, stream_listeners=[StreamListener("answer")])
     with whet.context(lm=Pieces(*CHAT)):
         found = drained(stream(question="why?"))
-    assert [type(item) for item in found] == [StreamResponse] * 3 + [whet.Prediction]
-    assert [item.chunk for item in found[:-1]] == ["To", " get", " there"]
-    assert [item.is_last_chunk for item in found[:-1]] == [False, False, True]
+    assert [type(item) for item in found] == [StreamResponse] * 4 + [whet.Prediction]
+    assert [item.chunk for item in found[:-1]] == ["To", " get", " there", ""]
+    assert [item.is_last_chunk for item in found[:-1]] == [False, False, False, True]
     assert {(item.predict_name, item.signature_field_name) for item in found[:-1]} == {("predict", "answer")}
 
 
@@ -61,6 +62,40 @@ def test_without_listeners_the_raw_chunks_come() -> None:
         found = list(streamify(whet.ChainOfThought("question -> answer"), async_streaming=False)(question="x"))
     assert "".join(item.choices[0].delta.content for item in found[:-1]) == "".join(CHAT)
     assert found[-1].answer == "To get there"
+
+
+class Patient(Pieces):
+    """Waits after its second piece until somebody has seen it."""
+
+    seen = threading.Event()
+
+    def stream_complete(self, request: Request) -> Iterator[Any]:
+        for number, piece in enumerate(self.pieces):
+            if number == 2:
+                assert self.seen.wait(5), "the piece was held back"
+            yield piece
+
+
+def test_a_piece_is_handed_on_before_the_next_one_comes() -> None:
+    stream = streamify(whet.Predict("question -> answer"), stream_listeners=[StreamListener("answer")], async_streaming=False)
+    chunks = []
+    with whet.context(lm=Patient("[[ ## answer ## ]]\n", *CHAT[6:])):
+        for item in stream(question="x"):
+            if isinstance(item, StreamResponse):
+                chunks.append(item.chunk)
+                Patient.seen.set()
+    assert chunks == [" get", " there", ""]
+
+
+def test_the_whole_answer_in_the_first_piece_is_no_stream_either() -> None:
+    stream = streamify(whet.Predict("q -> a"), stream_listeners=[StreamListener("a")], async_streaming=False)
+    for pieces in (
+        ["[[ ## a ## ]]\nwhole"],
+        ["[[ ## a ## ]]\nwhole\n\n[[ ## completed ## ]]"],
+        ["[[ ## a ## ]]\n", "whole\n\n[[ ## completed ## ]]"],
+    ):
+        with whet.context(lm=Pieces(*pieces)):
+            assert [type(item) for item in stream(q="x")] == [whet.Prediction]
 
 
 def test_a_field_in_one_piece_is_no_stream_and_the_prediction_comes_all_the_same() -> None:
@@ -80,7 +115,7 @@ def test_the_final_prediction_can_be_left_out() -> None:
         whet.ChainOfThought("q -> answer"), stream_listeners=[StreamListener("answer")], include_final_prediction_in_output_stream=False
     )
     with whet.context(lm=Pieces(*CHAT)):
-        assert [type(item) for item in drained(stream(q="x"))] == [StreamResponse] * 3
+        assert [type(item) for item in drained(stream(q="x"))] == [StreamResponse] * 4
 
 
 def test_a_listener_must_mean_one_predictor() -> None:
@@ -109,7 +144,7 @@ def test_a_listener_serves_one_call_unless_it_may_be_used_again() -> None:
             self.ask(q=q)
             return self.ask(q=q)
 
-    for reuse, count in ((False, 3), (True, 6)):
+    for reuse, count in ((False, 4), (True, 8)):
         stream = streamify(Twice(), stream_listeners=[StreamListener("answer", allow_reuse=reuse)], async_streaming=False)
         with whet.context(lm=Pieces(*CHAT)):
             assert sum(isinstance(item, StreamResponse) for item in stream(q="x")) == count

@@ -18,10 +18,11 @@ class Event:
     `kind` says what: `field_delta` (more `text` of an output), `field_done` (the output is complete, `value` is typed), `tool_start` and
     `tool_end` (`name`, and in `value` the arguments or what it gave), `status` (`text`), `usage` (`value`, tokens of one call), `value`
     (something that the program put on the stream), `done` (`value` is the prediction). `path` names the predictor in the program, `field`
-    the output, `call` numbers the calls of models, so that side-by-side calls of one predictor can be told apart.
+    the output, `call` numbers the calls of models, so that side-by-side calls of one predictor can be told apart. `last` is true of a
+    `field_delta` that completes its output, `opening` of one that came with the first piece of the answer, which may be all of it.
     """
 
-    __slots__ = ("_grown", "_schema", "call", "field", "kind", "name", "path", "text", "value")
+    __slots__ = ("_grown", "_schema", "call", "field", "kind", "last", "name", "opening", "path", "text", "value")
 
     def __init__(  # noqa: PLR0913 - one record for all kinds of event
         self,
@@ -35,6 +36,8 @@ class Event:
         call: int = 0,
         schema: Schema | None = None,
         grown: list[str] | None = None,
+        last: bool = False,
+        opening: bool = False,
     ) -> None:
         self.kind = kind
         self.path = path
@@ -43,6 +46,8 @@ class Event:
         self.value = value
         self.name = name
         self.call = call
+        self.last = last
+        self.opening = opening
         self._schema = schema
         self._grown = (grown, len(grown)) if grown is not None else None
 

@@ -35,7 +35,9 @@ class StreamListener:
         self.allow_reuse = allow_reuse
         self._call = 0
         self._spent = False
-        self._waiting: list[StreamResponse] = []
+        self._begun = False
+        self._ended = False
+        self._held: StreamResponse | None = None
 
     def find(self, program: Any) -> None:
         """Find the predictor in a program. Raises `ConfigurationError` (a `ValueError`) for none and for several."""
@@ -58,21 +60,26 @@ class StreamListener:
         if event.call != self._call:
             if self._spent and not self.allow_reuse:
                 return []
-            self._call, self._waiting, self._spent = event.call, [], False
+            self._call, self._held, self._spent, self._begun, self._ended = event.call, None, False, False, False
         elif self._spent:
             return []
         if event.kind == "field_done":
             self._spent = True
-            return self._ended(event)
-        chunk = event.value if event.value is not None and not event.text else event.text
-        told, self._waiting = self._waiting, [StreamResponse(str(self.predict_name), self.signature_field_name, chunk, False)]
-        return told
+            return [self._response("", last=True)] if self._begun and not self._ended else []
+        return self._grown(event)
 
-    def _ended(self, event: Event) -> list[StreamResponse]:
-        last, self._waiting = self._waiting, []
-        if not last:
-            return []
-        if last[0].chunk == event.text and isinstance(last[0].chunk, str):
-            return []
-        last[-1].is_last_chunk = True
-        return last
+    def _grown(self, event: Event) -> list[StreamResponse]:
+        """A piece is handed on at once, unless it may be all there is: then with the next one."""
+        piece = self._response(event.value if event.value is not None and not event.text else event.text, last=event.last)
+        held, self._held, self._ended = self._held, None, event.last
+        if not self._begun and held is None:
+            if event.last:
+                return []
+            if event.opening:
+                self._held = piece
+                return []
+        self._begun = True
+        return [piece] if held is None else [held, piece]
+
+    def _response(self, chunk: Any, *, last: bool) -> StreamResponse:
+        return StreamResponse(str(self.predict_name), self.signature_field_name, chunk, last)

@@ -74,7 +74,20 @@ def named_predictors(program: Any) -> list[tuple[str, Any]]:
 class Watch:
     """Reads the fields of one answer while it comes."""
 
-    __slots__ = ("_before", "_grown", "_native", "_number", "_outlet", "_path", "_scanner", "_schemas", "done", "signature")
+    __slots__ = (
+        "_before",
+        "_grown",
+        "_heard",
+        "_native",
+        "_number",
+        "_opening",
+        "_outlet",
+        "_path",
+        "_scanner",
+        "_schemas",
+        "done",
+        "signature",
+    )
 
     def __init__(self, outlet: Outlet, path: str, adapter: Adapter, signature: Signature, native: Native | None) -> None:
         self._outlet, self._path = outlet, path
@@ -86,6 +99,8 @@ class Watch:
         self._schemas = {name: field.schema for name, field in signature.output_fields.items()}
         self._grown: dict[str, list[str]] = {}
         self._before: Any = None
+        self._heard: set[str] = set()
+        self._opening = True
         self.done: set[str] = set()
 
     def around(self, flow: Flow[Any]) -> Flow[Any]:
@@ -104,6 +119,8 @@ class Watch:
         if outlet.chunks:
             outlet.put(event)
         kind = event.kind
+        self._opening = kind not in self._heard
+        self._heard.add(kind)
         if kind == "text":
             if event.index == 0 and self._scanner is not None:
                 for field, text, done in self._scanner.feed(event.text):
@@ -112,7 +129,7 @@ class Watch:
             self._tell(name, event.text, False)
         elif kind == "citation" and (name := self._native.get("citations")):
             value = self._schemas[name].coerce([event.citation])
-            outlet.put(Event("field_delta", path=self._path, field=name, value=value, call=self._number))
+            outlet.put(Event("field_delta", path=self._path, field=name, value=value, call=self._number, opening=self._opening))
         elif kind == "usage":
             outlet.put(Event("usage", path=self._path, value=event.usage, call=self._number))
 
@@ -120,6 +137,7 @@ class Watch:
         """The answer was read: tell what the pieces did not. Gives the prediction back."""
         for piece in self._scanner.finish() if self._scanner is not None else ():
             self._tell(*piece)
+        self._opening = True
         for name, value in values.items():
             schema = self._schemas.get(name)
             if name in self.done or schema is None:
@@ -137,8 +155,19 @@ class Watch:
             grown = self._grown[field] = []
         if text:
             grown.append(text)
-            schema = self._schemas[field]
-            self._outlet.put(Event("field_delta", path=self._path, field=field, text=text, call=self._number, schema=schema, grown=grown))
+            self._outlet.put(
+                Event(
+                    "field_delta",
+                    path=self._path,
+                    field=field,
+                    text=text,
+                    call=self._number,
+                    schema=self._schemas[field],
+                    grown=grown,
+                    last=done,
+                    opening=self._opening,
+                )
+            )
         if done:
             self._end(field, self._typed(field, "".join(grown)))
 
