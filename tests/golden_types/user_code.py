@@ -70,6 +70,31 @@ def a_signature_class_types_the_call() -> float:
     return found.answer
 
 
+class Settings(whet.Signature):
+    """Say what the settings are for: inputs may have the names of what a call takes besides."""
+
+    config: dict[str, str] = whet.InputField()
+    demos: int = whet.InputField(default=3)
+    purpose: str = whet.OutputField()
+
+
+async def a_call_takes_more_than_the_inputs(lm: whet.LM, demo: whet.Example) -> None:
+    """Request parameters, a model, examples: for one call, and beside inputs that are checked as ever."""
+    ask = whet.ChainOfThought(Answer)
+    reveal_type(ask(question="How many?", config={"temperature": 0.5}))  # reveals: Answer
+    reveal_type(await ask.acall(question="How many?", lm=lm, demos=[demo], config={"rollout_id": 1}))  # reveals: Answer
+    ask(qestion="How many?", config={"temperature": 0.5})  # expect-error: pyright=reportCallIssue mypy=call-arg
+    ask(question=5, lm=lm)  # expect-error: pyright=reportArgumentType mypy=arg-type
+    ask(question="How many?", cofig={})  # expect-error: pyright=reportCallIssue mypy=call-arg
+    whet.Predict(Settings)(config={"colour": "red"}, lm=lm)
+    reveal_type(whet.ReAct(Answer, tools=[len])(question="How many?", max_iters=3))  # reveals: Answer
+    own = whet.PythonInterpreter()
+    reveal_type(whet.RLM(Answer)(own, question="How many?"))  # reveals: Answer
+    reveal_type(await whet.RLM(Answer).acall(own, question="How many?"))  # reveals: Answer
+    whet.RLM(Answer)(own, qestion="How many?")  # expect-error: pyright=reportCallIssue mypy=call-overload
+    whet.Predict(Settings)(config=3)  # expect-error: pyright=reportArgumentType mypy=arg-type
+
+
 class Longer(Answer):
     """Answer the question, and say how sure you are."""
 

@@ -33,7 +33,7 @@ class SignatureMeta(type):
     """Reads a class statement and returns the signature it describes, which is a value."""
 
     def __new__(mcs, name: str, bases: tuple[Any, ...], body: dict[str, Any], **options: Any) -> Any:
-        if not bases:
+        if not bases or bases == (_Parts,):
             return super().__new__(mcs, name, bases, body)
         return _from_class_body(name, body, parents=list(body.pop("__whet_parents__", ())))
 
@@ -58,18 +58,8 @@ class _ParentMeta(SignatureMeta):
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(_input_field, _output_field))
-class Signature(metaclass=SignatureMeta):
-    """What a step takes and gives: instructions and ordered, typed fields. Frozen and hashable; edits return a new one.
-
-    Made from a string, a dict, a typed function or a class statement:
-
-    >>> class Sentiment(Signature):
-    ...     '''Say how the sentence feels.'''
-    ...     sentence: str = _input_field()
-    ...     positive: bool = _output_field()
-    >>> Sentiment == Signature({"sentence": _input_field(), "positive": (bool, _output_field())}, "Say how the sentence feels.")
-    True
-    """
+class _Parts(metaclass=SignatureMeta):
+    """What a signature is made of, and what a checker finds on the result of a call (`Predict(Sig)(...)` is a `Sig` to it)."""
 
     if not TYPE_CHECKING:  # a checker would not let a class ask for what is in its slots
         __slots__ = ("_hash", "fields", "input_fields", "instructions", "name", "output_fields", "plans")
@@ -83,7 +73,6 @@ class Signature(metaclass=SignatureMeta):
     _hash: int | None
 
     if TYPE_CHECKING:
-        # To a checker the result of `Predict(Sig)(...)` is a `Sig`; this is what it has besides the fields.
         reasoning: Any
         trajectory: Any
         stop_reason: Any
@@ -92,6 +81,30 @@ class Signature(metaclass=SignatureMeta):
         get_lm_usage: Any
         to_dict: Any
         toDict: Any
+
+
+class Signature(_Parts):
+    """What a step takes and gives: instructions and ordered, typed fields. Frozen and hashable; edits return a new one.
+
+    Made from a string, a dict, a typed function or a class statement:
+
+    >>> class Sentiment(Signature):
+    ...     '''Say how the sentence feels.'''
+    ...     sentence: str = _input_field()
+    ...     positive: bool = _output_field()
+    >>> Sentiment == Signature({"sentence": _input_field(), "positive": (bool, _output_field())}, "Say how the sentence feels.")
+    True
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        # What a call takes beside the inputs: these count as optional inputs of every class statement.
+        config: Any = _input_field(default=None)
+        demos: Any = _input_field(default=None)
+        lm: Any = _input_field(default=None)
+        prediction: Any = _input_field(default=None)
+        max_iters: Any = _input_field(default=None)
 
         def __init__(
             self, signature: Any = ..., instructions: str | None = ..., signature_name: str = ..., custom_types: Any = ...

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 from whet.core.records import Prediction
 from whet.modules.module import Module
 
-__all__ = ["Answering", "P", "R"]
+__all__ = ["Answering", "Coding", "P", "R"]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Generic, TypeAlias
+    from typing import Generic, TypeAlias, overload
 
     from typing_extensions import ParamSpec, TypeVar
 
     from whet.core.signature import Signature
+    from whet.sandbox import CodeInterpreter
 
     # What a call takes and gives, by the signature: for a class statement its inputs and outputs, for text anything and a `Prediction`.
     P = ParamSpec("P", default=...)
@@ -27,6 +28,20 @@ if TYPE_CHECKING:
 
         def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
         async def acall(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    class Coding(Answering[P, R]):
+        """One whose call may begin with an interpreter of the caller's own."""
+
+        @overload
+        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        @overload
+        def __call__(self, interpreter: CodeInterpreter, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        def __call__(self, /, *args: Any, **kwargs: Any) -> Any: ...
+        @overload
+        async def acall(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        @overload
+        async def acall(self, interpreter: CodeInterpreter, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        async def acall(self, /, *args: Any, **kwargs: Any) -> Any: ...
 else:
     P = R = None
 
@@ -35,3 +50,5 @@ else:
 
         def __class_getitem__(cls, item: Any) -> Any:
             return cls
+
+    Coding = Answering

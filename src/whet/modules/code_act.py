@@ -13,7 +13,7 @@ from whet.core.flow import Flow
 from whet.core.records import Prediction
 from whet.core.signature import Signature
 from whet.errors import AdapterParseError, CodeExecutionError, ConfigurationError, ContextWindowExceededError
-from whet.modules.answering import Answering, P, R
+from whet.modules.answering import Coding, P, R
 from whet.modules.calling import called
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, output_text, taken_interpreter
@@ -31,7 +31,7 @@ __all__ = ["CodeAct"]
 TRUNCATIONS = 3
 
 
-class CodeAct(Answering[P, R]):
+class CodeAct(Coding[P, R]):
     """Lets the model act by writing Python, in at most `max_iters` turns, with `tools` (plain functions) to call (Wang et al. 2024,
     arXiv 2402.01030).
 

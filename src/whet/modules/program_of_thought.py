@@ -11,7 +11,7 @@ from whet.core.flow import Flow
 from whet.core.records import Prediction
 from whet.core.signature import Signature
 from whet.errors import CodeExecutionError, CodeInterpreterError
-from whet.modules.answering import Answering, P, R
+from whet.modules.answering import Coding, P, R
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, output_text, taken_interpreter
 from whet.modules.predict import _signature_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ProgramOfThought"]
 
 
-class ProgramOfThought(Answering[P, R]):
+class ProgramOfThought(Coding[P, R]):
     """Has the model write Python for the task, runs it, has it corrected up to `max_iters` times, and answers from its output (Chen et al.
     2022, arXiv 2211.12588).
 

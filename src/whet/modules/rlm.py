@@ -15,7 +15,7 @@ from whet.core.schema import type_name
 from whet.core.signature import Signature
 from whet.errors import AdapterParseError, CodeExecutionError, ConfigurationError, ContextWindowExceededError, SchemaError, WhetError
 from whet.modules import rlm_prompt
-from whet.modules.answering import Answering, P, R
+from whet.modules.answering import Coding, P, R
 from whet.modules.calling import called
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, taken_interpreter
 from whet.modules.predict import Predict, _signature_of, checked_inputs
@@ -52,7 +52,7 @@ class Session:
         self.entries.append({"reasoning": reasoning, "code": code, "output": output})
 
 
-class RLM(Answering[P, R]):
+class RLM(Coding[P, R]):
     """Answers from inputs of any length: they become variables of a Python session that the model explores with code, in at most
     `max_iters` turns; the prompt has only their names, types, lengths and beginnings.
 
