@@ -172,7 +172,7 @@ class Signature(_Parts):
 
     def __call__(self, **values: Any) -> Any:
         """A filled-in form: an `Example` with these field values."""
-        return _filled(self, values)
+        return _Filled(self, values)
 
     def __copy__(self) -> Signature:
         return self
@@ -260,19 +260,14 @@ class _Filled:
     """Field values of one signature, by name."""
 
     def __init__(self, signature: Signature, values: dict[str, Any]) -> None:
+        if unknown := [name for name in values if name not in signature.fields]:
+            raise SignatureError(f"`{signature.signature}` has no field `{unknown[0]}`.")
         self._signature = signature
-        self.__dict__.update(values)
+        self.__dict__.update({name: signature.fields[name].schema.coerce(value) for name, value in values.items()})
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{k}={v!r}" for k, v in self.__dict__.items() if k != "_signature")
         return f"{self._signature.name}({shown})"
-
-
-def _filled(signature: Signature, values: dict[str, Any]) -> _Filled:
-    if unknown := [name for name in values if name not in signature.fields]:
-        raise SignatureError(f"`{signature.signature}` has no field `{unknown[0]}`.")
-    checked = {name: signature.fields[name].schema.coerce(value) for name, value in values.items()}
-    return _Filled(signature, checked)
 
 
 def _changed(field: Field, type_: Any, changes: dict[str, Any]) -> Field:
