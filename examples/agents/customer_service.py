@@ -86,7 +86,7 @@ def main() -> None:
 def scripted() -> ScriptedLM:
     """What a model might do: look the order up, try the refund, report how it went."""
 
-    def answer(request: whet.Request) -> whet.Choice:
+    def answer(request: whet.Request) -> whet.ResponseChoice:
         number = 17 if "17" in request.messages[1].text else 18
         results = [m.text for m in request.messages if m.role == "tool"]
         if not results:
@@ -102,9 +102,9 @@ def scripted() -> ScriptedLM:
     return ScriptedLM(answer, capabilities=whet.Capabilities(tools=True))
 
 
-def calls(thought: str, name: str, **arguments: Any) -> whet.Choice:
+def calls(thought: str, name: str, **arguments: Any) -> whet.ResponseChoice:
     """An answer that calls a tool."""
-    return whet.Choice(text=thought, tool_calls=(whet.ToolCallPart(id=f"{name}-1", name=name, arguments=json.dumps(arguments)),))
+    return whet.ResponseChoice(text=thought, tool_calls=(whet.ToolCallPart(id=f"{name}-1", name=name, arguments=json.dumps(arguments)),))
 
 
 if __name__ == "__main__":

@@ -68,10 +68,10 @@ if TYPE_CHECKING:
     )
     from whet.core.exchange import (
         Capabilities as Capabilities,
-        Choice as Choice,
         Citation as Citation,
         Request as Request,
         Response as Response,
+        ResponseChoice as ResponseChoice,
         StreamEvent as StreamEvent,
         ToolSpec as ToolSpec,
         Usage as Usage,
@@ -118,6 +118,9 @@ if TYPE_CHECKING:
     from whet.core.types.audio import (
         Audio as Audio,
     )
+    from whet.core.types.choice import (
+        Choice as Choice,
+    )
     from whet.core.types.custom import (
         Type as Type,
     )
@@ -134,9 +137,6 @@ if TYPE_CHECKING:
     )
     from whet.core.types.image import (
         Image as Image,
-    )
-    from whet.core.types.likely import (
-        Likely as Likely,
     )
     from whet.core.types.text import (
         Code as Code,
@@ -398,7 +398,7 @@ _HOMES: dict[str, str] = {
     "ChainOfThoughtWithHint": "whet.modules.chain_of_thought",
     "ChatAdapter": "whet.adapters.chat",
     "Check": "whet.modules.check",
-    "Choice": "whet.core.exchange",
+    "Choice": "whet.core.types.choice",
     "Citation": "whet.core.exchange",
     "Citations": "whet.core.types.document",
     "Code": "whet.core.types.text",
@@ -452,7 +452,6 @@ _HOMES: dict[str, str] = {
     "LMUnsupportedModelError": "whet.errors",
     "LabeledFewShot": "whet.optimize.few_shot",
     "LeReT": "whet.optimize.leret",
-    "Likely": "whet.core.types.likely",
     "MIPROv2": "whet.optimize.miprov2",
     "Message": "whet.core.messages",
     "MissingExtraError": "whet.errors",
@@ -476,6 +475,7 @@ _HOMES: dict[str, str] = {
     "ReinforceJob": "whet.lm.provider",
     "Request": "whet.core.exchange",
     "Response": "whet.core.exchange",
+    "ResponseChoice": "whet.core.exchange",
     "Retrieve": "whet.modules.retrieve",
     "Router": "whet.lm.router",
     "SIMBA": "whet.optimize.simba",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from typing import Any, Literal
 
 import pytest
 
 import whet
+from whet.adapters.baml import BAMLAdapter
 from whet.adapters.chat import ChatAdapter
 from whet.adapters.json import JSONAdapter
+from whet.adapters.xml import XMLAdapter
 from whet.core.exchange import Capabilities, Choice, Citation, ToolSpec
 from whet.core.messages import MediaPart, TextPart, ToolCallPart
 from whet.core.types.custom import Type
 from whet.core.types.document import Citations
 from whet.core.types.image import Image
 from whet.core.types.kind import FieldType
-from whet.core.types.likely import Likely
 from whet.core.types.text import Code, Reasoning
 from whet.core.types.tools import ToolCallResults, ToolCalls
 from whet.errors import AdapterParseError, ConfigurationError, ContextWindowExceededError
@@ -146,29 +149,74 @@ def test_an_own_type_may_be_native() -> None:
     assert prediction.mood == Mood(name="happy")
 
 
-def test_probabilities_come_from_logprobs() -> None:
-    signature = whet.Signature({
-        "text": whet.InputField(),
-        "label": (Likely[Literal["spam", "ham"]], whet.OutputField()),
-        "stars": (Likely[int], whet.OutputField()),
-    })  # fmt: skip
-    top = [{"token": "sp", "logprob": -0.2}, {"token": "ham", "logprob": -1.8}]
-    stars = [{"token": "4", "logprob": -0.7}, {"token": "5", "logprob": -0.7}]
-    content = [
-        {"token": "[[ ## label ## ]]\n", "logprob": 0.0},
-        {"token": "sp", "logprob": -0.2, "top_logprobs": top},
-        {"token": "am\n\n[[ ## stars ## ]]\n", "logprob": 0.0},
-        {"token": "4", "logprob": -0.7, "top_logprobs": stars},
-    ]
-    choice = Choice(text="".join(t["token"] for t in content), logprobs={"content": content})
-    prediction, request = ask(whet.Predict(signature), choice, Capabilities(logprobs=True), text="x")
+GRADED = whet.Signature({
+    "text": whet.InputField(),
+    "label": (whet.Choice[Literal["spam", "ham"]], whet.OutputField()),
+    "stars": (whet.Score[1, 5] | None, whet.OutputField()),
+    "tone": (whet.Score, whet.OutputField(ge=0, le=10)),
+})  # fmt: skip
+
+
+def graded(adapter: Any) -> Choice:
+    """An answer with the log-probabilities of each character that matters, as a provider gives them."""
+    text = adapter.format_assistant_message_content(GRADED, {"label": "spam", "stars": 4, "tone": 3})
+    top = {
+        "spam": [{"token": "spam", "logprob": -0.2}, {"token": "ham", "logprob": -1.8}, {"token": "s", "logprob": -4.0}],
+        "4": [{"token": "4", "logprob": -0.2}, {"token": "5", "logprob": -0.2}, {"token": "9", "logprob": -1.0}],
+        "3": [{"token": "3", "logprob": -0.2}, {"token": "8", "logprob": -0.2}, {"token": "!", "logprob": -1.0}],
+    }
+    content = []
+    for piece in re.split(r"(?<=[\n\" :>])(spam|4|3)(?=[\n\"<, }])", text):
+        more = {"top_logprobs": top[piece]} if piece in top else {}
+        content.append({"token": piece, "logprob": -0.2, **more})
+    return Choice(text=text, logprobs={"content": content})
+
+
+@pytest.mark.parametrize("adapter", [ChatAdapter(), JSONAdapter(), XMLAdapter(), BAMLAdapter()], ids=lambda a: type(a).__name__)
+def test_choices_and_scores_have_the_models_probabilities(adapter: Any) -> None:
+    choice = graded(adapter)
+    prediction, request = ask(whet.Predict(GRADED, adapter=adapter), choice, Capabilities(logprobs=True), text="x")
     assert request.options["logprobs"] is True
     assert prediction.label == "spam"
-    assert prediction.label.probability == pytest.approx(0.832, abs=0.01)
+    assert prediction.label.probability == pytest.approx(0.832, abs=0.02)
+    assert [option for option, _ in prediction.label.ranked()] == ["spam", "ham"]
+    assert prediction.stars == 4
+    assert prediction.stars.probabilities == pytest.approx({4: 0.5, 5: 0.5})
     assert prediction.stars.expected == pytest.approx(4.5)
-    prediction, request = ask(whet.Predict(signature), Choice(text=choice.text), Capabilities(), text="x")
+    assert prediction.tone.expected == pytest.approx(5.5)
+    assert isinstance(prediction.stars, whet.Score)
+    assert whet.Score.of(prediction.stars) is prediction.stars
+    prediction, request = ask(whet.Predict(GRADED, adapter=adapter), Choice(text=choice.text), Capabilities(), text="x")
     assert "logprobs" not in request.options
-    assert prediction.label.probability is None
+    assert (prediction.label.probability, prediction.stars.expected, prediction.tone) == (None, 4, 3)
+
+
+def test_a_choice_or_a_score_that_does_not_fit_is_an_error() -> None:
+    for text, said in (("9", "one of 1, 2, 3, 4, 5"), ("4.5", "one of 1, 2, 3, 4, 5")):
+        with pytest.raises(whet.AdapterParseError, match=said):
+            ChatAdapter().parse(whet.Signature("t -> s: Score[1, 5]"), f"[[ ## s ## ]]\n{text}")
+    with pytest.raises(whet.AdapterParseError, match="'a', 'b'"):
+        ChatAdapter().parse(whet.Signature("t -> s: whet.Choice['a', 'b']"), "[[ ## s ## ]]\nc")
+    with pytest.raises(whet.AdapterParseError, match=r"equal to: 0\.0, less than"):
+        ChatAdapter().parse(whet.Signature("t -> s: Score[0.0, 1.0]"), "[[ ## s ## ]]\n1.5")
+    for scale in ((5, 1), 3, ("a", "b"), (1, True), (0, float("nan"))):
+        with pytest.raises(whet.SignatureError, match="ends of a scale"):
+            whet.Score[scale]
+
+
+def test_choices_and_scores_are_values_like_any_other() -> None:
+    signature = whet.Signature("t -> c: whet.Choice['b', 'a'], s: Score[-1, 1], f: Score[0.0, 1.0], code: Code['java']")
+    text = ChatAdapter().format_system_message(signature)
+    assert "Literal['b', 'a']" in text
+    assert "Literal[-1, 0, 1]" in text
+    assert "float from 0.0 to 1.0" in text
+    read = JSONAdapter().parse(signature, '{"c": "A", "s": -1, "f": "0.25", "code": "int x;"}')
+    assert (read["c"], read["s"], read["f"]) == ("a", -1, 0.25)
+    assert read["s"] < 0 <= read["f"]
+    assert {read["c"]: 1}["a"] == 1
+    for value in read.values():
+        assert copy.deepcopy(value) == value
+    assert JSONAdapter().parse(signature, JSONAdapter().format_assistant_message_content(signature, read)) == read
 
 
 def test_media_are_parts_and_never_text() -> None:

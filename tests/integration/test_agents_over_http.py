@@ -45,7 +45,8 @@ async def later(x: int) -> int:
 def called(*calls: tuple[str, Any]) -> whet.Response:
     parts = tuple(ToolCallPart(id=f"call_{i}", name=name, arguments=json.dumps(args)) for i, (name, args) in enumerate(calls))
     return whet.Response(
-        choices=(whet.Choice(text=None, tool_calls=parts, finish_reason="tool_calls"),), usage=whet.Usage(input_tokens=3, output_tokens=2)
+        choices=(whet.ResponseChoice(text=None, tool_calls=parts, finish_reason="tool_calls"),),
+        usage=whet.Usage(input_tokens=3, output_tokens=2),
     )
 
 

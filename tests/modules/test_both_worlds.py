@@ -147,8 +147,8 @@ ANYTHING = st.one_of(
         [
             whet.LMServerError("down"),
             whet.ContextWindowExceededError("m"),
-            whet.Choice(text=None),
-            whet.Choice(text="", finish_reason="length"),
+            whet.ResponseChoice(text=None),
+            whet.ResponseChoice(text="", finish_reason="length"),
         ]
     ),
 )

@@ -69,7 +69,9 @@ def make_plan(adapter: Adapter, signature: Signature) -> Plan:
         demos=DemoCache(signature),
         native=_native_kinds(adapter, signature),
         tools=next((f.name for f in signature.input_fields.values() if _takes_tools(f.annotation)), None),
-        likely=tuple(f.name for f in signature.output_fields.values() if hasattr(f.annotation, "with_logprobs")),
+        likely=tuple(
+            f.name for f in signature.output_fields.values() if any(hasattr(s.annotation, "with_logprobs") for s in f.schema.family())
+        ),
     )
 
 

@@ -8,7 +8,18 @@ from typing import Any, Literal, TypeAlias
 
 from whet.core.messages import Message, ToolCallPart
 
-__all__ = ["Capabilities", "Choice", "Citation", "FinishReason", "Request", "Response", "StreamEvent", "ToolSpec", "Usage"]
+__all__ = [
+    "Capabilities",
+    "Choice",
+    "Citation",
+    "FinishReason",
+    "Request",
+    "Response",
+    "ResponseChoice",
+    "StreamEvent",
+    "ToolSpec",
+    "Usage",
+]
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "error"] | None
 
@@ -95,6 +106,10 @@ class Choice:
     citations: tuple[Citation, ...] = ()
     logprobs: Any = None
     finish_reason: FinishReason = "stop"
+
+
+# The public name: `whet.Choice` is the output type (docs/decisions/010).
+ResponseChoice: TypeAlias = Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whet.core.exchange import Response
 from whet.core.meta import Meta, meta_of
@@ -331,6 +331,9 @@ class Completions:
 class Score:
     """How good one answer is: a value, why, and its parts by name. Higher is better; 0 to 1 by convention.
 
+    In a signature it is an output that a model grades: `quality: whet.Score[1, 5]`, with the probabilities of the grades where the model
+    tells them (`whet.core.types.grade.Grade`); a metric may return what comes of it.
+
     >>> float(Score(value=0.5, feedback="half of it"))
     0.5
     """
@@ -341,6 +344,19 @@ class Score:
 
     def __float__(self) -> float:
         return self.value
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, scale: Any) -> Any:
+            from whet.core.types.grade import grade_type  # noqa: PLC0415 - a field type, and those stand on the schemas
+
+            return grade_type(scale)
+
+    @classmethod
+    def __whet_schema__(cls) -> Any:
+        from whet.core.types.grade import Grade  # noqa: PLC0415 - as above
+
+        return Grade.__whet_schema__()
 
     @classmethod
     def of(cls, result: Any) -> Score:

@@ -122,7 +122,9 @@ def _subscript(node: ast.Subscript, names: Mapping[str, Any]) -> Any:
     elements = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if base is typing.Literal:
         return typing.Literal[tuple(_literal(element) for element in elements)]
-    arguments = tuple(_type_of(element, names) for element in elements)
+    # `Code['python']`, `Score[1, 5]`: types of whet's own take plain values too.
+    own = hasattr(base, "__whet_schema__")
+    arguments = tuple(_literal(e) if own and isinstance(e, ast.Constant | ast.UnaryOp) else _type_of(e, names) for e in elements)
     try:
         return base[arguments if len(arguments) > 1 or base in (tuple, typing.Tuple) else arguments[0]]  # noqa: UP006 - users write it
     except TypeError as error:

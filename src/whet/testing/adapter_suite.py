@@ -18,7 +18,6 @@ from whet.adapters.json import JSONAdapter
 from whet.adapters.xml import XMLAdapter
 from whet.core.context import context
 from whet.core.exchange import Choice
-from whet.core.types.likely import Likely
 from whet.errors import AdapterParseError, LMError, SignatureError, WhetError
 from whet.modules.predict import Predict
 from whet.testing.adapter_shapes import Shape, shapes
@@ -130,8 +129,4 @@ def _note(score: AdapterScore, shape: Shape, noise: str, read: Callable[[], tupl
         return
     score.read += 1
     score.repaired += repaired
-    score.right += _plain(values) == _plain(shape.answer)
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value.value if isinstance(value, Likely) else value for name, value in values.items()}
+    score.right += values == shape.answer

@@ -1,117 +1,91 @@
-"""`Likely[T]`: an output with the model's own probabilities, where it gives log-probabilities. For choices and for scores."""
+"""What outputs with the model's own probabilities share: `Choice` and `Score`, where the model gives log-probabilities."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from whet.core.schema import Schema, schema_of
-from whet.core.schema.choice import Choice
+from whet.core.schema.choice import Choice as Options
 from whet.core.schema.reading import Reading
 from whet.core.types.kind import FieldType, TypeSchema
 from whet.errors import InputError
 
 __all__ = ["Likely"]
 
+L = TypeVar("L", bound="Likely")
+
 
 class Likely(FieldType):
-    """A value of type T with what the model thought of the alternatives: `Likely[Literal["spam", "ham"]]`, `Likely[bool]`, `Likely[int]`.
+    """An answer with what the model thought of the alternatives: the base of `Choice` and of `Score` as an output.
 
-    `value` is the answer. `probabilities` maps the options to their probability (of those that the model listed; they sum to 1), and
-    `probability` is that of the answer; both are `None` where the model gives no log-probabilities. `expected` is the mean of a numeric
-    score under these probabilities (as in G-Eval, Liu et al. 2023, arXiv:2303.16634), else the value.
-
-    >>> Likely[int](4, {4: 0.75, 5: 0.25}).expected
-    4.25
+    `value` is the answer, of the type `inner`. `probabilities` maps the options to their probability (of those that the model listed;
+    they sum to 1), `None` where it gives no log-probabilities.
     """
 
-    __slots__ = ("probabilities", "value")
+    __slots__ = ()
     inner: ClassVar[Any] = str
     value: Any
     probabilities: Mapping[Any, float] | None
 
-    def __init__(self, value: Any, probabilities: Mapping[Any, float] | None = None) -> None:
-        object.__setattr__(self, "value", value)
-        object.__setattr__(self, "probabilities", probabilities)
+    @classmethod
+    def made(cls: type[L], value: Any, probabilities: Mapping[Any, float] | None = None) -> L:
+        """An answer of this type. Subclasses that are made in another way say how."""
+        return cls(value, probabilities)  # type: ignore[call-arg]
 
-    def __class_getitem__(cls, inner: Any) -> type[Likely]:
-        return _likely(inner)
+    @classmethod
+    def schema(cls) -> Schema:
+        """How answers are read and written: as the inner type."""
+        return schema_of(cls.inner)
 
     @property
     def probability(self) -> float | None:
-        """How probable the answer was, `None` if the model did not say."""
+        """How probable the answer was, 0 to 1; `None` if the model did not say."""
         return None if self.probabilities is None else self.probabilities.get(self.value, 0.0)
 
-    @property
-    def expected(self) -> Any:
-        """The mean of a numeric score; the value where there are no numbers or no probabilities."""
-        chances = self.probabilities
-        if not chances or not all(isinstance(option, (int, float)) for option in chances):
-            return self.value
-        return sum(float(option) * chance for option, chance in chances.items())
-
     @classmethod
-    def validated(cls, value: Any) -> Likely:
-        """A value of the inner type."""
-        return value if isinstance(value, cls) else cls(schema_of(cls.inner).coerce(value.value if isinstance(value, Likely) else value))
+    def validated(cls: type[L], value: Any) -> L:
+        """A value of the inner type, or an answer that holds one."""
+        return value if isinstance(value, cls) else cls.made(cls.schema().coerce(_inner(value)))
 
     def dumped(self) -> Any:
         """The value alone."""
-        return schema_of(self.inner).dump(self.value)
+        return self.schema().dump(self.value)
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """That of the inner type."""
-        return schema_of(cls.inner).json_schema()
+        return cls.schema().json_schema()
 
     @classmethod
     def __whet_schema__(cls) -> Schema:
         return LikelySchema(cls)
 
-    def with_logprobs(self, tokens: list[Mapping[str, Any]], start: int) -> Likely:
+    def with_logprobs(self: L, tokens: list[Mapping[str, Any]], start: int) -> L:
         """The same value with probabilities, read from the token that begins at `start` of the answer's text."""
         place = 0
         for token in tokens:
             place += len(token.get("token") or "")
             if place > start:
-                chances = _chances(schema_of(self.inner), token)
-                return type(self)(self.value, chances) if chances else self
+                chances = _chances(self.schema(), token)
+                return self.made(self.value, chances) if chances else self
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError("A Likely value cannot be changed.")
-
-    def __eq__(self, other: object) -> bool:
-        return bool(self.value == (other.value if isinstance(other, Likely) else other))
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
+        raise AttributeError(f"A {type(self).__name__} cannot be changed.")
 
     def __str__(self) -> str:
         return str(self.value)
 
-    def __repr__(self) -> str:
+    def shown(self, name: str) -> str:
+        """The value, and how probable it was, as Python would write them."""
         chance = self.probability
-        return f"Likely({self.value!r}{'' if chance is None else f', probability={chance:.3f}'})"
-
-    def __reduce__(self) -> Any:
-        return _restored, (self.inner, self.value, self.probabilities)
+        return f"{name}({self.value!r}{'' if chance is None else f', probability={chance:.3f}'})"
 
 
-def _restored(inner: Any, value: Any, probabilities: Any) -> Likely:
-    return _likely(inner)(value, probabilities)
-
-
-@lru_cache(maxsize=256)
-def _likely(inner: Any) -> type[Likely]:
-    name = schema_of(inner).name
-    own = {"inner": inner, "__slots__": (), "__module__": Likely.__module__, "__whet_type_name__": name}
-    return type(f"Likely[{name}]", (Likely,), own)
+def _inner(value: Any) -> Any:
+    return value.value if isinstance(value, Likely) else value
 
 
 class LikelySchema(TypeSchema):
@@ -119,29 +93,30 @@ class LikelySchema(TypeSchema):
 
     def __init__(self, cls: type[Any]) -> None:
         super().__init__(cls)
-        self.inner = schema_of(cls.inner)
+        self.inner: Schema = cls.schema()
         self.shapes, self.expected, self.children = self.inner.shapes, self.inner.expected, (self.inner,)
         self.kind = None
 
     def fit(self, value: Any, reading: Reading) -> Any:
-        if isinstance(value, Likely):
-            value = value.value
-        return self.annotation(self.inner.fit(value, reading))
+        return value if isinstance(value, self.annotation) else self.annotation.made(self.inner.fit(_inner(value), reading))
 
     def fit_text(self, text: str, reading: Reading) -> Any:
-        return self.annotation(self.inner.fit_text(text, reading))
+        return self.annotation.made(self.inner.fit_text(text, reading))
 
     def render(self, value: Any) -> str:
-        return self.inner.render(value.value if isinstance(value, Likely) else value)
+        return self.inner.render(_inner(value))
 
     def dump(self, value: Any) -> Any:
-        return self.inner.dump(value.value if isinstance(value, Likely) else value)
+        return self.inner.dump(_inner(value))
 
     def emit(self, definitions: dict[str, Any]) -> dict[str, Any]:
         return self.inner.emit(definitions)
 
     def note(self) -> str:
         return self.inner.note()
+
+    def accepts(self, value: Any) -> bool:
+        return self.inner.accepts(_inner(value))
 
 
 def _chances(schema: Schema, token: Mapping[str, Any]) -> dict[Any, float]:
@@ -162,7 +137,7 @@ def _chances(schema: Schema, token: Mapping[str, Any]) -> dict[Any, float]:
 def _option(schema: Schema, text: str) -> Any:
     if not text:
         return None
-    if isinstance(schema, Choice):
+    if isinstance(schema, Options):
         exact = [member for wire, member in zip(schema.wires, schema.members, strict=True) if str(wire) == text]
         begun = [member for wire, member in zip(schema.wires, schema.members, strict=True) if str(wire).startswith(text)]
         return exact[0] if exact else begun[0] if len(begun) == 1 else None
