@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
 from pathlib import Path
 from typing import Any, Literal, Optional, Union
@@ -313,3 +314,11 @@ def test_settings_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="pickle"):
         dspy.settings.save(tmp_path / "settings.pkl")
     assert dspy.settings.copy()["num_threads"] == dspy.settings.config.num_threads == 8
+
+
+def test_signatures_are_copied_as_what_they_are() -> None:
+    sig = dspy.Signature("a -> b: dict[str, list[int]]", "Do it.")
+    assert copy.copy(sig) is sig
+    assert copy.deepcopy({"kept": sig})["kept"] is sig
+    predict = copy.deepcopy(dspy.Predict(sig))
+    assert predict.signature.equals(sig)

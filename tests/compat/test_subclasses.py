@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import whet as dspy
+from compat.loopback import internet
 from whet.compat.dummies import DummyLM
 
 ANSWER = "[[ ## answer ## ]]\nyes\n\n[[ ## completed ## ]]"
@@ -79,3 +80,52 @@ def test_an_adapter_that_wraps_its_parent(watched: bool) -> None:
     with dspy.context(lm=lm, adapter=Wrapping(), callbacks=[dspy.BaseCallback()] if watched else []):
         assert dspy.Predict("question -> answer")(question="q").answer == "YES"
     assert lm.requests[0].messages[-1].text.startswith("Please. ")
+
+
+class Numbering(dspy.BaseLM):
+    """A model in the older form that says something else each time."""
+
+    asked = 0
+
+    def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
+        self.asked += 1
+        message = SimpleNamespace(content=f"[[ ## answer ## ]]\n{self.asked}\n\n[[ ## completed ## ]]")
+        return SimpleNamespace(choices=[SimpleNamespace(message=message)], usage=None, model="m")
+
+
+def test_a_model_with_a_forward_of_its_own_is_asked_each_time() -> None:
+    predict, first, second = dspy.Predict("question -> answer"), Numbering("same"), Numbering("same")
+    assert [predict(question="q", lm=lm).answer for lm in (first, first, second)] == ["1", "2", "1"]
+    assert asyncio.run(predict.acall(question="q", lm=first)).answer == "3"
+
+
+def test_two_models_of_one_name_do_not_share_answers() -> None:
+    class Yes(dspy.BaseLM):
+        def complete(self, request: Any) -> str:
+            return "yes"
+
+    class No(dspy.BaseLM):
+        def complete(self, request: Any) -> str:
+            return "no"
+
+    assert [Yes("same")("q"), No("same")("q"), Yes("same")("q")] == [["yes"], ["no"], ["yes"]]
+
+
+def test_an_lm_whose_forward_goes_on_to_its_parents() -> None:
+    class Counted(dspy.LM):
+        asked = 0
+
+        def forward(self, prompt: Any = None, messages: Any = None, **kwargs: Any) -> Any:
+            self.asked += 1
+            return super().forward(prompt=prompt, messages=messages, **kwargs)
+
+    with internet({"answer": "yes"}) as net, dspy.context(lm=Counted("openai/gpt-4o-mini", api_base=f"{net.url}/v1", api_key="k")):
+        lm, predict = dspy.settings.lm, dspy.Predict("question -> answer")
+        assert [predict(question="q").answer for _ in range(2)] == ["yes", "yes"]
+        raw = lm.forward(messages=[{"role": "user", "content": "[[ ## answer ## ]]"}])
+        assert raw.choices[0].message.content
+        assert (raw.usage.prompt_tokens, raw.usage.completion_tokens) == (raw.usage.input_tokens, raw.usage.output_tokens)
+    assert lm.asked == 3
+    assert len(net.bodies) == 2, "the second call of the same question came from the cache below"
+    assert len(lm.history) == 2, "one entry a call, whoever answers it"
+    assert lm.copy().history == []

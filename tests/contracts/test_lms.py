@@ -123,5 +123,7 @@ class TestSlowWords(LMContract):
 
 
 class TestOlderForm(LMContract):
+    keeps_answers = False
+
     def make_lm(self, **options: Any) -> OlderForm:
         return OlderForm("older", **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, Literal, TypeAlias
 
 from whet.core.messages import Message, ToolCallPart
@@ -74,6 +75,16 @@ class Usage:
         """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
 
+    @property
+    def prompt_tokens(self) -> int:
+        """The older name of `input_tokens`."""
+        return self.input_tokens
+
+    @property
+    def completion_tokens(self) -> int:
+        """The older name of `output_tokens`."""
+        return self.output_tokens
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
@@ -106,6 +117,13 @@ class Choice:
     citations: tuple[Citation, ...] = ()
     logprobs: Any = None
     finish_reason: FinishReason = "stop"
+
+    @property
+    def message(self) -> Any:
+        """The answer as OpenAI's clients have it: `content`, `role`, `tool_calls`, `reasoning_content`."""
+        named = ((call.id, SimpleNamespace(name=call.name, arguments=call.arguments)) for call in self.tool_calls)
+        calls = [SimpleNamespace(id=number, type="function", function=function) for number, function in named]
+        return SimpleNamespace(role="assistant", content=self.text, tool_calls=calls or None, reasoning_content=self.reasoning)
 
 
 # The public name: `whet.Choice` is the output type (docs/decisions/010).

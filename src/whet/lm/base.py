@@ -18,8 +18,9 @@ from whet.core.flow import Flow, adrive, drive
 from whet.core.trace import CallRecord, History, Trace, message_dicts, plain_outputs, usage_dict
 from whet.errors import LMError
 from whet.lm.asking import merged_request, request_of
+from whet.lm.callable_identity import identity_of
 from whet.lm.facts import Price
-from whet.lm.own import OwnMethod, asked_by_call
+from whet.lm.own import OwnMethod, asked_by_call, own_method
 from whet.lm.spans import Spanned, tracer_in_use
 from whet.lm.state import lm_state, restored_lm
 from whet.lm.stream import AnswerStream
@@ -38,7 +39,8 @@ class BaseLM:
     """A language model. To write your own, define one method.
 
     `complete(request)` takes a `Request` and returns a `Response` or a string (it may be `async`); `forward(prompt, messages, **kwargs)`
-    returning an OpenAI-style response works as well. Cache, retries, history, usage and callbacks come with the base class.
+    returning an OpenAI-style response works as well. Cache, retries, history, usage and callbacks come with the base class; answers of
+    `forward` are not cached, since programs count on being asked each time.
 
     >>> class Echo(BaseLM):
     ...     def complete(self, request):
@@ -179,7 +181,9 @@ class BaseLM:
         store = None if mode == "off" else settings.cache or store_in_force()
         engine = self._engines.get((mode, id(store)))
         if engine is None:
-            engine = self._engines[(mode, id(store))] = wrapped(self._source_in_use(), self.terms(), mode, store)
+            source = self._source_in_use()
+            kept = None if isinstance(source, OwnMethod) and source.is_older_form else store
+            engine = self._engines[(mode, id(store))] = wrapped(source, self.terms(), mode, kept)
         return engine
 
     def _source_in_use(self) -> Any:
@@ -196,8 +200,9 @@ class BaseLM:
         return Terms(endpoint=self.identity(), model=self.model, num_retries=self.num_retries, price=self.price)
 
     def identity(self) -> str:
-        """What tells this model's answers apart from another's in the cache: its name and, for a server, its address."""
-        return self.model
+        """What tells this model's answers apart from another's in the cache: its name, and the code that answers or the server's address."""
+        method = own_method(type(self), "complete", "stream_complete")
+        return self.model if method is None else f"{self.model}#{identity_of(method)}"
 
     def _record(self, record: CallRecord, settings: Settings) -> None:
         response = record.response

@@ -7,15 +7,17 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from whet.core.context import context
 from whet.core.exchange import Capabilities, Request, Response
-from whet.core.flow import Flow
+from whet.core.flow import Flow, adrive, drive
 from whet.errors import LMConfigurationError
+from whet.lm.asking import merged_request, request_of
 from whet.lm.base import BaseLM
 from whet.lm.endpoint import Endpoint
 from whet.lm.facts import Price, facts_of, is_reasoning_name, provider_of
 from whet.lm.home import find_model
 from whet.lm.limit import limiter_of
-from whet.lm.own import OWN_METHODS
+from whet.lm.own import OWN_METHODS, OwnMethod, own_method
 from whet.lm.provider import Provider, ReinforceJob, TrainingJob
 from whet.lm.site.access import ACCESS, access_of
 from whet.lm.wrapping import Terms
@@ -78,6 +80,7 @@ class LM(BaseLM):
         super().__init__(model, model_type, temperature, max_tokens, cache, callbacks, num_retries, capabilities, **kwargs)
         self.access = access
         self._variants: dict[Any, LM] = {}
+        self._server: LM | None = None
         self.price = FREE if price is None and (self.embedded or model.startswith(LOCAL)) else price
         self.use_developer_role = use_developer_role
         self.provider = provider or Provider()
@@ -101,11 +104,29 @@ class LM(BaseLM):
             return self._variant(access).flow(replace(request, options=options), cache=cache)
         return super().flow(request, cache=cache)
 
+    def forward(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> Response:
+        """Ask the server, with cache and retries but without history and callbacks: for `super().forward(...)` of a subclass."""
+        with context(budget=None):  # the call of the subclass's own `forward` is paid for already
+            return drive(self._beneath(prompt, messages, kwargs))
+
+    async def aforward(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> Response:
+        """The same, from async code."""
+        with context(budget=None):
+            return await adrive(self._beneath(prompt, messages, kwargs))
+
+    def _beneath(self, prompt: str | None, messages: list[dict[str, Any]] | None, kwargs: dict[str, Any]) -> Flow[Response]:
+        mode = kwargs.pop("cache", None)
+        if self._server is None:
+            self._server = object.__new__(LM)
+            self._server.__dict__.update(self.__dict__, _engines={}, _source=None, _server=None)
+        request: Request = merged_request(request_of(prompt, messages, kwargs), self.model, self.kwargs)
+        return self._server.engine(mode).flow(request)  # type: ignore[no-any-return]
+
     def copy(self, **changes: Any) -> LM:
         """The same model with other attributes, access or request parameters (`None` removes one); its history is its own."""
         access = {name: changes.pop(name) for name in ACCESS & changes.keys()}
         new: LM = super().copy(**changes)
-        new._variants = {}
+        new._variants, new._server = {}, None
         if access:
             new.access = access_of({**self.access.given(), **access})
         if "model" in changes and "capabilities" not in changes:
@@ -114,7 +135,7 @@ class LM(BaseLM):
 
     def source(self) -> Any:
         """What asks the server, the embedded model itself, or the method of a subclass that answers on its own."""
-        if any(hasattr(self, name) for name in OWN_METHODS):
+        if own_method(self, *OWN_METHODS) is not None:
             return super().source()
         if self.embedded:
             from whet.lm.local import EmbeddedSource  # noqa: PLC0415 - a few hundred lines that only this model needs
@@ -139,7 +160,7 @@ class LM(BaseLM):
         return Terms(
             endpoint=self.identity(),
             model=self.model,
-            num_retries=self.num_retries,
+            num_retries=0 if isinstance(source, OwnMethod) and source.is_older_form else self.num_retries,  # `super().forward` retries
             deadline=self.access.deadline,
             price=self.price or (source.facts.price if hasattr(source, "facts") else None),
             limiter=getattr(source, "limiter", None),

@@ -14,11 +14,18 @@ from whet.errors import ConfigurationError, LMUnexpectedError
 from whet.lm.replay import replay
 from whet.lm.wire.draft import Draft
 
-__all__ = ["OWN_METHODS", "OwnMethod", "asked_by_call", "forwarded_options", "response_of"]
+__all__ = ["OWN_METHODS", "OwnMethod", "asked_by_call", "forwarded_options", "own_method", "response_of"]
 
 # What a subclass may define to answer on its own.
 OWN_METHODS: Final = ("complete", "stream_complete", "forward", "aforward")
 _END: Any = object()
+_LM = "whet.lm.lm"
+
+
+def own_method(lm: Any, *names: str) -> Any:
+    """The first of these methods that somebody gave this model; what `LM` has under the name, for `super()`, is nobody's own."""
+    methods = (getattr(lm, name, None) for name in names)
+    return next((method for method in methods if method is not None and getattr(method, "__module__", "") != _LM), None)
 
 
 class OwnMethod:
@@ -26,6 +33,11 @@ class OwnMethod:
 
     def __init__(self, lm: Any) -> None:
         self.lm = lm
+
+    @property
+    def is_older_form(self) -> bool:
+        """Whether it is `forward` that answers: it may say something else each time, as such models do, so nothing of it is kept."""
+        return own_method(self.lm, "complete", "stream_complete") is None
 
     def flow(self, request: Request) -> Flow[Response]:
         """One call of the method, sync or async."""
@@ -43,9 +55,9 @@ class OwnMethod:
         lm = self.lm
         if hasattr(lm, "complete"):
             answer = yield Invoke(lm.complete, (request,), twin=getattr(lm, "acomplete", None))
-        elif hasattr(lm, "forward") or hasattr(lm, "aforward"):
+        elif (method := own_method(lm, "forward", "aforward")) is not None:
             arguments = {"prompt": None, "messages": message_dicts(request.messages), **forwarded_options(request)}
-            answer = yield Invoke(getattr(lm, "forward", None) or lm.aforward, (), arguments, twin=getattr(lm, "aforward", None))
+            answer = yield Invoke(method, (), arguments, twin=own_method(lm, "aforward"))
         else:
             raise ConfigurationError(f"`{type(lm).__name__}` must define `complete(request)` or `forward(prompt, messages, **kwargs)`.")
         return response_of(answer, lm.model)
