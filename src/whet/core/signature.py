@@ -134,12 +134,6 @@ class Signature(_Parts):
             "Make a new one: `with_instructions(...)`, `with_updated_fields(...)`, `append(...)`."
         )
 
-    def __copy__(self) -> Signature:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Signature:
-        return self  # a value: nothing in it can change
-
     @property
     def signature(self) -> str:
         """Names only: `question, context -> answer`."""

@@ -200,7 +200,7 @@ class BaseLM:
         return Terms(endpoint=self.identity(), model=self.model, num_retries=self.num_retries, price=self.price)
 
     def identity(self) -> str:
-        """What tells this model's answers apart from another's in the cache: its name, and the code that answers or the server's address."""
+        """What tells this model's answers from another's in the cache: its name, and the code that answers or the server's address."""
         method = own_method(type(self), "complete", "stream_complete")
         return self.model if method is None else f"{self.model}#{identity_of(method)}"
 
