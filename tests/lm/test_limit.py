@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 import math
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -159,6 +160,38 @@ def test_a_storm_ends_within_a_fifth_of_the_ideal_schedule_and_no_call_fails(nam
     assert took <= 1.2 * ideal, f"{took:.2f} s for {ideal} s; {endpoint.sent} sent, {endpoint.refused} refused"
     assert limiter.in_flight == 0
     assert endpoint.sent <= 2.3 * calls  # the first burst is refused, hardly anything after it
+
+
+@pytest.mark.parametrize("places_used", [4, 24, 200])
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.08])
+def test_an_endpoint_that_stumbles_now_and_then_holds_up_only_those_it_refused(share: float, places_used: int) -> None:
+    drawn = random.Random(places_used)
+    simulation = Simulation()
+    endpoint = Endpoint(simulation, lambda e, now: 0.2 if drawn.random() < share else None, latency=0.25)
+    lm = Retrying(Limited(endpoint, Limiter(clock=lambda: simulation.now)), 8, paced=True)
+    left = iter(range(40 * places_used))
+
+    def worker() -> Flow[None]:
+        for _ in left:
+            yield from lm.flow(request())
+
+    for _ in range(places_used):
+        simulation.step(worker())
+    took = simulation.run()
+    assert not simulation.failed
+    alone = 40 * 0.25 + endpoint.refused * 0.205 / places_used  # who was refused waits, and holds a place, for so long
+    assert took <= 1.1 * alone, f"{took:.2f} s for {alone:.2f} s; {endpoint.sent} sent, {endpoint.refused} refused"
+
+
+def test_a_rate_learnt_in_a_storm_is_forgotten_where_the_endpoint_only_stumbles() -> None:
+    drawn = random.Random(3)
+    simulation = Simulation()
+    endpoint = Endpoint(simulation, lambda e, now: 0.2 if now < 0.1 or drawn.random() < 0.05 else None)
+    lm = Retrying(Limited(endpoint, Limiter(clock=lambda: simulation.now)), 8, paced=True)
+    for _ in range(3000):
+        simulation.step(lm.flow(request()))
+    assert simulation.run() < 6  # at the pace of the first moments it would be minutes
+    assert not simulation.failed
 
 
 def test_a_limit_that_rises_is_noticed() -> None:

@@ -53,7 +53,7 @@ class Limiter:
 
     It lets everything through until the endpoint says 429 (or 503, 529). Told to come back in so many seconds, it sends nothing until then,
     learns from what was accepted how many requests a period holds, and sends at that rate, a tenth more to notice when the limit rises
-    (`Pace`). Told nothing, it lets as many calls be under way as were accepted at once, one more after each round of successes (additive
+    (`Pace`). Where at most one in seven is turned away, only that one waits. Told nothing, it lets as many calls be under way as were accepted at once, one more after each round of successes (additive
     increase, multiplicative decrease; Chiu and Jain, 1989). `max_concurrency` bounds the calls under way from the start.
 
     Calls that were turned away go first when the gate opens again. Nobody holds a thread while waiting on an event loop: the call at the
@@ -70,16 +70,22 @@ class Limiter:
         self._lock = threading.Lock()
         self._queue: list[_Ticket] = []
         self._count = 0
-        self._bounced: dict[int, int] = {}
+        self._bounced: dict[int, tuple[int, float]] = {}  # place in the queue, and when it may come back where only it has to wait
         me = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _start_over(me()))
+
+    def patience(self, name: int) -> float:
+        """How many seconds a call that was turned away was told to stay away by itself, while others go on."""
+        with self._lock:
+            until = self._bounced.get(name, (0, 0.0))[1]
+            return until - self._clock() if until else 0.0
 
     def enter(self, name: int) -> _Ticket:
         """Ask to be let through; a ticket that is not `granted` yet must `wait`. `name` recognises a call that comes back."""
         now = self._clock()
         with self._lock:
-            place = self._bounced.pop(name, None)
-            if place is None:
+            place, _ = self._bounced.pop(name, (0, 0.0))
+            if not place:
                 self._count = place = self._count + 1
             ticket = _Ticket(place)
             if not self._queue and self._may_go(now):
@@ -133,13 +139,12 @@ class Limiter:
                 self.pace.told(headers, self._clock())
 
     def _turned_away(self, ticket: _Ticket, name: int, error: LMError, now: float) -> None:
+        told = error.retry_after
+        alone = (error.status == 429 or told is not None) and self.pace.refused(ticket.epoch, told, self.in_flight, now)
         if error.status == 429 and not self.pace.in_the_dark:
             if len(self._bounced) >= MAX_BOUNCED:
                 self._bounced.clear()
-            self._bounced[name] = ticket.place
-        if error.status != 429 and error.retry_after is None:
-            return
-        self.pace.refused(ticket.epoch, error.retry_after, self.in_flight, now)
+            self._bounced[name] = (ticket.place, now + (told or 0.0) if alone else 0.0)
 
     # -- with the lock held ------------------------------------------------------------------------------------------------------------
 
@@ -196,6 +201,8 @@ class Limited:
     def flow(self, request: Request) -> Flow[Response]:
         """Answer a request when its turn has come."""
         limiter, name = self.limiter, id(request)
+        if (pause := limiter.patience(name)) > 0:
+            yield Sleep(pause)
         ticket = limiter.enter(name)
         if not ticket.granted:
             yield from limiter.wait(ticket)

@@ -19,6 +19,8 @@ FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 8.0
 UNLIMITED = 10_000.0
 # While nothing is refused, what is remembered is about the last second.
 MEMORY = 1.0
+# Up to this share of refusals says that the endpoint stumbles now and then, not that it is asked too fast.
+STUMBLES = 0.15
 SHORTEST_PERIOD = 0.01
 DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
@@ -45,6 +47,7 @@ class Pace:
     """Gate, rate and window of one endpoint. Times are seconds of any one clock.
 
     An epoch lasts from one opening of the gate to the next. What it sent and was not refused is what a period of that length holds.
+    A few refusals among many answers close no gate: only who was refused waits.
     """
 
     def __init__(self) -> None:
@@ -59,6 +62,8 @@ class Pace:
         self._period = MEMORY
         self._sent = 0
         self._refused = 0
+        self._before = (0, 0)
+        self._answered = self._bound = False
         self._backoffs = 0
         self._slow_from = 0.0
         self._tokens_per_call = 0.0
@@ -80,6 +85,7 @@ class Pace:
                 self._relax(now)
             if self.requests is not None:
                 pause = self.requests.pause(1.0, now)
+                self._bound = self._bound or pause > 0
         if self.tokens is not None:
             pause = max(pause, self.tokens.pause(self._tokens_per_call, now))
         return pause
@@ -89,7 +95,7 @@ class Pace:
         if self.requests is not None:
             self.requests.level -= 1.0
         elif now - self._started > MEMORY:
-            self._started, self._sent, self._refused = now, 0, 0
+            self._restart(now)
         if self.tokens is not None:
             self.tokens.level -= self._tokens_per_call
         self._sent += 1
@@ -98,6 +104,7 @@ class Pace:
     def accepted(self, epoch: int, tokens: int) -> None:
         """A request of that epoch was answered."""
         self._backoffs = 0
+        self._answered = self._answered or epoch == self.epoch
         if tokens:
             self._tokens_per_call += (tokens - self._tokens_per_call) * (0.1 if self._tokens_per_call else 1.0)
         if self.window < math.inf:
@@ -105,10 +112,12 @@ class Pace:
         if self._probing and epoch == self.epoch and self.requests is not None:
             self.requests.level += 3.0
 
-    def refused(self, epoch: int, retry_after: float | None, under_way: int, now: float) -> None:
-        """A request of that epoch was turned away, while so many others are under way."""
+    def refused(self, epoch: int, retry_after: float | None, under_way: int, now: float) -> bool:
+        """A request of that epoch was turned away, while so many others are under way; whether that concerns nobody else."""
         if epoch == self.epoch:
             self._refused += 1
+        if retry_after is not None and self._stumbles():
+            return True
         if retry_after is not None:
             self._gate = max(self._gate, now + min(retry_after, LONGEST_GATE))
             self._closing = self._closing or epoch == self.epoch
@@ -119,6 +128,11 @@ class Pace:
             self._gate = now + min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**self._backoffs) * random.uniform(0.5, 1.0)
             self._backoffs += 1
             self.window, self._slow_from = PROBES / 2, math.inf
+        return False
+
+    def _stumbles(self) -> bool:
+        sent, refused = self._before
+        return not (self._closing or self._bound) and self._refused + refused <= STUMBLES * (self._sent + sent) + self._answered
 
     def _open(self, now: float) -> None:
         """The gate opens: a new epoch, with what the last one taught."""
@@ -127,6 +141,8 @@ class Pace:
         self._probing = accepted <= 0
         if self._probing:
             self.requests = Bucket(PROBES, 0.0, math.inf, now)
+        elif self.requests is not None and self._refused <= STUMBLES * self._sent:
+            self._widen(MORE if self._refused <= STUMBLES / 2 * self._sent else 1.0)
         else:
             more = 1.0 + (MORE - 1.0) * min(1.0, self._period)
             room = max(1.0, accepted * more)
@@ -134,17 +150,25 @@ class Pace:
         self._begin(now)
 
     def _relax(self, now: float) -> None:
-        """A whole period went by without a refusal: there is more room."""
+        """A whole period went by with the gate open: there is more room, or, where a few were refused, perhaps a little more."""
+        self._widen(MORE if self._refused else 2.0)
+        self._begin(now)
+
+    def _widen(self, more: float) -> None:
         bucket = self.requests
         if bucket is not None:
-            bucket.rate, bucket.room, bucket.level = bucket.rate * 2, bucket.room * 2, bucket.level + bucket.room
+            bucket.level += bucket.room * (more - 1.0)
+            bucket.rate, bucket.room = bucket.rate * more, bucket.room * more
             if bucket.rate > UNLIMITED:
                 self.requests = None
-        self._begin(now)
 
     def _begin(self, now: float) -> None:
         self.epoch += 1
-        self._closing = False
+        self._closing = self._answered = self._bound = False
+        self._restart(now)
+
+    def _restart(self, now: float) -> None:
+        self._before = (self._sent, self._refused)
         self._started, self._sent, self._refused = now, 0, 0
 
     def told(self, headers: Mapping[str, str], now: float) -> None:
