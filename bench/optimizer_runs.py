@@ -1,8 +1,8 @@
-"""The worker of bench_optimizers.py: runs optimizers of one library in its own interpreter, through the simulator's harness, and appends each result.
+"""The worker of bench_optimizers.py: runs optimizers of one library in its own interpreter, through the simulator's harness.
 
-It takes jobs as JSON (`[{"arm", "opt", "task", "seed", "kwargs", "n_val"}]`), leaves out those that the results file has already, starts one
-simulator, and writes one line a run, so that nothing is lost when it is stopped. `starved` is the share of the run's time in which some
-process of the machine waited for a CPU, `load` the load average before and after.
+It takes jobs as JSON (`[{"arm", "opt", "task", "seed", "kwargs", "n_val"}]`), leaves out those that the results file has already, and
+appends one line a run, so that nothing is lost when it is stopped. `starved` is the share of the run's time in which some process of the
+machine waited for a CPU, `load` the load average before and after.
 """
 
 from __future__ import annotations

@@ -53,8 +53,9 @@ class Limiter:
 
     It lets everything through until the endpoint says 429 (or 503, 529). Told to come back in so many seconds, it sends nothing until then,
     learns from what was accepted how many requests a period holds, and sends at that rate, a tenth more to notice when the limit rises
-    (`Pace`). Where at most one in seven is turned away, only that one waits. Told nothing, it lets as many calls be under way as were accepted at once, one more after each round of successes (additive
-    increase, multiplicative decrease; Chiu and Jain, 1989). `max_concurrency` bounds the calls under way from the start.
+    (`Pace`). Where at most one in seven is turned away, only that one waits. Told nothing, it lets as many calls be under way as were
+    accepted at once, one more after each round of successes (additive increase, multiplicative decrease; Chiu and Jain, 1989).
+    `max_concurrency` bounds the calls under way from the start.
 
     Calls that were turned away go first when the gate opens again. Nobody holds a thread while waiting on an event loop: the call at the
     head of the queue keeps the time for all.
