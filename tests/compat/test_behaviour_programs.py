@@ -362,3 +362,28 @@ SENTIMENT = Literal["positive", "negative"]
 
 def test_literals_of_the_module_are_found() -> None:
     assert dspy.Signature("x -> y: SENTIMENT").fields["y"].annotation == SENTIMENT
+
+
+def test_side_by_side_calls_are_children_of_the_module_that_made_them() -> None:
+    from whet.utils.callback import ACTIVE_CALL_ID
+
+    class Watcher(dspy.BaseCallback):
+        def __init__(self) -> None:
+            self.seen: list[tuple[str, str, str | None]] = []
+
+        def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+            self.seen.append((type(instance).__name__, call_id, ACTIVE_CALL_ID.get()))
+
+    class Outer(dspy.Module):
+        def __init__(self) -> None:
+            self.step = dspy.Predict("question -> answer")
+
+        def forward(self) -> Any:
+            return dspy.Parallel(num_threads=3, disable_progress_bar=True)([(self.step, {"question": str(i)}) for i in range(3)])
+
+    watcher = Watcher()
+    with dspy.context(lm=DummyLM([{"answer": "1"}] * 3), callbacks=[watcher]):
+        Outer()()
+    (name, outer, parent), *inner = watcher.seen
+    assert (name, parent) == ("Outer", None)
+    assert [(name, parent) for name, _, parent in inner] == [("Predict", outer)] * 3

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Any, Final, TypeVar, overload
 
 from whet.core.context import current
+from whet.core.schema import schema_of
 from whet.errors import WhetError
 from whet.lm.inspect import print_history
 from whet.modules.module import Module
 
-__all__ = ["BaseModule", "DSPyError", "deduplicate", "inspect_history"]
+__all__ = [
+    "GLOBAL_HISTORY",
+    "BaseModule",
+    "DSPyError",
+    "TrainDataFormat",
+    "deduplicate",
+    "format_field_value",
+    "get_dspy_field_type",
+    "inspect_history",
+    "parse_value",
+]
 
 T = TypeVar("T")
 BaseModule = Module
@@ -29,3 +41,60 @@ def deduplicate(values: Iterable[T]) -> list[T]:
     ['b', 'a']
     """
     return list(dict.fromkeys(values))
+
+
+def parse_value(value: Any, annotation: Any) -> Any:
+    """A text (or plain data) as a value of this type, as adapters read it.
+
+    >>> parse_value("['a', 'b',]", list[str])
+    ['a', 'b']
+    """
+    schema = schema_of(annotation)
+    return schema.parse(value) if isinstance(value, str) else schema.coerce(value)
+
+
+def format_field_value(field_info: Any, value: Any) -> str:
+    """A value as adapters write it in a prompt.
+
+    >>> from whet.core.signature import Signature
+    >>> format_field_value(Signature("rows: list[int] -> answer").fields["rows"], [1, 2])
+    '[1, 2]'
+    """
+    return str(field_info.schema.render(value))
+
+
+def get_dspy_field_type(field: Any) -> str:
+    """`input` or `output`."""
+    return str(field.kind)
+
+
+class TrainDataFormat(Enum):
+    """In which form rows are given to a provider's `finetune`."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    GRPO_CHAT = "grpo_chat"
+
+
+class _GlobalHistory(Sequence[Any]):
+    """The model calls of this process, as they are now."""
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: Any) -> Any:
+        return current().history[index]
+
+    def __len__(self) -> int:
+        return len(current().history)
+
+    def clear(self) -> None:
+        """Forget them."""
+        current().history.clear()
+
+    def __repr__(self) -> str:
+        return f"GLOBAL_HISTORY({list(self)!r})"
+
+
+GLOBAL_HISTORY: Final = _GlobalHistory()

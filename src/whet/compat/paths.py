@@ -3,54 +3,82 @@
 from __future__ import annotations
 
 from importlib import import_module
+from operator import attrgetter
 from typing import Any, Final
 
 __all__ = ["PATHS", "find", "function", "has_children", "names_of"]
 
-# Old path -> "home: names". Every public name of `whet` is found at every old path too, so only the others stand here.
+# Old path -> "home: names", a name as `old=new` where it is called otherwise now. Every public name of `whet` is found at every old path
+# too, so only the others stand here.
 _EXTRA: Final = {
+    "adapters.types": "whet.core.types.custom: BaseType=Type",
+    "adapters.types.base_type": "whet.core.types.custom: BaseType=Type",
     "adapters.types.tool": "whet.tools.tool: Tool",
     "adapters.types.citation": "whet.core.types.document: Citations",
     "adapters.types.document": "whet.core.types.document: Document",
-    "clients": "whet.compat.cache: Cache",
+    "adapters.utils": (
+        "whet.compat.names: format_field_value parse_value; whet.core.schema: get_annotation_name=type_name serialize_for_json=plain"
+    ),
+    "clients": "whet.compat.cache: Cache DSPY_CACHE=cache request_cache",
+    "clients.base_lm": "whet.compat.names: GLOBAL_HISTORY",
     "clients.cache": "whet.compat.cache: Cache request_cache",
+    "clients.databricks": "whet.lm.provider: DatabricksProvider=Provider",
+    "clients.lm_local": "whet.lm.provider: LocalProvider=Provider",
+    "clients.openai": "whet.lm.provider: OpenAIProvider=Provider",
     "clients.provider": "whet.lm.provider: Provider ReinforceJob TrainingJob",
-    "dsp.utils": "whet.evaluate.metrics: EM F1 HotPotF1 normalize_text; whet.compat.names: deduplicate",
+    "clients.utils_finetune": "whet.compat.names: TrainDataFormat",
+    "dsp.utils": (
+        "whet.evaluate.metrics: EM F1 HotPotF1 normalize_text; whet.compat.names: deduplicate; whet.core.context: dotdict=SettingsDict"
+    ),
+    "dsp.utils.metrics": "whet.evaluate.metrics: EM F1 HotPotF1 normalize_text",
     "dsp.utils.settings": "whet.core.context: settings",
+    "dsp.utils.utils": "whet.compat.names: deduplicate; whet.core.context: dotdict=SettingsDict",
     "experimental": "whet.core.types.document: Citations Document",
-    "evaluate.auto_evaluation": "whet.evaluate.judges: CompleteAndGrounded SemanticF1",
+    "evaluate.auto_evaluation": (
+        "whet.evaluate.judges: AnswerCompleteness=COMPLETE AnswerGroundedness=GROUNDED CompleteAndGrounded f1_score=f1_of "
+        "DecompositionalSemanticRecallPrecision=DECOMPOSED SemanticF1 SemanticRecallPrecision=OVERLAP"
+    ),
     "evaluate.metrics": "whet.evaluate.metrics: EM F1 HotPotF1 answer_exact_match answer_passage_match normalize_text",
-    "predict.parameter": "whet.core.param: Param",
+    "predict.aggregation": "whet.modules.voting: default_normalize=usual_form",
+    "predict.parameter": "whet.core.param: Param Parameter=Param",
     "primitives.assertions": "whet.compat.assertions: assert_transform_module backtrack_handler",
+    "primitives.module": "whet.modules.tree: set_attribute_by_name=set_by_path",
     "signatures.field": "whet.core.field: InputField OutputField infer_prefix",
+    "signatures.utils": "whet.compat.names: get_dspy_field_type",
     "streaming": "whet.streaming: streamify",
     "streaming.messages": "whet.streaming: StatusMessage StatusMessageProvider StreamResponse",
     "streaming.streamify": "whet.streaming: apply_sync_streaming streamify streaming_response",
     "streaming.streaming_listener": "whet.streaming: StreamListener",
     "teleprompt": "whet.compat.teleprompt: BayesianSignatureOptimizer SignatureOptimizer Teleprompter",
     "teleprompt.bootstrap_trace": "whet.compat.trace_data: FailedPrediction",
+    "teleprompt.gepa.gepa": "whet.optimize.gepa_results: DspyGEPAResult=GEPAResults",
+    "teleprompt.gepa.gepa_utils": "whet.core.records: ScoreWithFeedback=Prediction",
     "teleprompt.signature_opt": "whet.compat.teleprompt: SignatureOptimizer",
     "teleprompt.signature_opt_bayesian": "whet.compat.teleprompt: BayesianSignatureOptimizer",
     "teleprompt.teleprompt": "whet.compat.teleprompt: Teleprompter",
     "utils": (
         "whet.core.events: BaseCallback with_callbacks; whet.compat.dummies: DummyLM DummyVectorizer dummy_rm; "
         "whet.compat.marks: experimental; whet.streaming: StatusMessage StatusMessageProvider; "
-        "whet.compat.parallelizer: ParallelExecutor; whet.compat.failure: format_error_for_lm"
+        "whet.compat.parallelizer: ParallelExecutor; whet.compat.failure: format_error_for_lm; "
+        "whet.lm.inspect: pretty_print_history=print_history"
     ),
     "utils.annotation": "whet.compat.marks: experimental",
     "utils.callback": "whet.core.events: ACTIVE_CALL_ID BaseCallback with_callbacks",
     "utils.dummies": "whet.compat.dummies: DummyLM DummyVectorizer dummy_rm",
     "utils.exceptions": "whet.compat.failure: format_error_for_lm",
+    "utils.inspect_history": "whet.lm.inspect: pretty_print_history=print_history",
+    "utils.langchain_tool": "whet.tools.tool: convert_langchain_tool=Tool.from_langchain",
     "utils.logging_utils": "whet.compat.logs: disable_litellm_logging disable_logging enable_litellm_logging enable_logging",
+    "utils.mcp": "whet.tools.tool: convert_mcp_tool=Tool.from_mcp_tool",
     "utils.parallelizer": "whet.compat.parallelizer: ParallelExecutor",
-    "utils.saving": "whet.compat.saving: load",
+    "utils.saving": "whet.compat.saving: load; whet.modules.state: get_dependency_versions=dependency_versions",
     "utils.unbatchify": "whet.core.unbatchify: Unbatchify",
     "utils.usage_tracker": "whet.lm.usage: UsageTracker track_usage",
 }
 
 # The module paths of DSPy 2.5 to 3.4 that programs import, below the package.
 _OLD: Final = {
-    "adapters": "base baml_adapter chat_adapter json_adapter two_step_adapter xml_adapter types",
+    "adapters": "base baml_adapter chat_adapter json_adapter two_step_adapter types utils xml_adapter",
     "adapters.types": "audio base_type citation code document file history image reasoning tool",
     "clients": "base_lm cache embedding lm lm_local openai provider databricks",
     "datasets": "alfworld colors dataloader dataset gsm8k hotpotqa math",
@@ -92,9 +120,8 @@ def names_of(path: str) -> list[str]:
 
 def find(path: str, name: str) -> Any:
     """What an old path offers under a name. Raises `AttributeError` where there is nothing."""
-    home = _table(path).get(name)
-    if home is not None:
-        return getattr(import_module(home), name)
+    if (home := _table(path).get(name)) is not None:
+        return _fetched(home)
     if f"{path}.{name}" in PATHS and name not in import_module("whet").__all__:
         return import_module(f"whet.{path}.{name}")
     try:
@@ -106,7 +133,7 @@ def find(path: str, name: str) -> Any:
 def function(parent: str, leaf: str) -> Any:
     """The function that shares its old path with a module."""
     if (home := _table(parent).get(leaf)) is not None:
-        return getattr(import_module(home), leaf)
+        return _fetched(home)
     root = import_module("whet")
     home = root._HOMES.get(leaf)
     if home is None:
@@ -114,6 +141,16 @@ def function(parent: str, leaf: str) -> Any:
     return getattr(import_module(home), leaf)
 
 
-def _table(path: str) -> dict[str, str]:
-    pairs = (part.split(":") for part in _EXTRA.get(path, "").split(";") if part.strip())
-    return {name: home.strip() for home, names in pairs for name in names.split()}
+def _table(path: str) -> dict[str, tuple[str, str]]:
+    """What a path offers besides the public names: old name -> (home, name there)."""
+    table = {}
+    for part in filter(None, map(str.strip, _EXTRA.get(path, "").split(";"))):
+        home, _, names = part.partition(":")
+        for name in names.split():
+            old, _, new = name.partition("=")
+            table[old] = (home, new or old)
+    return table
+
+
+def _fetched(home: tuple[str, str]) -> Any:
+    return attrgetter(home[1])(import_module(home[0]))

@@ -17,7 +17,18 @@ from whet.evaluate.metric import MetricCall, metric_call
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.module import Module
 
-__all__ = ["CompleteAndGrounded", "PairwiseJudge", "RubricJudge", "SemanticF1", "calibrate", "f1_of"]
+__all__ = [
+    "COMPLETE",
+    "DECOMPOSED",
+    "GROUNDED",
+    "OVERLAP",
+    "CompleteAndGrounded",
+    "PairwiseJudge",
+    "RubricJudge",
+    "SemanticF1",
+    "calibrate",
+    "f1_of",
+]
 
 _QUESTION = (str, InputField())
 _TRUTH = (str, InputField(desc="a response known to be right"))
@@ -26,11 +37,11 @@ _COVERED = (float, OutputField(desc="the share, from 0 to 1, of what the right r
 _CORRECT = (float, OutputField(desc="the share, from 0 to 1, of what the judged response says that the right one bears out"))
 _IDEAS = "one line for each separate statement of the {}"
 
-_OVERLAP = Signature(
+OVERLAP = Signature(
     {"question": _QUESTION, "ground_truth": _TRUTH, "system_response": _RESPONSE, "recall": _COVERED, "precision": _CORRECT},
     "Compare what a response says with what a right response says: how much of the one is in the other, whatever the wording.",
 )
-_DECOMPOSED = Signature(
+DECOMPOSED = Signature(
     {
         "question": _QUESTION,
         "ground_truth": _TRUTH,
@@ -43,7 +54,7 @@ _DECOMPOSED = Signature(
     },
     "List the statements of a right response and of the one to be judged, go through them, and say how far they cover each other.",
 )
-_COMPLETE = Signature(
+COMPLETE = Signature(
     {
         "question": _QUESTION,
         "ground_truth": _TRUTH,
@@ -55,7 +66,7 @@ _COMPLETE = Signature(
     },
     "Say how complete a response is, measured by the statements of a right one.",
 )
-_GROUNDED = Signature(
+GROUNDED = Signature(
     {
         "question": _QUESTION,
         "retrieved_context": (str, InputField(desc="the passages that the response should rest on")),
@@ -88,7 +99,7 @@ class SemanticF1(Module):
     def __init__(self, threshold: float = 0.66, decompositional: bool = False) -> None:
         super().__init__()
         self.threshold = threshold
-        self.module = ChainOfThought(_DECOMPOSED if decompositional else _OVERLAP)
+        self.module = ChainOfThought(DECOMPOSED if decompositional else OVERLAP)
 
     def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
         """One judgement."""
@@ -109,8 +120,8 @@ class CompleteAndGrounded(Module):
     def __init__(self, threshold: float = 0.66) -> None:
         super().__init__()
         self.threshold = threshold
-        self.completeness_module = ChainOfThought(_COMPLETE)
-        self.groundedness_module = ChainOfThought(_GROUNDED)
+        self.completeness_module = ChainOfThought(COMPLETE)
+        self.groundedness_module = ChainOfThought(GROUNDED)
 
     def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
         """Two judgements."""

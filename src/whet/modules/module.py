@@ -53,7 +53,7 @@ class Module:
     callbacks: list[Any]
     history: History
     _compiled: bool
-    # Whether what it calls is counted as if it stood alone; so for modules that only run others side by side.
+    # Whether what it calls is counted and watched as if it stood alone; so for modules that only run others side by side.
     _transparent: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -118,7 +118,7 @@ class Module:
 
     def _watched(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
         flow = self.flow(*args, **kwargs)
-        if handlers_of(self):
+        if handlers_of(self) and not self._transparent:
             flow = observed("module", self, {**({"args": args} if args else {}), **kwargs}, flow)
         token = active_modules.set((*active_modules.get(), self))
         try:

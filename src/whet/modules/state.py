@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from whet.modules.module import Module
     from whet.modules.predict import Predict
 
-__all__ = ["load_into", "predictor_state", "restore", "restore_predictor", "save"]
+__all__ = ["dependency_versions", "load_into", "predictor_state", "restore", "restore_predictor", "save"]
 
 _logger = logging.getLogger(__name__)
 FORMAT, VERSION = "whet-program", 1
@@ -83,7 +83,7 @@ def save(program: Module, path: Any, save_program: bool = False) -> None:
     state = {
         "format": FORMAT,
         "version": VERSION,
-        "metadata": {"dependency_versions": _versions()},
+        "metadata": {"dependency_versions": dependency_versions()},
         "compiled": bool(program._compiled),
         "frozen": frozen,
         "predictors": {name: predictor.dump_state() for name, predictor in _all_predictors(program).items()},
@@ -123,7 +123,8 @@ def _all_predictors(program: Module) -> dict[str, Predict]:
     return dict(leaves_of(program, frozen=True))
 
 
-def _versions() -> dict[str, str]:
+def dependency_versions() -> dict[str, str]:
+    """What a saved program says it was saved with."""
     try:
         own = version("whet")
     except PackageNotFoundError:
@@ -162,7 +163,7 @@ def load_into(program: Module, path: Any, *, force: bool = False) -> None:
 
 
 def _compare_versions(saved: Mapping[str, str]) -> None:
-    for name, here in _versions().items():
+    for name, here in dependency_versions().items():
         if name in saved and saved[name] != here:
             _logger.warning(
                 "There is a mismatch of %s version: the program was saved with %s, this is %s. "

@@ -10,14 +10,15 @@ from whet.core.records import Completions, Prediction
 from whet.core.text import normalize_text
 from whet.errors import InputError
 
-__all__ = ["majority"]
+__all__ = ["majority", "usual_form"]
 
 
-def _usual(value: Any) -> str | None:
+def usual_form(value: Any) -> str | None:
+    """A vote without case, punctuation and articles; `None` where nothing is left of it."""
     return normalize_text(value if isinstance(value, str) else str(value)) or None
 
 
-def majority(samples: Any, normalize: Callable[[Any], Any] | None = _usual, field: str | None = None) -> Prediction:
+def majority(samples: Any, normalize: Callable[[Any], Any] | None = usual_form, field: str | None = None) -> Prediction:
     """The first sample whose `field` has the most frequent value (self-consistency: Wang et al. 2022, arXiv 2203.11171).
 
     `samples` is a prediction, its completions, or a list of mappings. Values are compared after `normalize`; those it turns into `None`
