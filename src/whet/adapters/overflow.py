@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from whet.core.exchange import Capabilities
+from whet.core.exchange import Capabilities, ToolSpec
 from whet.core.messages import Message
 from whet.core.types.history import History
 from whet.errors import ContextWindowExceededError
@@ -21,7 +21,12 @@ _ANSWER: Final = 1_024
 
 
 def fitting(
-    adapter: Adapter, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Any], can: Capabilities
+    adapter: Adapter,
+    signature: Signature,
+    inputs: Mapping[str, Any],
+    demos: Sequence[Any],
+    can: Capabilities,
+    tools: Sequence[ToolSpec] = (),
 ) -> tuple[Message, ...]:
     """The messages of a call that fit into the context: with `overflow="trim"` without the last demos, then without the oldest turns.
 
@@ -31,12 +36,12 @@ def fitting(
     room = window - min(can.max_output_tokens or _ANSWER, _ANSWER)
     sections = adapter.sections(signature, inputs, demos)
     kept, history = list(demos), adapter.plan(signature).history
-    while sections.tokens().total > room:
+    while (tokens := sections.tokens(tools=tools)).total > room:
         turns = History.of(inputs.get(history)).messages if history else []
         if adapter.style.overflow != "trim" or not (kept or turns):
-            parts = ", ".join(f"{name} {count}" for name, count in sections.tokens().items())
+            parts = ", ".join(f"{name} {count}" for name, count in tokens.items())
             raise ContextWindowExceededError(
-                message=f"The prompt has about {sections.tokens().total} tokens ({parts}); the model takes {window}, answer included. "
+                message=f"The prompt has about {tokens.total} tokens ({parts}); the model takes {window}, answer included. "
                 "Shorten the inputs, use fewer demos, or take a model with a longer context."
             )
         if kept:

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whet.adapters.base import Adapter, Reading
+from whet.adapters.budget import Sections
+from whet.adapters.overflow import fitting
+from whet.adapters.plan import Plan
 from whet.core.events import handlers_of, observing
 from whet.core.exchange import Capabilities, Choice, Request, ToolSpec
 from whet.core.messages import Message, TextPart, ToolCallPart
@@ -31,6 +34,7 @@ class NativeTools(Adapter):
     def __init__(self, base: Adapter, task: Signature, tools: Sequence[ToolSpec], instructions: Mapping[str, str]) -> None:
         super().__init__()
         self.base, self.task, self.tools = base, task, tuple(tools)
+        self.style = base.style
         # The text for models with tools in the place of the text that tells others how to write a call.
         self.instructions = instructions
 
@@ -40,9 +44,16 @@ class NativeTools(Adapter):
     def native(self, signature: Signature, inputs: Any, options: Any, capabilities: Any, lm: Any = None) -> None:
         """Nothing that `Predict` needs to know of."""
 
-    def sections(self, signature: Signature, inputs: Any, demos: Any = (), *, native: bool = False) -> Any:
-        """The parts of the prompt in text form, for those who count them."""
-        return self.base.sections(signature, inputs, demos, native=native)
+    def plan(self, signature: Signature) -> Plan:
+        """The kept work for the inputs of the task, which the format of `base` writes."""
+        return self.base.plan(self.task)
+
+    def sections(self, signature: Signature, inputs: Any, demos: Any = (), *, native: bool = True) -> Sections:
+        """The parts of the prompt: the trajectory counts as the request."""
+        shown = [message for number, demo in enumerate(demos) for message in self._example(demo, number)]
+        history = self.base.sections(self.task, inputs, (), native=True).history
+        system = Message("system", self._system(signature))
+        return Sections((system,), tuple(shown), history, tuple(self._conversation(inputs, "call")))
 
     def request(
         self,
@@ -56,19 +67,17 @@ class NativeTools(Adapter):
     ) -> Request:
         """System text, examples, the inputs, and the trajectory as assistant and tool messages."""
         if not handlers_of(self.base):
-            return self._request(signature, inputs, demos, options)
-        with observing("adapter_format", self.base, {"signature": signature, "demos": demos, "inputs": inputs}) as call:
-            request = self._request(signature, inputs, demos, options)
-            call.outputs = message_dicts(request.messages)
-        return request
+            messages = self._shown(signature, inputs, demos, capabilities)
+        else:
+            with observing("adapter_format", self.base, {"signature": signature, "demos": demos, "inputs": inputs}) as call:
+                messages = self._shown(signature, inputs, demos, capabilities)
+                call.outputs = message_dicts(messages)
+        return Request(messages=messages, options=options or {}, tools=self.tools)
 
-    def _request(self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Any], options: Mapping[str, Any] | None) -> Request:
-        messages = [Message("system", self._system(signature))]
-        for number, demo in enumerate(demos):
-            messages += self._example(demo, number)
-        messages += self.base.sections(self.task, inputs, (), native=True).history
-        messages += self._conversation(inputs, "call")
-        return Request(messages=tuple(messages), options=options or {}, tools=self.tools)
+    def _shown(self, signature: Signature, inputs: Any, demos: Sequence[Any], can: Capabilities | None) -> tuple[Message, ...]:
+        if self.style.overflow == "send" or can is None or not can.context_window:
+            return self.sections(signature, inputs, demos).messages
+        return fitting(self, signature, inputs, demos, can, self.tools)
 
     def _system(self, signature: Signature) -> str:
         text = self.instructions.get(signature.instructions, signature.instructions)
