@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import threading
-import time
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,7 +12,6 @@ from pydantic import BaseModel
 
 import whet
 from whet.modules.function_program import cot, predict
-from whet.modules.worlds import asyncify, syncify
 from whet.testing.scripted import ScriptedLM
 
 
@@ -94,66 +91,6 @@ def test_a_function_can_be_optimized_and_saved(tmp_path: Any) -> None:
     other = capital.deepcopy()
     other.load(tmp_path / "p.json")
     assert len(other.predict.demos) == 1
-
-
-def test_asyncify_runs_so_many_at_a_time() -> None:
-    running: list[int] = []
-    most: list[int] = []
-    lock = threading.Lock()
-
-    def work(x: int) -> tuple[int, int]:
-        with lock:
-            running.append(x)
-            most.append(len(running))
-        time.sleep(0.02)
-        with lock:
-            running.remove(x)
-        return x, whet.settings.num_threads
-
-    async def go() -> Any:
-        with whet.context(async_max_workers=3, num_threads=55):
-            first = await asyncio.gather(*(asyncify(work)(i) for i in range(12)))
-        return first, max(most)
-
-    results, at_once = asyncio.run(go())
-    assert results == [(i, 55) for i in range(12)] and 2 <= at_once <= 3
-    most.clear()
-
-    async def more() -> None:
-        with whet.context(async_max_workers=6):
-            await asyncio.gather(*(asyncify(work)(i) for i in range(12)))
-
-    asyncio.run(more())
-    assert 4 <= max(most) <= 6
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(asyncify(lambda: 1 // 0)())
-
-    async def given_up() -> None:
-        with whet.context(async_max_workers=1):
-            first = asyncio.ensure_future(asyncify(work)(1))
-            second = asyncio.ensure_future(asyncify(work)(2))
-            await asyncio.sleep(0.005)
-            second.cancel()
-            assert await first == (1, 8) and await asyncify(work)(3) == (3, 8)
-
-    asyncio.run(given_up())
-
-
-class OnlyAsync(whet.Module):
-    def __init__(self) -> None:
-        self.p = whet.Predict("q -> a")
-
-    async def aforward(self, q: str) -> Any:
-        return await self.p.acall(q=q)
-
-
-def test_syncify() -> None:
-    program = OnlyAsync()
-    with whet.context(lm=ScriptedLM(lambda request: {"a": "x"})):
-        assert syncify(program) is program and program(q="1").a == "x"
-        wrapper = syncify(program, in_place=False)
-        assert wrapper is not program and wrapper(q="1").a == "x" and asyncio.run(wrapper.acall(q="1")).a == "x"
-        assert [name for name, _ in wrapper.named_predictors()] == ["program.p"]
 
 
 class Shouting(whet.ChainOfThought[..., whet.Prediction]):

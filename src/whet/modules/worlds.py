@@ -10,6 +10,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from whet.core.context import current
 from whet.core.flow import Flow, Invoke, Wait, adrive
+from whet.errors import InputError
 from whet.modules.module import Module
 
 __all__ = ["Syncified", "asyncify", "syncify"]
@@ -82,9 +83,25 @@ class Syncified(Module):
 
     def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Any]:
         """The program's call."""
-        return self.program.run_flow(args, kwargs)
+        if _calls_by_itself(self.program):
+            return (yield Invoke(self.program.acall, args, kwargs))
+        return (yield from self.program.run_flow(args, kwargs))
+
+
+def _calls_by_itself(program: Module) -> bool:
+    return type(program).acall is not Module.acall
 
 
 def syncify(program: Module, in_place: bool = True) -> Module:
-    """The program, callable from sync code: modules with only an `aforward` are so already. `in_place=False` gives a wrapper."""
-    return program if in_place else Syncified(program)
+    """The program, callable from sync code: modules with only an `aforward` are so already. `in_place=False` gives a wrapper.
+
+    Raises `InputError` for what is no module, and in place for one that has an `acall` of its own.
+    """
+    if not isinstance(program, Module):
+        raise InputError(f"`syncify` takes a module, not {program!r}. Put the async function into the `aforward` of one.")
+    if not in_place:
+        return Syncified(program)
+    if _calls_by_itself(program):
+        name = type(program).__name__
+        raise InputError(f"`{name}` has an `acall` of its own; call it `aforward`, or take `syncify(program, in_place=False)`.")
+    return program
