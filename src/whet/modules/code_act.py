@@ -17,6 +17,7 @@ from whet.modules.answering import Coding, P, R
 from whet.modules.calling import called
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, output_text, taken_interpreter
+from whet.modules.own_fields import check_fields, check_limit
 from whet.modules.predict import Predict, _signature_of
 from whet.modules.trajectory import framed
 from whet.sandbox import PythonInterpreter
@@ -52,8 +53,9 @@ class CodeAct(Coding[P, R]):
         if any(not inspect.isfunction(getattr(tool, "func", tool)) for tool in tools):
             raise ConfigurationError("CodeAct only accepts functions and not callable objects.")
         self.signature: Signature = signature if isinstance(signature, Signature) else _signature_of(signature)
+        check_fields("CodeAct", self.signature, ("trajectory", "generated_code", "finished"), ("trajectory", "stop_reason"))
         self.tools = Tool.named(tools)
-        self.max_iters = max_iters
+        self.max_iters = check_limit("max_iters", max_iters)
         self.interpreter_factory = checked_factory(interpreter_factory)
         self.codeact = Predict(self._acting())
         told = f"{self.signature.instructions}\n\nThe work has ended. Give the best answer that the `trajectory` allows."

@@ -14,6 +14,7 @@ from whet.errors import CodeExecutionError, CodeInterpreterError
 from whet.modules.answering import Coding, P, R
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, output_text, taken_interpreter
+from whet.modules.own_fields import check_fields, check_limit
 from whet.modules.predict import _signature_of
 from whet.sandbox import PythonInterpreter
 from whet.tools.failure import shortened
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from whet.modules.answering import Untyped
 
 __all__ = ["ProgramOfThought"]
+
+_OWN = ("previous_code", "error", "generated_code", "final_generated_code", "code_output")
 
 
 class ProgramOfThought(Coding[P, R]):
@@ -42,7 +45,8 @@ class ProgramOfThought(Coding[P, R]):
         super().__init__()
         warnings.warn("`ProgramOfThought` is kept for older programs; use `RLM`, or `ReAct` with tools.", DeprecationWarning, stacklevel=2)
         self.signature: Signature = signature if isinstance(signature, Signature) else _signature_of(signature)
-        self.max_iters = max_iters
+        check_fields("ProgramOfThought", self.signature, _OWN, _OWN)
+        self.max_iters = check_limit("max_iters", max_iters, 1)
         self.interpreter_factory = checked_factory(interpreter_factory)
         self.code_generate = ChainOfThought(self._writing(again=False))
         self.code_regenerate = ChainOfThought(self._writing(again=True))

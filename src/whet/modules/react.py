@@ -21,7 +21,8 @@ from whet.modules.answering import Answering, P, R
 from whet.modules.calling import called
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.native_tools import NativeTools
-from whet.modules.predict import Predict, _signature_of
+from whet.modules.own_fields import check_fields, check_limit
+from whet.modules.predict import Predict, _signature_of, checked_inputs
 from whet.modules.tool_running import run_tools
 from whet.modules.trajectory import ToolUse, Trajectory
 from whet.tools.failure import shortened
@@ -36,6 +37,9 @@ _logger = logging.getLogger(__name__)
 FINISH: Final = "finish"
 POLICIES: Final = ("drop_oldest", "summarize", "error")
 TRUNCATIONS: Final = 3
+_OWN_INPUTS: Final = ("trajectory", "next_thought", "next_tool_name", "next_tool_args")
+# What a call takes beside the inputs.
+_OPTIONS: Final = ("max_iters", "config", "lm")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,8 +86,10 @@ class ReAct(Answering[P, R]):
         if context_policy not in POLICIES:
             raise ConfigurationError(f"`context_policy` is {context_policy!r}; it can be: {', '.join(POLICIES)}.")
         self.signature: Signature = signature if isinstance(signature, Signature) else _signature_of(signature)
+        check_fields("ReAct", self.signature, _OWN_INPUTS, ("trajectory", "stop_reason"))
         self.tools: dict[str, Tool] = {**Tool.named(tools, reserved=(FINISH,)), FINISH: _finish(self.signature)}
-        self.max_iters, self.max_seconds, self.max_bad_steps = max_iters, max_seconds, max_bad_steps
+        self.max_iters, self.max_bad_steps = check_limit("max_iters", max_iters), check_limit("max_bad_steps", max_bad_steps, 1)
+        self.max_seconds = max_seconds
         self.context_policy = context_policy
         self.react = StepPredict(self.signature, self.tools, native)
         taken = self.signature._with_fields(self.signature.fields.values(), react_prompt.extracting(self.signature.instructions))
@@ -95,9 +101,15 @@ class ReAct(Answering[P, R]):
         """Turns until the answer is there or a limit is reached."""
         if args:
             raise InputError(f"Name the inputs of `ReAct`: {', '.join(f'`{name}`' for name in self.signature.input_fields)}.")
-        most = inputs.pop("max_iters", None) if "max_iters" not in self.signature.input_fields else None
-        deadline = None if self.max_seconds is None else time.monotonic() + self.max_seconds
-        work = Work(inputs=inputs, most_turns=self.max_iters if most is None else most, deadline=deadline)
+        options: dict[str, Any] = {
+            name: inputs.pop(name) for name in _OPTIONS if name in inputs and name not in self.signature.input_fields
+        }
+        most = options.pop("max_iters", None)
+        work = Work(
+            inputs={**checked_inputs(self.signature, inputs, current()), **options},
+            most_turns=self.max_iters if most is None else check_limit("max_iters", most),
+            deadline=None if self.max_seconds is None else time.monotonic() + self.max_seconds,
+        )
         try:
             stop_reason = yield from self._turns(work)
             outputs = work.outputs
@@ -181,7 +193,7 @@ class ReAct(Answering[P, R]):
             return "answer"
         reason = f"field `{error.field}`: {error.reason}" if error.field else error.reason or error.message
         return self._bad_step(
-            work, error.lm_response or "", f"This step could not be read: {reason}. Write it again in the form asked for."
+            work, error.lm_response or "", f"This step could not be read: {reason.rstrip('.')}. Write it again in the form asked for."
         )
 
     def _bad_step(self, work: Work, said: str, why: str) -> str:

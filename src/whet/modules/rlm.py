@@ -18,6 +18,7 @@ from whet.modules import rlm_prompt
 from whet.modules.answering import Coding, P, R
 from whet.modules.calling import called
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, taken_interpreter
+from whet.modules.own_fields import check_fields, check_limit
 from whet.modules.predict import Predict, _signature_of, checked_inputs
 from whet.modules.rlm_tools import RESERVED, Queries, injected, user_tools
 from whet.sandbox import FinalOutput, PythonInterpreter
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["RLM"]
 
 _logger = logging.getLogger(__name__)
-_OWN_OUTPUTS = ("trajectory", "final_reasoning")
+_OWN_OUTPUTS = ("trajectory", "final_reasoning", "stop_reason")
 _NOTHING = "(no output - did you forget to print?)"
 BAD_STEPS = 3
 
@@ -82,7 +83,8 @@ class RLM(Coding[P, R]):
         self.signature: Signature = signature if isinstance(signature, Signature) else _signature_of(signature)
         self.tools = user_tools(tools)
         self._check_names()
-        self.max_iters, self.max_llm_calls, self.max_output_chars = max_iters, max_llm_calls, max_output_chars
+        self.max_iters, self.max_llm_calls = check_limit("max_iters", max_iters), check_limit("max_llm_calls", max_llm_calls)
+        self.max_output_chars = check_limit("max_output_chars", max_output_chars, 1)
         self.max_seconds, self.verbose, self.sub_lm = max_seconds, verbose, sub_lm
         self.interpreter_factory = checked_factory(interpreter_factory)
         instructions = getattr(interpreter_factory, "execution_instructions", "")
@@ -90,9 +92,7 @@ class RLM(Coding[P, R]):
         self.extract = Predict(rlm_prompt.extracting(self.signature))
 
     def _check_names(self) -> None:
-        for name in self.signature.output_fields:
-            if name in _OWN_OUTPUTS:
-                raise ConfigurationError(f"An output of `RLM` cannot be called `{name}`: the prediction has one of its own.")
+        check_fields("RLM", self.signature, (), _OWN_OUTPUTS)
         for name in self.signature.input_fields:
             if name in RESERVED or name in self.tools:
                 raise ConfigurationError(f"An input of `RLM` cannot be called `{name}`: that is a function in its session.")

@@ -14,6 +14,7 @@ from whet.core.types.history import History
 from whet.core.types.tools import ToolCall, ToolCallResults, ToolCalls
 from whet.errors import AdapterParseError, ContextWindowExceededError, InputError, LMError, SchemaError
 from whet.modules.answering import Answering, P, R
+from whet.modules.own_fields import check_fields, check_limit
 from whet.modules.predict import Predict, _signature_of
 from whet.modules.react import outputs_in
 from whet.modules.tool_running import run_tools
@@ -39,12 +40,16 @@ class ToolDialogue(Answering[P, R]):
 
     def __init__(self, signature: Callable[P, R] | Untyped, tools: Sequence[Any], max_iters: int = 20) -> None:
         super().__init__()
-        self.signature: Signature = signature if isinstance(signature, Signature) else _signature_of(signature)
+        given: Signature = signature if isinstance(signature, Signature) else _signature_of(signature)
+        earlier = given.input_fields.get("history")
+        # One of that type is the conversation so far, which a call takes in any case.
+        self.signature = given.delete("history") if earlier is not None and earlier.annotation is History else given
+        check_fields("ToolDialogue", self.signature, ("history", "tools", "next_thought", "tool_calls"), ("history", "termination_reason"))
         self.tools = Tool.named(tools, reserved=(SUBMIT,))
         fields = self.signature.output_fields.values()
         about = f"Ends the work. Call it with the final {', '.join(f'`{f.name}`' for f in fields)}."
         self.tools[SUBMIT] = Tool(lambda **outputs: "Submitted.", name=SUBMIT, desc=about, arg_types={f.name: f.annotation for f in fields})
-        self.max_iters = max_iters
+        self.max_iters = check_limit("max_iters", max_iters)
         self.react = Predict(self._asking())
 
     def _asking(self) -> Signature:
@@ -66,8 +71,7 @@ class ToolDialogue(Answering[P, R]):
         if args:
             raise InputError(f"Name the inputs: {', '.join(f'`{name}`' for name in self.signature.input_fields)}.")
         most = inputs.pop("max_iters", None) or self.max_iters
-        before = inputs.pop("history", None) if "history" not in self.signature.input_fields else None
-        history = History.of(before)
+        history = History.of(inputs.pop("history", None))
         if not history.messages and (missing := [n for n, f in self.signature.input_fields.items() if f.required and n not in inputs]):
             raise InputError(f"Missing: {missing}. Give the inputs, or a `history` to go on with.")
         return (yield from _Talk(self, history, inputs).flow(most))

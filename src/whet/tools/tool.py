@@ -80,6 +80,8 @@ class Tool(FieldType):
     @staticmethod
     def named(tools: Iterable[Any], reserved: Sequence[str] = ()) -> dict[str, Tool]:
         """Tools by name. Raises `ConfigurationError` (a `ValueError`) for two of the same name, and for a reserved one."""
+        if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable):
+            raise ConfigurationError(f"`tools` is a list of functions or tools, such as `tools=[search]`; this is {tools!r}.")
         found: dict[str, Tool] = {}
         for tool in map(Tool.of, tools):
             if tool.name in found:
