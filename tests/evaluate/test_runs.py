@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import signal
 import subprocess
@@ -245,3 +246,22 @@ def test_the_gate_counts_failed_rows_and_never_passes_an_interrupted_run(tmp_pat
     write_junit(gate, tmp_path / "junit.xml")
     assert ElementTree.parse(tmp_path / "junit.xml").getroot().get("errors") == "1"
     assert not check(whet.EvaluationResult(result.rows, complete=False)).passed
+
+
+def test_the_column_of_the_score_is_named_after_the_metric(tmp_path: Path) -> None:
+    def exact(example: Any, prediction: Any) -> whet.Score:
+        return whet.Score(value=1.0, feedback="fine", parts={"length": 0.5, "label": 0.25})
+
+    rows = [whet.Example(text=str(i), label="x").with_inputs("text") for i in range(2)]
+    result = whet.Evaluate(devset=rows, metric=exact, num_threads=1)(lambda text: whet.Prediction(answer=text))
+    assert result.metric == "exact"
+    result.save_json(tmp_path / "r.json")
+    first = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))[0]
+    assert (first["exact"], first["length"], first["label"], first["metric_label"], first["feedback"]) == (1.0, 0.5, "x", 0.25, "fine")
+    assert result.table().splitlines()[0].split()[:5] == ["text", "label", "answer", "exact", "length"]
+    result.save_jsonl(tmp_path / "r.jsonl")
+    assert load_run(tmp_path / "r.jsonl").metric == "exact"
+    several = whet.Evaluate(devset=rows, metric={"long": lambda e, p: 0.0, "short": lambda e, p: 1.0}, num_threads=1)
+    several(lambda text: whet.Prediction(answer=text), save_as_csv=tmp_path / "r.csv")
+    with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
+        assert next(csv.DictReader(file))["long"] == "0.0"

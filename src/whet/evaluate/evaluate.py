@@ -109,7 +109,8 @@ class Evaluate:
         chosen = {name: self._option(name, options) for name in _OPTIONS}
         running = self._run(program, self.metric if metric is None else metric, rows, chosen)
         if handlers_of(self):
-            inputs = {"program": program, "metric": metric, "devset": devset, "callback_metadata": callback_metadata, **options}
+            given = {name: options.get(name) for name in _ARGUMENTS}
+            inputs = {"program": program, "metric": metric, "devset": devset, **given, **options, "callback_metadata": callback_metadata}
             running = observed("evaluate", self, inputs, running)
         return (yield from running)
 
@@ -149,6 +150,8 @@ class Evaluate:
             Progress.write(result.table(None if shown is True else int(shown)))
 
 
+# What a call takes in DSPy: handlers find each of these among the inputs, `None` where it was not given.
+_ARGUMENTS = ("num_threads", "display_progress", "display_table", "save_as_csv", "save_as_json")
 _OPTIONS = frozenset(
     "num_threads timeout max_errors failure_score display_progress display_table provide_traceback save_as_csv save_as_json "
     "repeats corpus stream_to".split()

@@ -31,6 +31,11 @@ class MetricCall:
         self._awaited = inspect.iscoroutinefunction(metric)
         self._is_module = isinstance(metric, Module) and type(metric).__call__ is Module.__call__
 
+    @property
+    def column(self) -> str:
+        """The name that its value stands under in tables."""
+        return self.name
+
     def raw(self, example: Any, prediction: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Flow[Any]:
         """What the metric returns for one prediction."""
         args = (example, prediction, *(trace, pred_name, pred_trace)[: self.extra])
@@ -70,13 +75,18 @@ class SeveralMetrics(MetricCall):
     def __init__(self, metrics: Mapping[str, Any] | Sequence[Any]) -> None:
         pairs = list(metrics.items()) if isinstance(metrics, Mapping) else [(None, m) for m in metrics]
         calls = [metric_call(m) for _, m in pairs]
-        self.calls = {name or call.name: call for (name, _), call in zip(pairs, calls, strict=True)}
+        self.calls: dict[str, MetricCall] = {name or call.name: call for (name, _), call in zip(pairs, calls, strict=True)}
         if len(self.calls) < len(calls):
             raise ConfigurationError("Two of the metrics have the same name; give them names: `metric={'exact': ..., 'loose': ...}`.")
         self.metric = metrics  # type: ignore[assignment]
         self.name = ", ".join(self.calls)
         self.extra = max(call.extra for call in calls)
         self._is_module = False
+
+    @property
+    def column(self) -> str:
+        """The name of the first, whose value is the score."""
+        return next(iter(self.calls))
 
     def raw(self, example: Any, prediction: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Flow[Any]:
         """The same as `flow`: there is no single thing that several metrics return."""

@@ -52,20 +52,26 @@ class EvaluationResult(Prediction):
     example; `mean` the mean with its 95 % interval. `complete` is false when the evaluation was interrupted.
     """
 
-    __slots__ = ("_complete", "_corpus", "_rows")
+    __slots__ = ("_complete", "_corpus", "_metric", "_rows")
 
     _complete: bool
     _corpus: Mapping[str, Any]
+    _metric: str
     _rows: tuple[Row, ...]
 
     def __init__(
-        self, rows: Sequence[Row], failure_score: float = 0.0, complete: bool = True, corpus: Mapping[str, Any] | None = None
+        self,
+        rows: Sequence[Row],
+        failure_score: float = 0.0,
+        complete: bool = True,
+        corpus: Mapping[str, Any] | None = None,
+        metric: str = "score",
     ) -> None:
         results = [(row.example, row.prediction, row.score.value if row.score is not None else failure_score) for row in rows]
         counted = [row.score.value for row in rows if row.score is not None]
         score = round(100 * sum(counted) / len(counted), 2) if counted else 0.0
         super().__init__({"score": score, "results": results})
-        self._rows, self._complete, self._corpus = tuple(rows), complete, dict(corpus or {})
+        self._rows, self._complete, self._corpus, self._metric = tuple(rows), complete, dict(corpus or {}), metric
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -76,6 +82,11 @@ class EvaluationResult(Prediction):
     def complete(self) -> bool:
         """Whether every example was run."""
         return self._complete
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric (of the first one, where there are several): that of its column in tables and files."""
+        return self._metric
 
     @property
     def corpus(self) -> Mapping[str, Any]:
@@ -140,22 +151,22 @@ class EvaluationResult(Prediction):
         return sum(row.calls for row in self._rows)
 
     def table(self, rows: int | None = None, width: int = 40) -> str:
-        """The rows as a text table: fields of example and prediction, score, status; long cells are cut to `width` characters."""
+        """The rows as a text table: fields of example and prediction, the metric, status; long cells are cut to `width` characters."""
         from whet.evaluate.table import text_table  # noqa: PLC0415 - only people who look need it
 
-        return text_table(self._rows[:rows], width)
+        return text_table(self._rows[:rows], width, self._metric)
 
     def save_json(self, path: Any) -> None:
         """Write one JSON object per row, as a list."""
         from whet.evaluate.table import write_json  # noqa: PLC0415 - only people who save need it
 
-        write_json(self._rows, path)
+        write_json(self, path)
 
     def save_csv(self, path: Any) -> None:
         """Write one line per row."""
         from whet.evaluate.table import write_csv  # noqa: PLC0415 - only people who save need it
 
-        write_csv(self._rows, path)
+        write_csv(self, path)
 
     def save_html(self, path: Any) -> None:
         """Write one page with the summary and all rows; it needs nothing else to be looked at."""

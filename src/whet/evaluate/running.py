@@ -90,7 +90,7 @@ class _Run:
         self.scored = 0
         self.total = 0.0
         self.fatal: BaseException | None = None
-        self.file = RowFile(plan.stream_to, header_of(program, metric.name, plan.repeats)) if plan.stream_to is not None else None
+        self.file = RowFile(plan.stream_to, header_of(program, metric, plan.repeats)) if plan.stream_to is not None else None
         self.programs = [program_of_repeat(program, repeat) for repeat in range(plan.repeats)]
         self.progress = Progress(len(devset) * plan.repeats, shown=plan.display)
         self._native = isinstance(program, Module) and type(program).__call__ is Module.__call__
@@ -179,7 +179,7 @@ class _Run:
     def result(self, complete: bool) -> EvaluationResult:
         rows = [self.rows[place] for place in sorted(self.rows)]
         corpus = {name: measure(rows) for name, measure in self.plan.corpus.items()} if complete else {}
-        return EvaluationResult(rows, self.plan.failure_score, complete, corpus)
+        return EvaluationResult(rows, self.plan.failure_score, complete, corpus, self.metric.column)
 
     # -- one row -------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import IO, Any
 from whet.core.context import current
 from whet.core.records import Example, Prediction, Score
 from whet.errors import EvaluationError, StateError
+from whet.evaluate.metric import MetricCall
 from whet.evaluate.row import EvaluationResult, Row
 from whet.evaluate.table import plain_value
 from whet.modules.module import Module
@@ -88,14 +89,15 @@ def key_of(example: Any) -> str:
     return _hash(plain_value(dict(example)))
 
 
-def header_of(program: Any, metric_name: str, repeats: int) -> dict[str, Any]:
+def header_of(program: Any, metric: MetricCall, repeats: int) -> dict[str, Any]:
     """What must be the same for rows of two sessions to belong together: program, metric, model, number of repeats."""
     if isinstance(program, Module):
         state = {name: predictor.dump_state() for name, predictor in program.named_predictors()}
         shown: Any = [type(program).__qualname__, state]
     else:
         shown = getattr(program, "__qualname__", type(program).__qualname__)
-    return {"program": _hash(shown), "metric": metric_name, "model": getattr(current().lm, "model", None), "repeats": repeats}
+    model = getattr(current().lm, "model", None)
+    return {"program": _hash(shown), "metric": metric.name, "column": metric.column, "model": model, "repeats": repeats}
 
 
 def _hash(value: Any) -> str:
@@ -104,7 +106,7 @@ def _hash(value: Any) -> str:
 
 def write_run(result: EvaluationResult, path: Any) -> None:
     """Write a finished evaluation as lines of JSON."""
-    lines = [{"format": FORMAT, "version": VERSION}, *(_line_of(row) for row in result.rows)]
+    lines = [{"format": FORMAT, "version": VERSION, "column": result.metric}, *(_line_of(row) for row in result.rows)]
     Path(path).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
 
 
@@ -115,11 +117,12 @@ def load_run(path: Any) -> EvaluationResult:
     """
     source = Path(path)
     lines = source.read_text(encoding="utf-8").splitlines()
-    if not lines or _object(lines[0], source).get("format") != FORMAT:
+    header = _object(lines[0], source) if lines else {}
+    if header.get("format") != FORMAT:
         raise StateError(f"{str(source)!r} holds no evaluation: its first line does not say `{FORMAT}`.")
     newest = {(row["index"], row["repeat"]): row for row in (_object(line, source) for line in lines[1:])}
     rows = [_row_of(newest[place], place[0], Example(newest[place]["example"])) for place in sorted(newest)]
-    return EvaluationResult(rows)
+    return EvaluationResult(rows, metric=str(header.get("column", "score")))
 
 
 def _object(line: str, path: Path) -> dict[str, Any]:

@@ -16,14 +16,15 @@ from whet.evaluate.row import EvaluationResult, Row
 __all__ = ["text_table", "write_csv", "write_html", "write_json"]
 
 
-def columns_of(row: Row) -> dict[str, Any]:
-    """One row as named cells: fields of example and prediction (clashing names get `example_` and `pred_`), score, status, cost of the
-    call."""
+def columns_of(row: Row, metric: str = "score") -> dict[str, Any]:
+    """One row as named cells: fields of example and prediction (clashing names get `example_` and `pred_`), the score under the metric's
+    name, its parts, status, cost of the call. A measure named like a field gets `metric_` before its name."""
     example = dict(row.example)
     prediction = dict(row.prediction) if isinstance(row.prediction, Mapping) else {"prediction": row.prediction}
     cells = {f"example_{k}" if k in prediction else k: v for k, v in example.items()}
     cells.update({f"pred_{k}" if k in example else k: v for k, v in prediction.items()})
-    cells["score"] = row.score.value if row.score is not None else None
+    measures = {metric: None} if row.score is None else {metric: row.score.value, **row.score.parts}
+    cells.update({f"metric_{name}" if name in cells else name: value for name, value in measures.items()})
     if row.score is not None and row.score.feedback:
         cells["feedback"] = row.score.feedback
     cells.update(status=row.status, seconds=round(row.seconds, 6), tokens=row.tokens, cost=row.cost)
@@ -46,16 +47,15 @@ def plain_value(value: Any) -> Any:
         return str(value)
 
 
-def write_json(rows: Sequence[Row], path: Any) -> None:
+def write_json(result: EvaluationResult, path: Any) -> None:
     """A list with one object per row."""
-    text = json.dumps([plain_value(columns_of(row)) for row in rows], ensure_ascii=False, indent=2)
+    text = json.dumps([plain_value(columns_of(row, result.metric)) for row in result.rows], ensure_ascii=False, indent=2)
     Path(path).write_text(text + "\n", encoding="utf-8")
 
 
-def write_csv(rows: Sequence[Row], path: Any) -> None:
+def write_csv(result: EvaluationResult, path: Any) -> None:
     """One line per row; structured cells as JSON."""
-    tables = [columns_of(row) for row in rows]
-    names = list(dict.fromkeys(name for cells in tables for name in cells))
+    tables, names = _tables(result.rows, result.metric)
     with Path(path).open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
@@ -75,8 +75,7 @@ tr.bad {{ background: #fdecea; }} th {{ position: sticky; top: 0; background: #f
 
 def write_html(result: EvaluationResult, path: Any) -> None:
     """A page with the summary and the rows; rows that failed are marked."""
-    tables = [columns_of(row) for row in result.rows]
-    names = list(dict.fromkeys(name for cells in tables for name in cells))
+    tables, names = _tables(result.rows, result.metric)
     lines = []
     for row, cells in zip(result.rows, tables, strict=True):
         shown = (html.escape(str(_cell(cells[name]))) if cells.get(name) is not None else "" for name in names)
@@ -87,15 +86,21 @@ def write_html(result: EvaluationResult, path: Any) -> None:
     Path(path).write_text(page, encoding="utf-8")
 
 
+def _tables(rows: Sequence[Row], metric: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """The cells of all rows, and the names of all columns."""
+    tables = [columns_of(row, metric) for row in rows]
+    return tables, list(dict.fromkeys(name for cells in tables for name in cells))
+
+
 def _cell(value: Any) -> Any:
     plain = plain_value(value)
     return json.dumps(plain, ensure_ascii=False) if isinstance(plain, list | dict) else plain
 
 
-def text_table(rows: Sequence[Row], width: int = 40) -> str:
+def text_table(rows: Sequence[Row], width: int = 40, metric: str = "score") -> str:
     """The rows under each other, with cells cut to `width` characters."""
-    tables = [{k: _short(v, width) for k, v in columns_of(row).items()} for row in rows]
-    names = list(dict.fromkeys(name for cells in tables for name in cells))
+    whole, names = _tables(rows, metric)
+    tables = [{k: _short(v, width) for k, v in cells.items()} for cells in whole]
     sizes = [max(len(name), *(len(cells.get(name, "")) for cells in tables)) if tables else len(name) for name in names]
     lines = ["  ".join(name.ljust(size) for name, size in zip(names, sizes, strict=True)).rstrip()]
     lines.append("  ".join("-" * size for size in sizes))
