@@ -142,9 +142,7 @@ def left_empty(output: Field) -> Any:
 
 def response_dict(choice: Choice) -> dict[str, Any]:
     """An answer as the dict that types of users read."""
-    calls = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}} for call in choice.tool_calls
-    ]
+    calls = [call.plain for call in choice.tool_calls]
     parts = {"reasoning_content": choice.reasoning, "tool_calls": calls, "citations": plain(list(choice.citations))}
     return {"text": choice.text, **{name: part for name, part in parts.items() if part}}
 

@@ -62,7 +62,8 @@ def _is_calls(annotation: Any) -> bool:
 
 def _calls_in(turn: Mapping[str, Any], name: str | None) -> Any:
     found = [turn.get(name)] if name is not None else []
-    found += [value for value in turn.values() if hasattr(value, "tool_calls")]
+    # A history that was saved as JSON holds them as a dict, also where the model calls by itself and no field is named for them.
+    found += [value for value in turn.values() if hasattr(value, "tool_calls") or (isinstance(value, Mapping) and "tool_calls" in value)]
     value = next((value for value in found if value is not None), None)
     if value is None or not (hasattr(value, "tool_calls") or (isinstance(value, (Mapping, list)) and value)):
         return None

@@ -43,11 +43,25 @@ Content: TypeAlias = str | tuple[Part, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallPart:
-    """One call of a tool that the model asked for; `arguments` is the JSON text it wrote."""
+    """One call of a tool that the model asked for; `arguments` is the JSON text it wrote.
+
+    `signed` is what the provider wants back with the call, such as the signed reasoning that led to it; only its wire format reads it.
+    """
 
     id: str | None
     name: str
     arguments: str
+    signed: str | None = None
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The call in OpenAI's form, and what is signed beside it.
+
+        >>> ToolCallPart(id="1", name="f", arguments="{}").plain
+        {'id': '1', 'type': 'function', 'function': {'name': 'f', 'arguments': '{}'}}
+        """
+        call: dict[str, Any] = {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+        return call if self.signed is None else {**call, "signed": self.signed}
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,9 +225,7 @@ def _rich_output(choice: Any) -> dict[str, Any]:
     if choice.reasoning:
         plain["reasoning_content"] = choice.reasoning
     if choice.tool_calls:
-        plain["tool_calls"] = [
-            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in choice.tool_calls
-        ]
+        plain["tool_calls"] = [call.plain for call in choice.tool_calls]
     if choice.logprobs is not None:
         plain["logprobs"] = choice.logprobs
     if choice.citations:

@@ -87,7 +87,9 @@ def messages_of(dicts: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
 def _message_of(plain: Mapping[str, Any]) -> Message:
     content = plain.get("content")
     calls = tuple(
-        ToolCallPart(id=c.get("id"), name=c["function"]["name"], arguments=_arguments_text(c["function"].get("arguments")))
+        ToolCallPart(
+            id=c.get("id"), name=c["function"]["name"], arguments=_arguments_text(c["function"].get("arguments")), signed=c.get("signed")
+        )
         for c in plain.get("tool_calls") or ()
     )
     return Message(plain["role"], _content_of(content), calls, plain.get("tool_call_id"), plain.get("name"))

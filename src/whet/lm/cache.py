@@ -109,7 +109,7 @@ def _message(message: Message) -> str:
     if isinstance(content, str) and not message.tool_calls and message.tool_call_id is None and message.name is None:
         return f'["{message.role}",{quoted(content)}]'
     parts: Any = content if isinstance(content, str) else [_part(p) for p in content]
-    calls = [[c.id, c.name, c.arguments] for c in message.tool_calls]
+    calls = [[c.id, c.name, c.arguments, *([c.signed] if c.signed else ())] for c in message.tool_calls]
     return _canonical([message.role, parts, calls, message.tool_call_id, message.name])
 
 

@@ -54,7 +54,7 @@ def _choice_dict(choice: Choice) -> dict[str, Any]:
     if choice.reasoning is not None:
         plain["reasoning"] = choice.reasoning
     if choice.tool_calls:
-        plain["tool_calls"] = [[c.id, c.name, c.arguments] for c in choice.tool_calls]
+        plain["tool_calls"] = [[c.id, c.name, c.arguments, *([c.signed] if c.signed else ())] for c in choice.tool_calls]
     if choice.citations:
         plain["citations"] = [{name: getattr(c, name) for name in _CITED} for c in choice.citations]
     if choice.logprobs is not None:
@@ -95,7 +95,9 @@ def _choice_of(plain: dict[str, Any]) -> Choice:
     finish: FinishReason = plain.get("finish_reason", "stop")
     return Choice(
         text=plain["text"],
-        tool_calls=tuple(ToolCallPart(id=i, name=n, arguments=a) for i, n, a in plain.get("tool_calls", ())),
+        tool_calls=tuple(
+            ToolCallPart(id=i, name=n, arguments=a, signed=s[0] if s else None) for i, n, a, *s in plain.get("tool_calls", ())
+        ),
         reasoning=plain.get("reasoning"),
         citations=tuple(Citation(**c) for c in plain.get("citations", ())),
         logprobs=plain.get("logprobs"),

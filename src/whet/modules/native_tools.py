@@ -113,7 +113,7 @@ class NativeTools(Adapter):
 
     def _read(self, signature: Signature, choice: Choice) -> Reading:
         thought = choice.text or choice.reasoning or ""
-        calls = [ToolCall(name=call.name, args=_arguments(call.arguments), id=call.id) for call in choice.tool_calls]
+        calls = [ToolCall(name=call.name, args=_arguments(call.arguments), id=call.id, signed=call.signed) for call in choice.tool_calls]
         values: dict[str, Any] = {"next_thought": thought, "next_tool_name": None, "next_tool_args": {}, "tool_calls": ToolCalls(calls)}
         if calls:
             values["next_tool_name"], values["next_tool_args"] = calls[0].name, calls[0].args
@@ -135,7 +135,10 @@ def _arguments(text: str) -> dict[str, Any]:
 def _turn_messages(turn: Turn, prefix: str) -> list[Message]:
     named = [use for use in turn.uses if use.name]
     ids = [use.id or f"{prefix}_{use.index}" for use in named]
-    calls = tuple(ToolCallPart(id=id_, name=use.name, arguments=one_line(plain(use.args))) for id_, use in zip(ids, named, strict=True))
+    calls = tuple(
+        ToolCallPart(id=id_, name=use.name, arguments=one_line(plain(use.args)), signed=use.signed)
+        for id_, use in zip(ids, named, strict=True)
+    )
     messages = [Message("assistant", turn.thought, tool_calls=calls)] if calls or turn.thought else []
     messages += [tool_message(use, id_) for id_, use in zip(ids, named, strict=True)]
     return messages + [Message("user", str(use.observation)) for use in turn.uses if not use.name]

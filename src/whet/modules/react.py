@@ -149,7 +149,7 @@ class ReAct(Answering[P, R]):
         if calls is None:
             uses = [ToolUse(index=0, name=step.next_tool_name, args=dict(step.next_tool_args or {}))]
         else:
-            uses = [ToolUse(index=0, name=call.name, args=dict(call.args), id=call.id) for call in calls.tool_calls]
+            uses = [ToolUse(index=0, name=call.name, args=dict(call.args), id=call.id, signed=call.signed) for call in calls.tool_calls]
         if not uses:
             return self._talked(work, thought)
         work.bad, work.thought = 0, thought

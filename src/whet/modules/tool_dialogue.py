@@ -121,7 +121,7 @@ class _Talk:
 
     def _turn(self, step: Any, turn: int) -> Flow[None]:
         calls = [call if call.id else replace(call, id=f"call_{turn}_{i}") for i, call in enumerate(step.tool_calls.tool_calls)]
-        uses = [ToolUse(index=i, name=call.name, args=dict(call.args), id=call.id) for i, call in enumerate(calls)]
+        uses = [ToolUse(index=i, name=call.name, args=dict(call.args), id=call.id, signed=call.signed) for i, call in enumerate(calls)]
         if others := [use for use in uses if use.name != SUBMIT]:
             yield from run_tools(self.owner.tools, others)
         for use in uses:

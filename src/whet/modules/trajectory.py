@@ -29,6 +29,7 @@ class ToolUse:
     name: str
     args: dict[str, Any]
     id: str | None = None
+    signed: str | None = None
     observation: Any = None
     is_error: bool = False
     done: bool = False

@@ -125,7 +125,8 @@ class OpenAIResponsesFormat(OpenAIChatFormat):
         choice = response.choices[0]
         items: list[Json] = []
         if choice.reasoning:
-            items.append({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": choice.reasoning}]})
+            summary = [{"type": "summary_text", "text": choice.reasoning}]
+            items.append({"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "c2ln"})
         if choice.text is not None:
             part = {"type": "output_text", "text": choice.text, "annotations": []}
             items.append({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]})
@@ -215,13 +216,14 @@ class AnthropicFormat:
 
     def _streamed_block(self, place: int, block: Json) -> Iterator[bytes]:
         kind = block["type"]
-        empty: Json = {"input": {}} if kind == "tool_use" else {kind: ""}
-        yield self._event("content_block_start", index=place, content_block={**block, **empty})
+        begun: dict[str, Json] = {"tool_use": {"input": {}}, "thinking": {"thinking": "", "signature": ""}}
+        yield self._event("content_block_start", index=place, content_block={**block, **begun.get(kind, {kind: ""})})
         if kind == "tool_use":
             text = json.dumps(block["input"])
             deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", text[:4], text[4:])]
         else:
             deltas = [{"type": f"{kind}_delta", kind: word} for word in _words(block[kind])]
+            deltas += [{"type": "signature_delta", "signature": block["signature"]}] if kind == "thinking" else []
         for delta in deltas:
             yield self._event("content_block_delta", index=place, delta=delta)
         yield self._event("content_block_stop", index=place)
@@ -254,7 +256,12 @@ class GeminiFormat:
         parts: list[Json] = [{"text": choice.reasoning, "thought": True}] if choice.reasoning else []
         if choice.text is not None:
             parts.append({"text": choice.text})
-        return parts + [{"functionCall": {"id": c.id, "name": c.name, "args": json.loads(c.arguments or "{}")}} for c in choice.tool_calls]
+        calls: list[Json] = [
+            {"functionCall": {"id": c.id, "name": c.name, "args": json.loads(c.arguments or "{}")}} for c in choice.tool_calls
+        ]
+        if calls and choice.reasoning:
+            calls[0]["thoughtSignature"] = "c2ln"
+        return parts + calls
 
     def _usage(self, usage: Usage) -> Json:
         return {
@@ -363,6 +370,8 @@ class BedrockFormat:
         place = 0
         for word in _words(choice.reasoning):
             yield self._frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": word}}})
+        if choice.reasoning:
+            yield self._frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"signature": "c2ln"}}})
         place += bool(choice.reasoning)
         for word in _words(choice.text):
             yield self._frame("contentBlockDelta", {"contentBlockIndex": place, "delta": {"text": word}})

@@ -13,6 +13,7 @@ from whet.core.messages import MediaPart, Message, RawPart, TextPart, ToolCallPa
 from whet.errors import LMUnsupportedFeatureError
 from whet.lm.asking import messages_of, request_of
 from whet.lm.facts import facts_of, provider_of
+from whet.lm.wire.signed import sealed
 from whet.lm.wire.table import wire_of
 
 PNG = b"\x89PNG\r\n\x1a\nnot really"
@@ -137,7 +138,7 @@ def test_tool_calls_and_their_results() -> None:
 
 
 def test_gemini_gets_the_signature_of_a_call_back() -> None:
-    call = ToolCallPart(id="call_0~c2ln", name="look_up", arguments="{}")
+    call = ToolCallPart(id="call_0", name="look_up", arguments="{}", signed=sealed("gemini", "c2ln"))
     parts = sent("gemini", Message("user", "Hi"), Message("assistant", "", (call,)))["contents"][1]["parts"]
     assert parts == [{"functionCall": {"name": "look_up", "args": {}}, "thoughtSignature": "c2ln"}]
 

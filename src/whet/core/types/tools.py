@@ -28,6 +28,8 @@ class ToolCall:
     name: str
     args: dict[str, Any] = field(default_factory=dict)
     id: str | None = None
+    # What the provider wants back with the call; see `ToolCallPart`.
+    signed: str | None = field(default=None, repr=False, compare=False)
 
     def execute(self, functions: Mapping[str, Callable[..., Any]] | Iterable[Any] | None = None) -> Any:
         """Run the call. `functions` is a mapping by name or a list of tools; without it, the caller's own names are searched.
@@ -49,7 +51,7 @@ class ToolCall:
 
     def part(self) -> ToolCallPart:
         """The call as it stands in a message."""
-        return ToolCallPart(id=self.id, name=self.name, arguments=one_line(plain(self.args)))
+        return ToolCallPart(id=self.id, name=self.name, arguments=one_line(plain(self.args)), signed=self.signed)
 
     @classmethod
     def of(cls, value: Any) -> ToolCall:
@@ -60,7 +62,7 @@ class ToolCall:
         if isinstance(value, ToolCall):
             return value
         if isinstance(value, ToolCallPart):
-            return cls(name=value.name, args=_arguments(value.arguments), id=value.id)
+            return cls(name=value.name, args=_arguments(value.arguments), id=value.id, signed=value.signed)
         if not isinstance(value, Mapping):
             raise InputError(f"{value!r} is no tool call; a call has `name` and `args`.")
         inner = value.get("function")
@@ -69,7 +71,7 @@ class ToolCall:
         if not isinstance(name, str) or not name:
             raise InputError(f"A tool call has no name: {str(value)[:200]}.")
         args = inner.get("args", inner.get("arguments", {}))
-        return cls(name=name, args=_arguments(args), id=value.get("call_id") or value.get("id"))
+        return cls(name=name, args=_arguments(args), id=value.get("call_id") or value.get("id"), signed=value.get("signed"))
 
 
 def _arguments(given: Any) -> dict[str, Any]:
@@ -217,7 +219,10 @@ class ToolCalls(FieldType):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, with ids and results, as plain data; `validated` reads it back."""
-        calls = [{"name": call.name, "args": plain(call.args), "id": call.id} for call in self.tool_calls]
+        calls = [
+            {"name": call.name, "args": plain(call.args), "id": call.id, **({"signed": call.signed} if call.signed else {})}
+            for call in self.tool_calls
+        ]
         return {"tool_calls": calls, **(self.tool_call_results.dumped() if self.tool_call_results is not None else {})}
 
     model_dump = to_dict

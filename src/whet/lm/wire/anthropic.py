@@ -12,12 +12,13 @@ from whet.core.messages import Message, RawPart, TextPart, ToolCallPart
 from whet.core.sse import EventStream
 from whet.errors import LMUnexpectedError
 from whet.lm.facts import ModelFacts
-from whet.lm.wire.anthropic_stream import MessagesStream
+from whet.lm.wire.anthropic_stream import MAKER, MessagesStream, signed_blocks
 from whet.lm.wire.draft import StreamDecoder, answer_of
 from whet.lm.wire.errors import error_from, request_id_of
 from whet.lm.wire.json_tool import ANSWER_TOOL, answer_tool, arguments_of, is_closed
 from whet.lm.wire.media import Media, neutral_parts
 from whet.lm.wire.openai_chat import LIMITS, json_bytes, read_json
+from whet.lm.wire.signed import sealed, unsealed
 
 __all__ = ["Anthropic"]
 
@@ -122,8 +123,13 @@ def _blocks(message: Message) -> Iterator[dict[str, Any]]:
         inner = [_block(part) for part in neutral_parts(message.content)]
         yield {"type": "tool_result", "tool_use_id": message.tool_call_id or message.name or "", "content": inner}
         return
+    # Signed thinking goes back before what it led to, the first of it before everything else.
+    thoughts = [unsealed(call, MAKER) or () for call in message.tool_calls]
+    yield from thoughts[0] if thoughts else ()
     yield from map(_block, neutral_parts(message.content))
-    for call in message.tool_calls:
+    for number, call in enumerate(message.tool_calls):
+        if number:
+            yield from thoughts[number]
         yield {"type": "tool_use", "id": call.id or call.name, "name": call.name, "input": arguments_of(call)}
 
 
@@ -212,6 +218,7 @@ def _mark(body: dict[str, Any]) -> None:
 def _choice(blocks: list[Any], finish: FinishReason) -> Choice:
     texts: list[str] = []
     thoughts: list[str] = []
+    signed: list[Any] = []
     calls: list[ToolCallPart] = []
     citations: list[Citation] = []
     for block in blocks:
@@ -219,19 +226,30 @@ def _choice(blocks: list[Any], finish: FinishReason) -> Choice:
         if kind == "text":
             texts.append(block.get("text") or "")
             citations += [citation_of(c, block.get("text")) for c in block.get("citations") or ()]
-        elif kind == "thinking":
+        elif kind in ("thinking", "redacted_thinking"):
             thoughts.append(block.get("thinking") or "")
+            signed.append(block)
         elif kind == "tool_use" and block.get("name") == ANSWER_TOOL:
             texts.append(json.dumps(block.get("input"), ensure_ascii=False))
             finish = "stop" if finish == "tool_calls" else finish
         elif kind == "tool_use":
-            calls.append(ToolCallPart(id=block.get("id"), name=block.get("name") or "", arguments=json.dumps(block.get("input") or {})))
+            calls.append(_call(block, signed))
+            signed = []
     return Choice(
         text="".join(texts) if texts or not calls else None,
         tool_calls=tuple(calls),
         reasoning="".join(thoughts) or None,
         citations=tuple(citations),
         finish_reason=finish,
+    )
+
+
+def _call(block: Mapping[str, Any], thoughts: list[Any]) -> ToolCallPart:
+    return ToolCallPart(
+        id=block.get("id"),
+        name=block.get("name") or "",
+        arguments=json.dumps(block.get("input") or {}),
+        signed=sealed(MAKER, signed_blocks(thoughts)),
     )
 
 

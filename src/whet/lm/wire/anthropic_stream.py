@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from whet.core.exchange import Citation, FinishReason, StreamEvent, Usage
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.draft import Splitter, StreamDecoder
 from whet.lm.wire.json_tool import ANSWER_TOOL
+from whet.lm.wire.signed import sealed
 
-__all__ = ["MessagesStream"]
+__all__ = ["MAKER", "MessagesStream", "signed_blocks"]
+
+MAKER = "anthropic"
 
 STATUS: Mapping[str, int] = {
     "invalid_request_error": 400,
@@ -23,6 +26,15 @@ STATUS: Mapping[str, int] = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
+
+
+def signed_blocks(blocks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The blocks of thinking that the API takes back: those it signed or hid, unchanged.
+
+    >>> signed_blocks([{"type": "thinking", "thinking": "Hm.", "signature": ""}, {"type": "redacted_thinking", "data": "x"}])
+    [{'type': 'redacted_thinking', 'data': 'x'}]
+    """
+    return [dict(block) for block in blocks if block.get("signature") or block.get("data")]
 
 
 class MessagesStream(StreamDecoder):
@@ -43,6 +55,8 @@ class MessagesStream(StreamDecoder):
         self._counts: dict[str, Any] = {}
         # Places of blocks whose arguments are the answer itself.
         self._answers: set[int] = set()
+        # Blocks of thinking since the last call.
+        self._thoughts: dict[int, dict[str, Any]] = {}
 
     def read(self, name: str, data: Any, out: list[StreamEvent]) -> None:
         kind = data.get("type") or name
@@ -76,8 +90,16 @@ class MessagesStream(StreamDecoder):
                 self._answers.add(place)
             else:
                 out.append(self.draft().call(place, "", block.get("name") or "", block.get("id")))
+                self.draft().sign(place, sealed(MAKER, signed_blocks(self._thoughts.values())))
+                self._thoughts = {}
+        elif block.get("type") in ("thinking", "redacted_thinking"):
+            self._thoughts[place] = dict(block)
         elif text := block.get("text"):
             out.append(self.draft().say(text))
+
+    def _more_thought(self, place: int, part: str, text: str) -> None:
+        block = self._thoughts.setdefault(place, {"type": "thinking"})
+        block[part] = block.get(part, "") + text
 
     def _delta(self, place: int, delta: Mapping[str, Any], out: list[StreamEvent]) -> None:
         kind, draft = delta.get("type"), self.draft()
@@ -85,6 +107,9 @@ class MessagesStream(StreamDecoder):
             out.append(draft.say(delta["text"]))
         elif kind == "thinking_delta":
             out.append(draft.think(delta["thinking"]))
+            self._more_thought(place, "thinking", delta["thinking"])
+        elif kind == "signature_delta":
+            self._more_thought(place, "signature", delta["signature"])
         elif kind == "input_json_delta":
             piece = delta.get("partial_json") or ""
             if place in self._answers:

@@ -18,9 +18,11 @@ from whet.lm.wire.event_stream import AwsEvents
 from whet.lm.wire.json_tool import ANSWER_TOOL, answer_tool, arguments_of
 from whet.lm.wire.media import Media, neutral_parts, unsupported
 from whet.lm.wire.openai_chat import HEADERS, LIMITS, json_bytes, read_json
+from whet.lm.wire.signed import sealed, unsealed
 
 __all__ = ["Bedrock"]
 
+MAKER = "bedrock"
 FINISH: Mapping[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -111,9 +113,13 @@ def _blocks(message: Message, facts: ModelFacts) -> Iterator[dict[str, Any]]:
         inner = [_block(part, number, facts) for number, part in enumerate(neutral_parts(message.content))]
         yield {"toolResult": {"toolUseId": message.tool_call_id or message.name or "", "content": inner}}
         return
+    thoughts = [unsealed(call, MAKER) or () for call in message.tool_calls]
+    yield from thoughts[0] if thoughts else ()
     for number, part in enumerate(neutral_parts(message.content)):
         yield _block(part, number, facts)
-    for call in message.tool_calls:
+    for number, call in enumerate(message.tool_calls):
+        if number:
+            yield from thoughts[number]
         yield {"toolUse": {"toolUseId": call.id or call.name, "name": call.name, "input": arguments_of(call)}}
 
 
@@ -193,23 +199,33 @@ def _tool_choice(choice: str | Mapping[str, Any]) -> Any:
 def _choice(blocks: list[Any], finish: FinishReason) -> Choice:
     texts: list[str] = []
     thoughts: list[str] = []
+    signed: list[Any] = []
     calls: list[ToolCallPart] = []
     for block in blocks:
         if "text" in block:
             texts.append(block["text"])
         elif "reasoningContent" in block:
             thoughts.append(block["reasoningContent"].get("reasoningText", {}).get("text", ""))
+            signed += _signed(block["reasoningContent"])
         elif (use := block.get("toolUse")) and use.get("name") == ANSWER_TOOL:
             texts.append(json.dumps(use.get("input"), ensure_ascii=False))
             finish = "stop" if finish == "tool_calls" else finish
         elif use:
-            calls.append(ToolCallPart(id=use.get("toolUseId"), name=use.get("name") or "", arguments=json.dumps(use.get("input") or {})))
+            arguments, told = json.dumps(use.get("input") or {}), sealed(MAKER, signed)
+            calls.append(ToolCallPart(id=use.get("toolUseId"), name=use.get("name") or "", arguments=arguments, signed=told))
+            signed = []
     return Choice(
         text="".join(texts) if texts or not calls else None,
         tool_calls=tuple(calls),
         reasoning="".join(thoughts) or None,
         finish_reason=finish,
     )
+
+
+def _signed(thought: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A block of reasoning as the API takes it back: unchanged, where it is signed or hidden."""
+    signed = (thought.get("reasoningText") or {}).get("signature") or thought.get("redactedContent")
+    return [{"reasoningContent": dict(thought)}] if signed else []
 
 
 def _usage(raw: Any) -> Usage:
@@ -227,6 +243,7 @@ def _usage(raw: Any) -> Usage:
 
 class _ConverseStream(StreamDecoder):
     answers: frozenset[int] = frozenset()
+    thoughts: Mapping[int, dict[str, Any]] = {}
 
     def read(self, name: str, data: Any, out: list[StreamEvent]) -> None:
         draft, place = self.draft(), data.get("contentBlockIndex") or 0
@@ -238,6 +255,8 @@ class _ConverseStream(StreamDecoder):
                 self.answers |= {place}
             elif use:
                 out.append(draft.call(place, "", use["name"], use.get("toolUseId")))
+                draft.sign(place, sealed(MAKER, [block for thought in self.thoughts.values() for block in _signed(thought)]))
+                self.thoughts = {}
         elif name == "messageStop":
             finish = FINISH.get(data.get("stopReason") or "", "stop")
             draft.finish = "stop" if finish == "tool_calls" and self.answers else finish
@@ -255,5 +274,16 @@ class _ConverseStream(StreamDecoder):
             piece = delta["toolUse"].get("input") or ""
             if piece:
                 out.append(draft.say(piece) if place in self.answers else draft.call(place, piece))
-        elif thought := (delta.get("reasoningContent") or {}).get("text"):
-            out.append(draft.think(thought))
+        elif thought := delta.get("reasoningContent"):
+            self._remember(place, thought)
+            if text := thought.get("text"):
+                out.append(draft.think(text))
+
+    def _remember(self, place: int, delta: Mapping[str, Any]) -> None:
+        block = dict(self.thoughts.get(place, {}))
+        if hidden := delta.get("redactedContent"):
+            block["redactedContent"] = block.get("redactedContent", "") + hidden
+        else:
+            told = block.get("reasoningText", {})
+            block["reasoningText"] = {**told, **{name: told.get(name, "") + delta[name] for name in ("text", "signature") if name in delta}}
+        self.thoughts = {**self.thoughts, place: block}

@@ -52,11 +52,15 @@ class Draft:
         """The beginning of a tool call, or more of its arguments."""
         tool = self.tools.get(place)
         if tool is None:
-            tool = self.tools[place] = [call_id, name, []]
+            tool = self.tools[place] = [call_id, name, [], None]
         tool[0], tool[1] = tool[0] or call_id, tool[1] or name
         if piece:
             tool[2].append(piece)
         return StreamEvent(kind="tool_call", text=piece, index=self.index, tool_index=place, tool_id=tool[0], tool_name=tool[1])
+
+    def sign(self, place: int, signed: str | None) -> None:
+        """What the provider wants back with a call that has begun."""
+        self.tools[place][3] = signed
 
     def cite(self, citation: Citation) -> StreamEvent:
         """A citation."""
@@ -67,7 +71,9 @@ class Draft:
         """What it has grown to."""
         return Choice(
             text="".join(self.text) if self.text or not self.tools else None,
-            tool_calls=tuple(ToolCallPart(id=t[0], name=t[1], arguments="".join(t[2]) or "{}") for _, t in sorted(self.tools.items())),
+            tool_calls=tuple(
+                ToolCallPart(id=t[0], name=t[1], arguments="".join(t[2]) or "{}", signed=t[3]) for _, t in sorted(self.tools.items())
+            ),
             reasoning="".join(self.reasoning) or None,
             citations=tuple(self.citations),
             logprobs=self.logprobs or None,

@@ -17,9 +17,11 @@ from whet.lm.wire.errors import error_from, request_id_of
 from whet.lm.wire.json_tool import arguments_of
 from whet.lm.wire.media import Media, neutral_parts, unsupported
 from whet.lm.wire.openai_chat import HEADERS, LIMITS, STREAM_HEADERS, json_bytes, read_json
+from whet.lm.wire.signed import sealed, unsealed
 
 __all__ = ["Gemini"]
 
+MAKER = "gemini"
 FINISH: Mapping[str, FinishReason] = {"STOP": "stop", "MAX_TOKENS": "length", "MALFORMED_FUNCTION_CALL": "error", "OTHER": "error"}
 OPTIONS: Mapping[str, str] = {
     "temperature": "temperature",
@@ -35,8 +37,6 @@ OPTIONS: Mapping[str, str] = {
 # Tokens of thinking for each word of `reasoning_effort`, for models that take a number.
 THINKING: Mapping[str, int] = {"none": 0, "disable": 0, "minimal": 512, "low": 1_024, "medium": 8_192, "high": 24_576}
 UNTOLD = frozenset("n stop extra_body hosted_tools reasoning_effort parallel_tool_calls user logit_bias verbosity".split())
-# Newer models sign their calls and want the signature back; it travels in the call's id.
-SIGNED = "~"
 
 
 class Gemini:
@@ -139,7 +139,7 @@ def _parts(message: Message, names: Mapping[str | None, str], facts: ModelFacts)
         yield _part(part, facts)
     for call in message.tool_calls:
         said: dict[str, Any] = {"functionCall": {"name": call.name, "args": arguments_of(call)}}
-        if signature := (call.id or "").partition(SIGNED)[2]:
+        if signature := unsealed(call, MAKER):
             said["thoughtSignature"] = signature
         yield said
 
@@ -201,9 +201,8 @@ class _GeminiStream(StreamDecoder):
             if call := part.get("functionCall"):
                 place = len(draft.tools)
                 call_id = call.get("id") or f"call_{place}"
-                if signature := part.get("thoughtSignature"):
-                    call_id = f"{call_id.partition(SIGNED)[0]}{SIGNED}{signature}"
                 out.append(draft.call(place, json.dumps(call.get("args") or {}), call.get("name") or "", call_id))
+                draft.sign(place, sealed(MAKER, part.get("thoughtSignature")))
             elif (text := part.get("text")) and part.get("thought"):
                 out.append(draft.think(text))
             elif text:

@@ -15,9 +15,11 @@ from whet.lm.wire.draft import StreamDecoder, answer_of
 from whet.lm.wire.errors import error_from, request_id_of
 from whet.lm.wire.media import Media, neutral_parts
 from whet.lm.wire.openai_chat import HEADERS, LIMITS, STREAM_HEADERS, TOOL_MODES, json_bytes, read_json, response_format
+from whet.lm.wire.signed import sealed, unsealed
 
 __all__ = ["OpenAIResponses"]
 
+MAKER = "openai"
 # Parameters of chat completions that mean nothing here.
 LEFT_OUT = frozenset({"n", "extra_body", "hosted_tools", "reasoning_effort", "verbosity", "stop", "seed"})
 
@@ -76,6 +78,7 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
     if blocks or not message.tool_calls:
         yield {"role": message.role, "content": blocks or [{"type": said, "text": ""}]}
     for call in message.tool_calls:
+        yield from unsealed(call, MAKER) or ()
         yield {"type": "function_call", "call_id": call.id or call.name, "name": call.name, "arguments": call.arguments}
 
 
@@ -155,6 +158,7 @@ def _choice(items: list[Any], finish: FinishReason) -> Choice:
     calls: list[ToolCallPart] = []
     citations: list[Citation] = []
     logprobs: list[Any] = []
+    sealed_thoughts: list[Any] = []
     for item in items:
         kind = item.get("type")
         if kind == "message":
@@ -162,8 +166,11 @@ def _choice(items: list[Any], finish: FinishReason) -> Choice:
                 _read_part(part, texts, citations, logprobs)
         elif kind == "reasoning":
             thoughts += [part.get("text", "") for part in item.get("summary") or item.get("content") or ()]
+            sealed_thoughts += [item] if item.get("encrypted_content") else []
         elif kind == "function_call":
-            calls.append(ToolCallPart(id=item.get("call_id"), name=item.get("name") or "", arguments=item.get("arguments") or "{}"))
+            arguments, told = item.get("arguments") or "{}", sealed(MAKER, sealed_thoughts)
+            calls.append(ToolCallPart(id=item.get("call_id"), name=item.get("name") or "", arguments=arguments, signed=told))
+            sealed_thoughts = []
     return Choice(
         text="".join(texts),
         tool_calls=tuple(calls),
