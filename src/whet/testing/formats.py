@@ -57,9 +57,7 @@ class OpenAIChatFormat:
         if choice.reasoning:
             message["reasoning_content"] = choice.reasoning
         if choice.tool_calls:
-            message["tool_calls"] = [
-                {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in choice.tool_calls
-            ]
+            message["tool_calls"] = [call.plain for call in choice.tool_calls]
         return {"index": index, "message": message, "finish_reason": choice.finish_reason, "logprobs": choice.logprobs}
 
     def _usage(self, usage: Usage) -> Json:
@@ -256,9 +254,8 @@ class GeminiFormat:
         parts: list[Json] = [{"text": choice.reasoning, "thought": True}] if choice.reasoning else []
         if choice.text is not None:
             parts.append({"text": choice.text})
-        calls: list[Json] = [
-            {"functionCall": {"id": c.id, "name": c.name, "args": json.loads(c.arguments or "{}")}} for c in choice.tool_calls
-        ]
+        named = [{"id": c.id, "name": c.name, "args": json.loads(c.arguments or "{}")} for c in choice.tool_calls]
+        calls: list[Json] = [{"functionCall": call} for call in named]
         if calls and choice.reasoning:
             calls[0]["thoughtSignature"] = "c2ln"
         return parts + calls
