@@ -7,6 +7,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -qq --no-input install
 JOBS ?= 2
 TESTS ?=
+FUZZ ?= 60
 export PYTHONUTF8 := 1
 
 # Installing is skipped until pyproject.toml changes; the package itself is installed by reference, so edits count at once.
@@ -22,7 +23,7 @@ $(VENV)/.whet-dev: pyproject.toml .ci/venv.sh
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.whet-demo
 
-.PHONY: help demo test test-slow check lint layout layers types user-types house-rules format install docs bench bench-full bench-adapters bench-optimizers clean
+.PHONY: help demo test test-slow fuzz check lint layout layers types user-types house-rules format install docs bench bench-full bench-adapters bench-optimizers clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -35,6 +36,10 @@ test: $(VENV)/.whet-dev ## the tests (TESTS=path: only those; JOBS=n: so many pr
 
 test-slow: $(VENV)/.whet-dev ## the tests that take longer
 	@$(PY) -m pytest -q -n $(JOBS) -m slow $(TESTS)
+
+fuzz: $(VENV)/.whet-dev ## hostile answers for every adapter, guided by coverage (FUZZ=n: so many seconds; for nights)
+	@$(PY) -c "import atheris" 2>/dev/null || $(PIP) -e '.[fuzz]'
+	@$(PY) tests/fuzz/fuzz_adapters.py .fuzz $(FUZZ)
 
 check: lint layout layers types user-types house-rules ## every gate but the tests (make -k check: all of them, whatever fails)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import BaseModel, Field
 
 import whet
 from whet.adapters.chat import ChatAdapter
@@ -175,3 +176,31 @@ def test_markers_in_an_input_never_start_a_section(text: str) -> None:
     content = ChatAdapter().format_user_message_content(QA, {"question": text})
     assert content.count("\n[[ ## ") == 0
     assert content.startswith("[[ ## question ## ]]\n")
+
+
+class Part(BaseModel):
+    """A part of a machine."""
+
+    name: str = Field(description="as on the plate")
+    size: int
+    parts: list[Part] = []
+    by: dict[str, Maker] = {}
+
+
+class Maker(BaseModel):
+    town: str
+    makes: Part | None = None
+
+
+def test_types_that_hold_themselves_have_a_name_in_every_format() -> None:
+    signature = whet.Signature({"q": whet.InputField(), "machine": (list[Part], whet.OutputField()), "size": (int, whet.OutputField())})
+    value = {"machine": [Part(name="a", size=1, parts=[Part(name="b", size=2, by={"x": Maker(town="y", makes=Part(name="c", size=3))})])]}
+    for adapter in (ChatAdapter(), whet.JSONAdapter(), whet.XMLAdapter(), whet.BAMLAdapter()):
+        answer = adapter.format_assistant_message_content(signature, {**value, "size": 4})
+        assert adapter.parse(signature, answer) == {**value, "size": 4}
+    compact = whet.BAMLAdapter().format_field_structure(signature)
+    assert "should be of type: Part[]\n" in compact
+    assert compact.count("Part = {\n  # A part of a machine.\n  # as on the plate\n  name: string,\n") == 1
+    assert "Maker = {\n  town: string,\n  makes: Part or null,\n}" in compact
+    elements = whet.XMLAdapter().format_field_structure(signature)
+    assert "# list[Part]; Part: name str (as on the plate), size int, parts list[Part], by dict[str, Maker]; Maker: town str" in elements

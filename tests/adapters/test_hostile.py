@@ -28,23 +28,23 @@ SIGNATURE = whet.Signature({
     "tree": (Node | None, whet.OutputField()),
     "table": (dict[str, float | list[int] | str], whet.OutputField()),
 })  # fmt: skip
-FLAT = whet.Signature({**{name: f for name, f in SIGNATURE.fields.items() if name != "tree"}})
 ADAPTERS = [
     (whet.ChatAdapter(), SIGNATURE),
+    (whet.ChatAdapter(marker="### {name}"), SIGNATURE),
     (whet.JSONAdapter(), SIGNATURE),
     (whet.XMLAdapter(), SIGNATURE),
-    (whet.BAMLAdapter(), FLAT),
+    (whet.BAMLAdapter(), SIGNATURE),
 ]
-IDS = [type(adapter).__name__ for adapter, _ in ADAPTERS]
-_SIGNS = [
-    "[[ ## text ## ]]", "[[ ## tree ## ]]\n", "[[ ## table ## ]]", "[[ ## completed ## ]]",
+IDS = ["chat", "chat with other markers", "json", "xml", "baml"]
+SIGNS = [
+    "### words\n", "\n### ", "[[ ## text ## ]]", "[[ ## tree ## ]]\n", "[[ ## table ## ]]", "[[ ## completed ## ]]",
     "<text>", "</text>", "<tree>", "</tree>", "<name>",
     "<parts>", "<item>", "<tree/>", "<words", "/>", "&#99999999;", "&amp;",
     '"text": "', '"tree": {', '"words": [', "{", "}", "[", "]", ",", ":",
     '"', "'", "\\", "\\u", "\\ud800", "```", "```json\n", "\n", "null", "None", "True", "NaN", "1e999", "-", "9" * 50, "//", "/*", "#",
     "“", "\x00", "\ufeff", "\u2028",
 ]  # fmt: skip
-answers = st.lists(st.sampled_from(_SIGNS) | st.text(max_size=6), max_size=60).map("".join)
+answers = st.lists(st.sampled_from(SIGNS) | st.text(max_size=6), max_size=60).map("".join)
 MOST_SECONDS_PER_10_KB = 0.05
 
 
@@ -69,7 +69,18 @@ def test_only_our_errors(adapter: Any, signature: Any, text: str) -> None:
 @given(text=answers)
 @settings(max_examples=25_000)
 def test_only_our_errors_on_and_on(adapter: Any, signature: Any, text: str) -> None:
-    read(adapter, signature, text)
+    assert soon(adapter, signature, text)
+
+
+def soon(adapter: Any, signature: Any, text: str) -> bool:
+    """Whether reading takes no longer than it may; on a busy machine, in one of three tries."""
+    most = MOST_SECONDS_PER_10_KB * max(1.0, len(text) / 10_000)
+    for _ in range(3):
+        began = time.process_time()
+        read(adapter, signature, text)
+        if time.process_time() - began < most:
+            return True
+    return False
 
 
 _UNITS = [
@@ -83,17 +94,5 @@ _STARTS = ["", "[[ ## table ## ]]\n", "[[ ## tree ## ]]\n", "<table>", "<tree>",
 
 @pytest.mark.parametrize(("adapter", "signature"), ADAPTERS, ids=IDS)
 def test_ten_kilobytes_of_anything_take_no_time(adapter: Any, signature: Any) -> None:
-    slow = []
-    for start in _STARTS:
-        for unit in _UNITS:
-            text = (start + unit * (10_000 // len(unit)))[:10_000]
-            spent = []
-            for _ in range(3):
-                began = time.process_time()
-                read(adapter, signature, text)
-                spent.append(time.process_time() - began)
-                if spent[-1] < MOST_SECONDS_PER_10_KB:
-                    break
-            if min(spent) > MOST_SECONDS_PER_10_KB:
-                slow.append((start, unit, round(min(spent), 3)))
-    assert not slow
+    texts = [(start + unit * (10_000 // len(unit)))[:10_000] for start in _STARTS for unit in _UNITS]
+    assert not [text[:60] for text in texts if not soon(adapter, signature, text)]

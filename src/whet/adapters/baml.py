@@ -6,13 +6,12 @@ import enum
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args, get_origin
 
 from whet.adapters.json import JSONAdapter
 from whet.core.schema import type_name
 from whet.core.signature import Signature
-from whet.errors import SignatureError
 
 __all__ = ["BAMLAdapter", "compact_type"]
 
@@ -31,13 +30,15 @@ class BAMLAdapter(JSONAdapter):
     def format_field_structure(self, signature: Signature) -> str:
         """The sections of a request, and the type of each output."""
         inputs = "\n\n".join(self._input_shape(name) for name in signature.input_fields)
-        outputs = "\n\n".join(
-            f"{self.marks.of(f.name)}\nOutput field `{f.name}` should be of type: {compact_type(f.annotation)}"
+        notation = _Notation()
+        outputs = [
+            f"{self.marks.of(f.name)}\nOutput field `{f.name}` should be of type: {notation.shown(f.annotation)}"
             for f in signature.output_fields.values()
-        )
+        ]
+        shown = "\n\n".join([*outputs, *notation.definitions(), self.end])
         return (
             f"A request has these sections, each under its marker:\n\n{inputs}\n\n"
-            f"The answer is one JSON object with these keys:\n\n{outputs}\n\n{self.end}\n"
+            f"The answer is one JSON object with these keys:\n\n{shown}\n"
         )
 
     def format_user_message_content(
@@ -53,55 +54,84 @@ def _indented(model: Any) -> Any:
     return model if getattr(type(model), "__whet_parts__", False) else model.model_dump_json(indent=2, by_alias=True)
 
 
-def compact_type(annotation: Any, depth: int = 0, open_types: tuple[Any, ...] = ()) -> str:
-    """A type in compact notation. Raises `SignatureError` (a `ValueError`) for a type that contains itself."""
-    if annotation is None or (isinstance(annotation, typing.Hashable) and annotation in _NAMES):
-        return _NAMES[annotation or type(None)]
-    origin, args = get_origin(annotation), get_args(annotation)
+def compact_type(annotation: Any) -> str:
+    """A type in compact notation; types that hold themselves are called by name, and stand below it.
 
-    def inner(part: Any) -> str:
-        return compact_type(part, depth, open_types)
-
-    if origin is Literal:
-        return " or ".join(json.dumps(member, default=str, ensure_ascii=False) for member in args)
-    if origin is typing.Annotated:
-        return inner(args[0])
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(inner(part) for part in sorted(args, key=lambda part: part is type(None)))
-    return _named(annotation, depth, open_types) if origin is None else _generic(origin, args, inner, depth, open_types)
+    >>> print(compact_type(dict[str, list[int]] | None))
+    dict[string, int[]] or null
+    """
+    notation = _Notation()
+    return "\n\n".join([notation.shown(annotation), *notation.definitions()])
 
 
-def _generic(origin: Any, args: tuple[Any, ...], inner: Callable[[Any], str], depth: int, open_types: tuple[Any, ...]) -> str:
-    if origin in _ROWS or (origin is tuple and len(args) == 2 and args[1] is ...):
-        if _fields(args[0]):
-            pad = "  " * depth
-            return f"[\n{pad}  {compact_type(args[0], depth + 1, open_types)}\n{pad}]"
-        shown = inner(args[0])
-        return f"({shown})[]" if " or " in shown and "\n" not in shown else f"{shown}[]"
-    if origin is dict:
-        return f"dict[{inner(args[0])}, {inner(args[1])}]"
-    if origin is tuple:
-        return f"[{', '.join(map(inner, args))}]"
-    return _named(origin, depth, open_types)
+class _Notation:
+    """Writes types; remembers those that hold themselves, which are written once, under their names."""
+
+    def __init__(self) -> None:
+        self._named: dict[Any, None] = {}
+
+    def definitions(self) -> list[str]:
+        """The types that hold themselves, of all those shown, each as `name = {...}`."""
+        found: dict[Any, str] = {}
+        while waiting := [cls for cls in self._named if cls not in found]:
+            found |= {cls: f"{type_name(cls)} = {self._block(cls, 0)}" for cls in waiting}
+        return list(found.values())
+
+    def shown(self, annotation: Any, depth: int = 0) -> str:
+        """One type, at a depth of indentation."""
+        if annotation is None or (isinstance(annotation, typing.Hashable) and annotation in _NAMES):
+            return _NAMES[annotation or type(None)]
+        origin, args = get_origin(annotation), get_args(annotation)
+        if origin is Literal:
+            return " or ".join(json.dumps(member, default=str, ensure_ascii=False) for member in args)
+        if origin is typing.Annotated:
+            return self.shown(args[0], depth)
+        if origin in (typing.Union, types.UnionType):
+            return " or ".join(self.shown(part, depth) for part in sorted(args, key=lambda part: part is type(None)))
+        return self._class(annotation, depth) if origin is None else self._generic(origin, args, depth)
+
+    def _generic(self, origin: Any, args: tuple[Any, ...], depth: int) -> str:
+        if origin in _ROWS or (origin is tuple and len(args) == 2 and args[1] is ...):
+            if _fields(args[0]) and not _holds_itself(args[0]):
+                pad = "  " * depth
+                return f"[\n{pad}  {self.shown(args[0], depth + 1)}\n{pad}]"
+            shown = self.shown(args[0], depth)
+            return f"({shown})[]" if " or " in shown and "\n" not in shown else f"{shown}[]"
+        if origin is dict:
+            return f"dict[{self.shown(args[0], depth)}, {self.shown(args[1], depth)}]"
+        if origin is tuple:
+            return f"[{', '.join(self.shown(part, depth) for part in args)}]"
+        return self._class(origin, depth)
+
+    def _class(self, cls: Any, depth: int) -> str:
+        if isinstance(cls, type) and issubclass(cls, enum.Enum):
+            return " or ".join(json.dumps(member.value, default=str, ensure_ascii=False) for member in cls)
+        if not _fields(cls):
+            return type_name(cls)
+        if _holds_itself(cls):
+            self._named[cls] = None
+            return type_name(cls)
+        return self._block(cls, depth)
+
+    def _block(self, cls: Any, depth: int) -> str:
+        pad, lines = "  " * (depth + 1), []
+        for name, (kind, remark) in _fields(cls).items():
+            lines += [f"{pad}# {line}" for line in remark.splitlines()] + [f"{pad}{name}: {self.shown(kind, depth + 1)},"]
+        doc = [f"{pad}# {line.strip()}" for line in (_own_doc(cls) or "").splitlines() if line.strip()]
+        return "\n".join(["{", *doc, *lines, "  " * depth + "}"])
 
 
-def _named(annotation: Any, depth: int, open_types: tuple[Any, ...]) -> str:
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return " or ".join(json.dumps(member.value, default=str, ensure_ascii=False) for member in annotation)
-    fields = _fields(annotation)
-    if not fields:
-        return type_name(annotation)
-    if annotation in open_types:
-        raise SignatureError(
-            f"BAMLAdapter cannot handle recursive pydantic models: `{annotation.__name__}` contains itself. Use `JSONAdapter` for it."
-        )
-    pad, lines = "  " * (depth + 1), []
-    for name, (kind, remark) in fields.items():
-        lines += [f"{pad}# {line}" for line in remark.splitlines()] + [
-            f"{pad}{name}: {compact_type(kind, depth + 1, (*open_types, annotation))},"
-        ]
-    doc = [f"{pad}# {line.strip()}" for line in (_own_doc(annotation) or "").splitlines() if line.strip()]
-    return "\n".join(["{", *doc, *lines, "  " * depth + "}"])
+def _holds_itself(cls: Any) -> bool:
+    seen: set[Any] = set()
+    waiting = [kind for kind, _ in _fields(cls).values()]
+    while waiting:
+        kind = waiting.pop()
+        if kind is cls:
+            return True
+        if isinstance(kind, typing.Hashable) and kind not in seen:
+            seen.add(kind)
+            waiting += [*get_args(kind), get_origin(kind), *(inner for inner, _ in _fields(kind).values())]
+    return False
 
 
 def _own_doc(cls: Any) -> str | None:

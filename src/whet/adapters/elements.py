@@ -10,11 +10,11 @@ from typing import Any, Final
 from whet.core.schema import Schema, one_line
 from whet.core.schema.constraint import Bounded
 from whet.core.schema.container import DictOf, ListOf, SetOf, TupleOf
-from whet.core.schema.record import Record
+from whet.core.schema.record import Field, Record
 from whet.core.schema.union import UnionOf
 from whet.errors import SchemaError
 
-__all__ = ["Misshapen", "element", "escape", "is_nested", "read_element", "shape_of", "skeleton", "unescape"]
+__all__ = ["Misshapen", "element", "escape", "is_nested", "legend", "read_element", "shape_of", "skeleton", "unescape"]
 
 _TAG: Final = re.compile(r"<(/?)([^\W\d][\w.-]*)((?:\s[^<>]*)?)>")
 _KEY: Final = re.compile(r"""\skey\s*=\s*(?:"([^"]*)"|'([^']*)')""")
@@ -145,6 +145,23 @@ def _inside(shape: Schema, seen: tuple[Schema, ...]) -> str:
     if isinstance(shape, Record):
         return "".join(skeleton(field.name, field.schema, seen) for field in shape.fields.values())
     return "..."
+
+
+def legend(schema: Schema) -> str:
+    """What stands in the elements of a type, for the prompt: its name, then for each record in it the types of its fields.
+
+    >>> from typing import NamedTuple
+    >>> from whet.core.schema import schema_of
+    >>> legend(schema_of(list[NamedTuple("Pair", [("left", str), ("right", int)])]))
+    'list[Pair]; Pair: left str, right int'
+    """
+    records = dict.fromkeys(part for part in schema.family() if isinstance(part, Record))
+    shown = [f"{one.name}: {', '.join(map(_field_legend, one.fields.values()))}" for one in records if one.fields]
+    return "; ".join([schema.name, *shown])
+
+
+def _field_legend(field: Field) -> str:
+    return f"{field.name} {field.schema.name}{f' ({field.about})' if field.about else ''}"
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 from whet.adapters.base import Adapter
 from whet.adapters.chat import short_type, shown_output
-from whet.adapters.elements import Child, Misshapen, content, escape, is_nested, read_element, skeleton, unescape
+from whet.adapters.elements import Child, Misshapen, content, escape, is_nested, legend, read_element, skeleton, unescape
 from whet.adapters.reading import Reading, whole_reader
 from whet.adapters.scanner import ElementScanner, Scanner
 from whet.adapters.style import filled
@@ -46,7 +46,7 @@ class XMLAdapter(Adapter):
 
     def _shown_output(self, field: Field) -> str:
         if is_nested(field.schema):
-            return skeleton(field.name, field.schema)
+            return f"{skeleton(field.name, field.schema)}        # {legend(field.schema)}"
         note = field.schema.note()
         return f"<{field.name}>\n{{{field.name}}}{f'        # {note}' if note else ''}\n</{field.name}>"
 

@@ -233,7 +233,7 @@ def _model_field(builder: Builder, name: str, info: Any, *, early: bool) -> Fiel
             schema = builder.schema(info.annotation)
         except SignatureError:
             schema = Raw(Any)
-    return Field(name=name, schema=schema, required=info.is_required(), aliases=_aliases(info))
+    return Field(name=name, schema=schema, required=info.is_required(), aliases=_aliases(info), about=info.description or "")
 
 
 def _aliases(info: Any) -> tuple[str, ...]:

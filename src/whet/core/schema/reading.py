@@ -10,7 +10,7 @@ from whet.errors import SchemaError
 
 __all__ = ["MISSING", "Reading", "shorten"]
 
-_STEPS: Final = 5_000
+_STEPS: Final = 2_000
 
 
 def _brief() -> reprlib.Repr:
