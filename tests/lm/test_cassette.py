@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.server import serving
 
 import whet
 from whet.core.exchange import Choice, Response, Usage
@@ -138,3 +139,36 @@ def test_errors_that_are_no_lm_errors_stay_what_they_are(tmp_path: Path) -> None
     with whet.cassette(tmp_path / "t.jsonl", "record"), pytest.raises(ZeroDivisionError):
         ScriptedLM([ZeroDivisionError("oops")])("Hi")
     assert not issubclass(ZeroDivisionError, LMError)
+
+
+def test_embeddings_are_recorded_and_replayed_with_their_usage(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+
+    def embed(base: str) -> tuple[Any, dict[str, Any]]:
+        embedder = whet.Embedder("openai/text-embedding-3-small", api_base=base, api_key=CANARY, batch_size=2, caching=False)
+        with whet.track_usage() as tracker:
+            rows = [list(map(float, row)) for row in embedder(["one", "two", "three"])]
+            rows.append(list(map(float, asyncio.run(embedder.acall("one")))))
+        return rows, tracker.get_total_tokens()
+
+    def answer(body: dict[str, Any], number: int) -> Any:
+        rows = [{"index": i, "embedding": [float(len(t)), 0.1]} for i, t in enumerate(body["input"])]
+        return 200, {}, {"data": rows, "usage": {"prompt_tokens": len(rows), "total_tokens": len(rows)}}
+
+    with serving(answer) as server, whet.cassette(tape, "record"):
+        first = embed(server.url)
+    assert first[1]["openai/text-embedding-3-small"]["prompt_tokens"] == 4
+    with no_real_calls(), whet.cassette(tape, "replay"):
+        assert embed("http://127.0.0.1:1/v1") == first
+        with pytest.raises(LMNotRecordedError, match="four"):
+            whet.Embedder("openai/text-embedding-3-small", api_key="x", caching=False)(["one", "four"])
+    assert CANARY not in tape.read_text(encoding="utf-8")
+
+
+def test_a_failed_embedding_fails_again(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.jsonl"
+    embed = whet.Embedder("openai/e", api_base="http://127.0.0.1:1/v1", api_key="x", caching=False, num_retries=0)
+    with whet.cassette(tape, "record"), pytest.raises(LMError) as first:
+        embed("one")
+    with whet.cassette(tape, "replay"), pytest.raises(type(first.value), match="127.0.0.1:1"):
+        embed("one")

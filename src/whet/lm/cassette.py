@@ -23,7 +23,7 @@ from whet.lm.cache import request_text
 from whet.lm.codec import decode_response, encode_response
 from whet.lm.replay import replay
 
-__all__ = ["Cassette", "CassetteMode", "cassette"]
+__all__ = ["Cassette", "CassetteMode", "cassette", "error_of", "plain_error", "secrets_of"]
 
 CassetteMode: TypeAlias = Literal["record", "replay", "auto"]
 FORMAT: Final = 1
@@ -116,7 +116,7 @@ class _Taped:
 
     def flow(self, request: Request) -> Flow[Response]:
         tape = self.cassette
-        secrets = _secrets_of(self.lm)
+        secrets = secrets_of(self.lm)
         # The address is no part of it: a cassette is replayed where the server is not.
         text = tape.clean(f"{request_text(request, self.lm.identity().partition('@')[0])}#{request.n}", secrets)
         entry = tape.take(text) if tape.mode != "record" else None
@@ -137,7 +137,7 @@ class _Taped:
         try:
             response: Response = yield from (self.engine.flow(request) if listener is None else _listening(self.engine, request, tell))
         except LMError as error:
-            tape.add(text, {"error": _plain_error(error)}, secrets)
+            tape.add(text, {"error": plain_error(error)}, secrets)
             raise
         outcome: dict[str, Any] = {"response": json.loads(encode_response(response)), "cache_hit": response.cache_hit}
         if pieces:
@@ -164,7 +164,7 @@ def _listening(engine: Any, request: Request, tell: Any) -> Flow[Response]:
 
 def _replayed(entry: dict[str, Any]) -> Response:
     if "error" in entry:
-        raise _error_of(entry["error"])
+        raise error_of(entry["error"])
     response = decode_response(json.dumps(entry["response"]), cache_hit=entry.get("cache_hit", False))
     if response is None:
         raise ConfigurationError("An answer in the cassette cannot be read. Record it again.")
@@ -176,18 +176,21 @@ def _replayed(entry: dict[str, Any]) -> Response:
     return response
 
 
-def _plain_error(error: LMError) -> dict[str, Any]:
+def plain_error(error: LMError) -> dict[str, Any]:
+    """A failure as plain data."""
     details = {name: value for name in DETAILS if (value := getattr(error, name, None)) not in (None, False)}
     return {"type": type(error).__name__, "message": error.message, "model": error.model, **details}
 
 
-def _error_of(plain: dict[str, Any]) -> LMError:
+def error_of(plain: dict[str, Any]) -> LMError:
+    """The failure again."""
     kind = getattr(errors, plain.pop("type"), LMError)
     known = kind if isinstance(kind, type) and issubclass(kind, LMError) else LMError
     return known(message=plain.pop("message"), **plain)
 
 
-def _secrets_of(lm: Any) -> _Credentials:
+def secrets_of(lm: Any) -> _Credentials:
+    """The credentials with which a model is asked."""
     access = getattr(lm, "access", None)
     if access is None:
         return _Credentials()
@@ -212,7 +215,7 @@ def _common(one: str, other: str) -> int:
 
 @contextmanager
 def cassette(path: str | os.PathLike[str], mode: CassetteMode = "auto", *, secrets: Iterable[str] = ()) -> Iterator[Cassette]:
-    """Record the exchanges with models in the `with` block to a file of JSON lines, or replay them from it.
+    """Record the exchanges with models, hosted embedders among them, in the `with` block to a file of JSON lines, or replay them from it.
 
     `record` starts the file anew, `replay` asks no model (`LMNotRecordedError` for a request that is not there), `auto` replays what the
     file holds and records the rest. Each recorded exchange is replayed once, equal requests in their order; failures and the pieces of

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from array import array
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
+from whet.core.context import current
+from whet.core.exchange import Usage
 from whet.core.flow import Flow, Gather, Invoke, Job, adrive, drive
 from whet.core.hashing import hash_embed
 from whet.errors import ConfigurationError, InputError
 from whet.lm.callable_identity import identity_of
-from whet.lm.hosted_embedding import HostedEmbedding
+from whet.lm.hosted_embedding import HostedEmbedding, Vectors, packed, unpacked
+from whet.lm.store import CacheStore
 from whet.lm.wrapping import store_in_force
 
 __all__ = ["Embedder"]
 
 HASHING: Final = "hashing"
-# Batches of a hosted model that are under way at once.
-SIDE_BY_SIDE: Final = 8
 
 
 class Embedder:
@@ -56,33 +56,32 @@ class Embedder:
     def flow(self, inputs: str | Sequence[str], *, batch_size: int | None = None, caching: bool | None = None, **kwargs: Any) -> Flow[Any]:
         """The same as a flow."""
         texts = _checked(inputs)
-        options = {**self.default_kwargs, **kwargs}
         size = self.batch_size if batch_size is None else batch_size
         if size < 1:
             raise ConfigurationError(f"`batch_size` is {size!r}; a batch holds at least 1 text.")
-        embed, identity, limit = self._engine(options)
+        engine = self._engine({**self.default_kwargs, **kwargs})
         store = store_in_force() if (self.caching if caching is None else caching) else None
-        keys = {text: _key(identity, text) for text in texts} if store is not None and store.enabled else {}
-        rows = {text: row for text, key in keys.items() if store is not None and (row := _unpacked(store.get(key))) is not None}
-        missing = [text for text in dict.fromkeys(texts) if text not in rows]
-        batches = [missing[i : i + size] for i in range(0, len(missing), size)]
-        for batch, made in zip(batches, (yield from _all(embed, batches, limit)), strict=True):
-            for text, row in zip(batch, made, strict=True):
-                rows[text] = row
-                if store is not None and text in keys:
-                    store.put(keys[text], _packed(row))
-        return _shaped([rows[text] for text in texts], single=isinstance(inputs, str))
+        asking = _vectors(engine, texts, size, store)
+        settings = current()
+        if settings.cassette is not None and isinstance(engine, HostedEmbedding):
+            from whet.lm.taped_embedding import taped  # noqa: PLC0415 - few programs record what they embed
 
-    def _engine(self, options: dict[str, Any]) -> tuple[Callable[[list[str]], Flow[list[array[float]]]], str, int]:
-        """What embeds a batch, who it is in the cache, and how many batches may be under way."""
+            asking = taped(settings.cassette, engine, texts, asking)
+        vectors: Vectors = yield from asking
+        used = vectors.usage.total_tokens
+        if settings.usage_tracker is not None and used:
+            settings.usage_tracker.add_usage(str(self.model), {"prompt_tokens": vectors.usage.input_tokens, "total_tokens": used})
+        return _shaped(vectors.rows, single=isinstance(inputs, str))
+
+    def _engine(self, options: dict[str, Any]) -> _Local | HostedEmbedding:
+        """What embeds a batch."""
         if self.model == HASHING:
-            return _Local(hash_embed, {"dim": 256, **options}).flow, f"hashing {sorted(options.items())!r}", 1
+            return _Local(hash_embed, {"dim": 256, **options}, "hashing")
         if isinstance(self.model, str):
             hosted = HostedEmbedding(self.model, options)
-            hosted = self._hosted.setdefault(hosted.identity, hosted)
-            return hosted.flow, hosted.identity, SIDE_BY_SIDE
+            return self._hosted.setdefault(hosted.identity, hosted)
         if callable(self.model):
-            return _Local(self.model, options).flow, f"{identity_of(self.model)} {sorted(options.items())!r}", 1
+            return _Local(self.model, options, identity_of(self.model))
         raise ConfigurationError(f"An Embedder's model is the name of one, or a function from texts to rows; got {self.model!r}.")
 
     def __repr__(self) -> str:
@@ -90,36 +89,55 @@ class Embedder:
 
 
 class _Local:
-    """A function in this process."""
+    """A function in this process, with who it is in the cache."""
 
-    def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    side_by_side = 1
+
+    def __init__(self, function: Callable[..., Any], options: Mapping[str, Any], name: str) -> None:
         self.function, self.options = function, options
+        self.identity = f"{name} {sorted(options.items())!r}"
 
-    def flow(self, texts: list[str]) -> Flow[list[array[float]]]:
+    def flow(self, texts: list[str]) -> Flow[Vectors]:
         """One row per text."""
         rows = yield Invoke(self.function, (texts,), self.options, inline=self.function is hash_embed)
         made = [array("f", row) for row in rows]
         if len(made) != len(texts):
             raise InputError(f"The embedding function gave {len(made)} rows for {len(texts)} texts; it must give one for each.")
-        return made
+        return Vectors(rows=made)
 
 
-def _all(embed: Callable[[list[str]], Flow[Any]], batches: list[list[str]], limit: int) -> Flow[list[Any]]:
-    if len(batches) < 2 or limit == 1:
+def _vectors(engine: _Local | HostedEmbedding, texts: list[str], size: int, store: CacheStore | None) -> Flow[Vectors]:
+    """A row per text, from the cache where it knows the text, else in batches, each text once."""
+    keys = {text: _key(engine.identity, text) for text in texts} if store is not None and store.enabled else {}
+    rows = {text: row for text, key in keys.items() if store is not None and (row := unpacked(store.get(key))) is not None}
+    missing = [text for text in dict.fromkeys(texts) if text not in rows]
+    batches = [missing[i : i + size] for i in range(0, len(missing), size)]
+    usage = Usage()
+    for batch, made in zip(batches, (yield from _all(engine, batches)), strict=True):
+        usage += made.usage
+        for text, row in zip(batch, made.rows, strict=True):
+            rows[text] = row
+            if store is not None and text in keys:
+                store.put(keys[text], packed(row))
+    return Vectors(rows=[rows[text] for text in texts], usage=usage)
+
+
+def _all(engine: _Local | HostedEmbedding, batches: list[list[str]]) -> Flow[list[Vectors]]:
+    if len(batches) < 2 or engine.side_by_side == 1:
         made = []
         for batch in batches:
-            made.append((yield from embed(batch)))
+            made.append((yield from engine.flow(batch)))
         return made
-    outcomes = yield Gather(_jobs(embed, batches), limit=limit)
+    outcomes = yield Gather(_jobs(engine, batches), limit=engine.side_by_side)
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
     return outcomes  # type: ignore[no-any-return]
 
 
-def _jobs(embed: Callable[[list[str]], Flow[Any]], batches: list[list[str]]) -> Iterator[Job]:
+def _jobs(engine: _Local | HostedEmbedding, batches: list[list[str]]) -> Iterator[Job]:
     for batch in batches:
-        yield lambda batch=batch: embed(batch)  # type: ignore[misc]
+        yield lambda batch=batch: engine.flow(batch)  # type: ignore[misc]
 
 
 def _checked(inputs: Any) -> list[str]:
@@ -132,21 +150,6 @@ def _checked(inputs: Any) -> list[str]:
 
 def _key(identity: str, text: str) -> bytes:
     return blake2b(f"embedding\n{identity}\n{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _packed(row: array[float]) -> str:
-    return "f32:" + b64encode(row.tobytes()).decode("ascii")
-
-
-def _unpacked(text: str | None) -> array[float] | None:
-    if text is None or not text.startswith("f32:"):
-        return None
-    row = array("f")
-    try:
-        row.frombytes(b64decode(text[4:], validate=True))
-    except ValueError:
-        return None
-    return row
 
 
 def _shaped(rows: list[array[float]], *, single: bool) -> Any:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from array import array
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from whet.core.context import current
 from whet.core.exchange import Usage
 from whet.core.flow import Flow, Send
 from whet.core.http import HttpRequest, HttpResponse
@@ -24,7 +24,7 @@ from whet.lm.wire.draft import MISSHAPEN
 from whet.lm.wire.errors import error_from
 from whet.lm.wire.openai_chat import HEADERS, json_bytes, read_json, usage_of
 
-__all__ = ["HostedEmbedding"]
+__all__ = ["HostedEmbedding", "Vectors", "packed", "unpacked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,32 @@ class Vectors:
     attempts: int = 1
 
 
+def packed(row: array[float]) -> str:
+    """A row as text, exactly.
+
+    >>> unpacked(packed(array("f", [0.5, 2.0])))
+    array('f', [0.5, 2.0])
+    """
+    return "f32:" + b64encode(row.tobytes()).decode("ascii")
+
+
+def unpacked(text: str | None) -> array[float] | None:
+    """The row again; `None` for text that is none."""
+    if text is None or not text.startswith("f32:"):
+        return None
+    row = array("f")
+    try:
+        row.frombytes(b64decode(text[4:], validate=True))
+    except ValueError:
+        return None
+    return row
+
+
 class HostedEmbedding:
     """One embedding model at one address, with retries, limits and budgets around it as for every model."""
+
+    # Batches under way at once.
+    side_by_side = 8
 
     def __init__(self, model: str, options: Mapping[str, Any]) -> None:
         self.facts: ModelFacts = facts_of(model)
@@ -56,14 +80,9 @@ class HostedEmbedding:
         paid = Metered(_Exchange(self), self.facts.price, model)  # type: ignore[arg-type]
         self.engine = Retrying(Limited(paid, self.limiter), options.get("num_retries", 3), deadline=self.access.deadline, paced=True)
 
-    def flow(self, texts: list[str]) -> Flow[list[array[float]]]:
+    def flow(self, texts: list[str]) -> Flow[Vectors]:
         """One row per text."""
-        vectors: Any = yield from self.engine.flow(texts)  # type: ignore[arg-type]
-        tracker = current().usage_tracker
-        if tracker is not None and vectors.usage.total_tokens:
-            used = {"prompt_tokens": vectors.usage.input_tokens, "total_tokens": vectors.usage.total_tokens}
-            tracker.add_usage(self.facts.full_name, used)
-        return vectors.rows  # type: ignore[no-any-return]
+        return self.engine.flow(texts)  # type: ignore[arg-type, return-value]
 
 
 class _Exchange:
