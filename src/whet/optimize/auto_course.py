@@ -195,7 +195,7 @@ class Course:
         boots = Bootstrapper(search=search, teacher=teacher, subject=subject, threshold=perfect)
         taught, seen = self._next_rows(min(BOOT, self.left // 8)), self._next_rows(min(LOOK_FIRST, self.left // 16))
         self.planned += len(taught) + len(seen)
-        answers = yield [*map(boots.row, taught), *search.scores(self.incumbent, seen, steps=True)]
+        answers = yield [*map(boots.row, taught), *search.scores(self.incumbent, seen)]
         own = list(zip(seen, answers[len(taught) :], strict=True))
         made = [(row, demos) for row, demos in zip(taught, answers, strict=False) if demos is not None]
         made += [(row, demos_of(r.steps)) for row, r in own if r.value is not None and r.value >= perfect and r.steps]
@@ -214,7 +214,7 @@ class Course:
     def _look(self, candidate: Candidate, writer: Reflect) -> Strand[tuple[Reflect, list[Candidate]]]:
         """New instructions from a candidate's failures on further training rows."""
         rows = self._next_rows(LOOK)
-        results = yield self.search.scores(candidate, rows, steps=True)
+        results = yield self.search.scores(candidate, rows)
         return (yield from self._proposed(writer, candidate, list(zip(rows, results, strict=True)), PROPOSALS))
 
     def _proposed(

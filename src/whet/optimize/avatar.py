@@ -90,7 +90,7 @@ class AvatarOptimizer(Optimizer):
         writer = Writer(search=search, model=lm_for_proposals(search, self.prompt_model))
         rows, best = rows_in_order(search), search.baseline
         name = _chooser(list(best.params))
-        results = yield search.scores(best, rows, steps=True)
+        results = yield search.scores(best, rows)
         search.mark(best, search.trial(best, rows).score)
         idle = 0
         for number in range(self.max_iters):
@@ -103,7 +103,7 @@ class AvatarOptimizer(Optimizer):
             idle = 0 if better else idle + 1
             if better and child is not None:
                 best = child
-                results = yield search.scores(best, rows, steps=True)
+                results = yield search.scores(best, rows)
                 search.mark(best, search.trial(best, rows).score)
             elif idle >= 3:
                 search.decide("stop", best, "three rewrites in a row brought nothing")
@@ -141,7 +141,7 @@ class AvatarOptimizer(Optimizer):
         for part in (rows[:FIRST], rows):
             pair = []
             for candidate in (child, best):
-                results = yield search.scores(candidate, part, steps=True)
+                results = yield search.scores(candidate, part)
                 pair.append([r.value for r in results])
             gain = sign * paired(pair[0], pair[1]).mean
             if gain < 0 or (gain == 0 and len(part) == len(rows)):

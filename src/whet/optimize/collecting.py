@@ -46,7 +46,7 @@ def episodes(search: Search, teachers: Sequence[Any], rows: Sequence[Any], how: 
             candidate = _without(base, teacher, row)
             for sample in range(how.first, how.first + how.samples):
                 temperature = how.temperature if how.first + how.samples > 1 else None
-                handles.append(search.score(candidate, row, subject=subject, sample=sample, temperature=temperature, steps=True))
+                handles.append(search.score(candidate, row, subject=subject, sample=sample, temperature=temperature))
                 asked.append(row)
     results: list[Result] = yield handles
     return [
@@ -55,7 +55,7 @@ def episodes(search: Search, teachers: Sequence[Any], rows: Sequence[Any], how: 
             source=row_hash(row),
             score=result.score.value if result.score is not None else 0.0,
             accepted=how.accepts(result),
-            steps=result.steps or (),
+            steps=result.steps,
             prediction=result.prediction,
         )
         for row, result in zip(asked, results, strict=True)

@@ -145,7 +145,7 @@ class Climb:
     def race(self, depth: int) -> Strand[None]:
         """New candidates for all predictors, raced side by side; each predictor takes over what did best for it."""
         names = list(self.tried)
-        yield self.search.scores(self.best, self.rows[: 2 * FIRST], steps=True)
+        yield self.search.scores(self.best, self.rows[: 2 * FIRST])
         made = yield [self._new(name, depth) for name in names]
         orders = yield [self._halved(candidates) for candidates in made]
         winners = {name: order[0] for name, order in zip(names, orders, strict=True) if order and self._values(order[0], self.best) > 0}

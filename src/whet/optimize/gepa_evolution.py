@@ -62,13 +62,15 @@ class Evolution:
         failed_rounds = 0
         while fresh and self._affordable(len(fresh)) and failed_rounds < PATIENCE:
             passed, extra = yield from self._gate(fresh)
-            judged = self.search.strands.start(self._judge(passed))
-            # Those who write next see more of what goes wrong.
-            more = self._rows(min(GATE, max(0, self.left - self.width * len(passed))))
-            yield from self._look((passed or [self.best])[0], more)
+            rows = self.val[: self.width]
+            passed = [c for i, c in enumerate(passed) if self.left >= (i + 1) * len(rows)]
+            judged = [h for c in passed for h in self.search.scores(c, rows)]
+            # Those who write next see more of what goes wrong, while others are judged.
+            yield from self._look((passed or [self.best])[0], self._rows(min(GATE, max(0, self.left))))
             parents = self._parents(passed)
             fresh = (yield from self._propose(parents)) + extra if self._affordable(2) else []
-            failed_rounds = 0 if (yield judged) else failed_rounds + 1
+            yield judged
+            failed_rounds = 0 if self._promoted(passed, rows) else failed_rounds + 1
             if not fresh and failed_rounds < PATIENCE and self._affordable(2):
                 yield from self._look(self.best, self._rows(LOOK))
                 fresh = yield from self._propose([self.best] * PROPOSALS)
@@ -86,7 +88,7 @@ class Evolution:
 
     def _look(self, candidate: Candidate, rows: Sequence[Any]) -> Strand[list[Result]]:
         """Run a candidate on training rows and keep what its steps did."""
-        results: list[Result] = yield self.search.scores(candidate, rows, steps=True)
+        results: list[Result] = yield self.search.scores(candidate, rows)
         self.shown.setdefault(candidate.hash, []).extend(zip(rows, results, strict=True))
         return results
 
@@ -136,14 +138,11 @@ class Evolution:
             if parent is not None and param.instructions != parent.params[name].instructions:
                 self.components.refuse(name, param.instructions, f"changed the score by {gain.mean:+.2f} on {gain.n} runs")
 
-    def _judge(self, passed: Sequence[Candidate]) -> Strand[bool]:
-        """Those who passed on the rows to judge by; whether one of them is the best now."""
-        rows = self.val[: self.width]
-        affordable = [c for i, c in enumerate(passed) if self.left >= (i + 1) * len(rows)]
-        yield [h for c in affordable for h in self.search.scores(c, rows)]
-        self.pool += [c for c in affordable if c not in self.pool]
+    def _promoted(self, judged: Sequence[Candidate], rows: Sequence[Any]) -> bool:
+        """Take candidates that were run on the rows to judge by into the pool; whether one of them is the best now."""
+        self.pool += [c for c in judged if c not in self.pool]
         before = self.best
-        for candidate in affordable:
+        for candidate in judged:
             if self._overall(candidate, self.best).shrunk() > 0:
                 self.best = candidate
         if self.best != before:

@@ -58,14 +58,14 @@ class Published:
     def _reflect_step(self) -> Strand[None]:
         number = self._parent()
         parent, rows = self.pool[number], self._minibatch()
-        before: list[Result] = yield self.search.scores(parent, rows, steps=True)
+        before: list[Result] = yield self.search.scores(parent, rows)
         self.used += len(rows)
         if self.recipe.skip_perfect_score and all((r.value or 0.0) >= self.recipe.perfect_score for r in before):
             return
         made = yield from self.components.propose(parent, list(zip(rows, before, strict=True)), 1, in_turn=True)
         if not made:
             return
-        after: list[Result] = yield self.search.scores(made[0], rows, steps=True)
+        after: list[Result] = yield self.search.scores(made[0], rows)
         self.used += len(rows)
         old, new = (sum(r.value or 0.0 for r in results) for results in (before, after))
         if new <= old:

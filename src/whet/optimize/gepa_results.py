@@ -85,7 +85,7 @@ class GEPAResults:
 
 
 def _scores_of(search: Search, candidate: Candidate) -> dict[int, float]:
-    results = ((i, search.store.get(search.key_of(candidate, row))) for i, row in enumerate(search.val))
+    results = ((i, search.known(candidate, row)) for i, row in enumerate(search.val))
     return {i: r.value for i, r in results if r is not None and r.value is not None}
 
 
@@ -97,7 +97,7 @@ def _best_on(found: Sequence[dict[int, float]], row: int) -> set[int]:
 def _outputs(search: Search, pool: Sequence[Candidate], best_of: dict[int, set[int]]) -> dict[int, list[tuple[int, Any]]]:
     outputs: dict[int, list[tuple[int, Any]]] = {}
     for row, places in best_of.items():
-        results = [(i, search.store.get(search.key_of(pool[i], search.val[row]))) for i in sorted(places)]
+        results = [(i, search.known(pool[i], search.val[row])) for i in sorted(places)]
         outputs[row] = [(i, r.prediction) for i, r in results if r is not None]
     return outputs
 
@@ -106,9 +106,7 @@ def _parts(search: Search, pool: Sequence[Candidate]) -> list[dict[str, float]] 
     """The mean of each named part of the scores, where metrics give parts."""
     means = []
     for candidate in pool:
-        scores = [
-            r.score for row in search.val if (r := search.store.get(search.key_of(candidate, row))) is not None and r.score is not None
-        ]
+        scores = [r.score for row in search.val if (r := search.known(candidate, row)) is not None and r.score is not None]
         names = sorted({name for score in scores for name in score.parts})
         means.append({n: sum(s.parts.get(n, 0.0) for s in scores) / len(scores) for n in names} if scores else {})
     return means if any(means) else None

@@ -37,6 +37,7 @@ COMMON: Mapping[str, Any] = {
     "max_tokens": None,
     "max_usd": None,
     "max_seconds": None,
+    "hedge": False,
     "display_progress": False,
     "callbacks": None,
 }
@@ -51,7 +52,9 @@ class Optimizer:
     A recipe of your own is a subclass with one method, `steps(search)`: a generator that makes candidates, yields what it waits for, and
     returns the winner. All optimizers take `num_threads` (rows side by side), `max_errors`, `seed`, `run_dir` (a folder for the journal: a
     run that was killed goes on from there when `compile` is called again), the caps `max_calls`, `max_tokens`, `max_usd` and `max_seconds`,
-    `display_progress` and `callbacks`. `Optimizer("auto", metric=...)` makes the one that is recommended.
+    `display_progress` and `callbacks`. `hedge=True` starts a program run or a question that takes much longer than others once more where
+    a thread is idle, and takes what is in first: it ends sooner where some calls are very slow, and pays for a few calls twice.
+    `Optimizer("auto", metric=...)` makes the one that is recommended.
     """
 
     needs_metric: ClassVar[bool] = True
@@ -65,6 +68,7 @@ class Optimizer:
     max_tokens: int | None
     max_usd: float | None
     max_seconds: float | None
+    hedge: bool
     display_progress: bool
     callbacks: list[Any]
 
@@ -194,6 +198,7 @@ class Optimizer:
             max_errors=ambient.max_errors if self.max_errors is None else self.max_errors,
             failure_score=getattr(self, "failure_score", 0.0),
             budget=self._budget(),
+            hedge=self.hedge,
             display=self.display_progress,
         )
         header = {

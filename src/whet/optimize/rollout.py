@@ -32,7 +32,6 @@ class Rollout:
     failure_score: float = 0.0
     sample: int = 0
     temperature: float | None = None
-    steps: bool = False
     spend: SpendMeter
     calls: CallStore | None = None
     purse: Any = None
@@ -57,7 +56,7 @@ def rollout(job: Rollout) -> Flow[Result]:
         score=score,
         status=status,
         prediction=prediction,
-        steps=_named(trace, program) if job.steps else None,
+        steps=_named(trace, program),
         seconds=time.perf_counter() - started,
         tokens=spent.tokens,
         cost=spent.cost,

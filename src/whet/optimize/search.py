@@ -45,7 +45,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to search: a name for the record, a seed, places, errors allowed, caps, and whether to show progress."""
+    """How to search: a name for the record, a seed, places, errors allowed, caps, whether to ask anew what is late,
+    and whether to show progress."""
 
     name: str
     seed: int = 0
@@ -54,7 +55,7 @@ class Options:
     failure_score: float = 0.0
     budget: Budget = field(default_factory=Budget)
     display: bool = False
-    hedge: bool = True
+    hedge: bool = False
 
 
 class Search:
@@ -72,8 +73,7 @@ class Search:
         self.run.run_dir = None if journal.folder is None else str(journal.folder)
         self.line = Line(options.display)
         self._programs: dict[tuple[str, str], Any] = {}
-        self._under_way: dict[Key, Handle] = {}
-        self._asked: set[Key] = set()
+        self._asked: dict[Key, Handle] = {}
         self._known: dict[str, Candidate] = {}
         self._row_hashes: dict[int, str] = {}
         self._failures = {"infra_error": 0, "metric_error": 0, "program_error": 0}
@@ -146,36 +146,34 @@ class Search:
         return Key((subject or self.student).name, candidate.hash, found, sample)
 
     def score(self, candidate: Candidate, row: Any, *, rank: float = 0.0, **how: Any) -> Handle:
-        """Start one candidate on one row, unless its result is there or under way; yield the handle to get the `Result`.
+        """Start one candidate on one row, unless that was asked for before; yield the handle to get the `Result`.
 
-        `how`: `subject` (another program or other settings), `sample` and `temperature` (another answer of the models), `steps` (keep
-        what each predictor did), `metric=None` (take every answer).
+        `how`: `subject` (another program or other settings), `sample` and `temperature` (another answer of the models), `metric=None`
+        (take every answer).
         """
         subject, sample = how.pop("subject", None) or self.student, how.pop("sample", 0)
         key = self.key_of(candidate, row, subject, sample)
-        self._asked.add(key)
-        known = self.store.get(key, steps=how.get("steps", False))
-        if known is not None:
-            return finished(known)
-        handle = self._under_way.get(key)
+        handle = self._asked.get(key)
         if handle is None:
-            how = {"metric": self.task.metric, **how}
-            job = Rollout(
-                program=self.program_of(candidate, subject),
-                row=row,
-                subject=subject,
-                failure_score=self.options.failure_score,
-                sample=sample,
-                spend=self.spend,
-                calls=self.journal.calls,
-                purse=self.purse,
-                **how,
-            )
-            handle = self._under_way[key] = self.strands.start(self._kept(key, self._work(job, rank)))
+            known = self.store.get(key)
+            handle = finished(known) if known is not None else self._started(key, candidate, row, rank, subject, how)
+            self._asked[key] = handle
         return handle
 
-    def _work(self, job: Rollout, rank: float) -> Work:
-        return Work(lambda: rollout(job), rank, (lambda: rollout(replace(job, fresh=True))) if self.options.hedge else None)
+    def _started(self, key: Key, candidate: Candidate, row: Any, rank: float, subject: Subject, how: Mapping[str, Any]) -> Handle:
+        job = Rollout(
+            program=self.program_of(candidate, subject),
+            row=row,
+            subject=subject,
+            failure_score=self.options.failure_score,
+            sample=key.sample,
+            spend=self.spend,
+            calls=self.journal.calls,
+            purse=self.purse,
+            **{"metric": self.task.metric, **how},
+        )
+        again = (lambda: rollout(replace(job, fresh=True))) if self.options.hedge else None
+        return self.strands.start(Work(lambda: rollout(job), rank, again, lambda outcome: self._kept(key, outcome)))
 
     def scores(self, candidate: Candidate, rows: Sequence[Any], **how: Any) -> list[Handle]:
         """One handle per row."""
@@ -183,7 +181,15 @@ class Search:
 
     def ask(self, name: str, flow: Callable[[], Flow[Any]], *, rank: float = -1.0) -> Handle:
         """Start a flow that asks a model for something that is no row, say a proposal; yield the handle to get its value or exception."""
-        return self.strands.start(self._asked_flow(name, flow, rank))
+        spent = JobMeter(self.spend)
+
+        def job(fresh: bool) -> Flow[Any]:
+            meter.set(spent)
+            with context(trace=None, **job_settings(self.journal.calls, self.purse, fresh=fresh)):
+                return (yield from flow())
+
+        again = (lambda: job(True)) if self.options.hedge else None
+        return self.strands.start(Work(lambda: job(False), rank, again, lambda outcome: self._answered(name, spent, outcome)))
 
     def trial(self, candidate: Candidate, rows: Sequence[Any]) -> Trial:
         """What is known of a candidate on these rows; rows that it has not been run on are left out."""
@@ -191,16 +197,16 @@ class Search:
         return Trial(candidate=candidate, scores=tuple(r.value for r in found), means=means_of(found))
 
     def known(self, candidate: Candidate, row: Any) -> Result | None:
-        """The result of a candidate on a row, if this session has asked for it: what a journal knows beyond that is yet to come."""
-        key = self.key_of(candidate, row)
-        return self.store.get(key) if key in self._asked else None
+        """The result of a candidate on a row, if whoever asks has waited for it: what a journal or another strand knows is yet to come."""
+        handle = self._asked.get(self.key_of(candidate, row))
+        return handle.value if handle is not None and self.strands.sees(handle) else None
 
     def announce(self, candidate: Candidate, rows: Sequence[Any]) -> None:
         """Tell evaluation handlers of a candidate that has been run on these rows."""
         evaluator = Evaluate(devset=list(rows), metric=self.task.metric.metric if self.task.metric is not None else None)
         if not handlers_of(evaluator):
             return
-        found = [(row, self.store.get(self.key_of(candidate, row))) for row in rows]
+        found = [(row, self.known(candidate, row)) for row in rows]
         done = [
             Row(index=i, example=row, prediction=r.prediction, score=r.score, status="ok")
             for i, (row, r) in enumerate(found)
@@ -215,9 +221,7 @@ class Search:
         """How many program runs this search has asked for, those of an earlier session included."""
         return len(self._asked)
 
-    def _kept(self, key: Key, work: Work) -> Strand[Result]:
-        outcome = yield work
-        del self._under_way[key]
+    def _kept(self, key: Key, outcome: Result | Exception) -> Result:
         if not isinstance(outcome, Result):
             raise outcome
         self._count_failure(key, outcome)
@@ -227,15 +231,7 @@ class Search:
         self._show()
         return outcome
 
-    def _asked_flow(self, name: str, flow: Callable[[], Flow[Any]], rank: float) -> Strand[Any]:
-        spent = JobMeter(self.spend)
-
-        def job(fresh: bool) -> Flow[Any]:
-            meter.set(spent)
-            with context(trace=None, **job_settings(self.journal.calls, self.purse, fresh=fresh)):
-                return (yield from flow())
-
-        outcome = yield Work(lambda: job(False), rank, (lambda: job(True)) if self.options.hedge else None)
+    def _answered(self, name: str, spent: JobMeter, outcome: Any) -> Any:
         self.journal.paid(name, spent.calls, spent.tokens, spent.cost)
         if isinstance(outcome, Exception):
             if isinstance(outcome, _HOPELESS):

@@ -133,7 +133,7 @@ class Ascent:
             other = next((c for c in reversed(self.pool) if c != self.best), self.best)
             plans[-1] = (other, 0)
         handles = [
-            self.search.score(candidate, row, sample=sample, temperature=1.0 if sample else None, steps=True)
+            self.search.score(candidate, row, sample=sample, temperature=1.0 if sample else None)
             for row in rows
             for candidate, sample in plans
         ]
@@ -264,9 +264,7 @@ class Ascent:
             [(self._drawn(self.recipe.temperature_for_sampling), sample) for sample in range(1, self.recipe.num_candidates + 1)]
             for _ in rows
         ]
-        handles = [
-            self.search.score(c, row, sample=s, temperature=1.0, steps=True) for row, plan in zip(rows, drawn, strict=True) for c, s in plan
-        ]
+        handles = [self.search.score(c, row, sample=s, temperature=1.0) for row, plan in zip(rows, drawn, strict=True) for c, s in plan]
         results = iter((yield handles))
         buckets = []
         for row, plan in zip(rows, drawn, strict=True):

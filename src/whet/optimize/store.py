@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,13 +42,13 @@ class Key:
 class Result:
     """What became of one candidate on one row. `score` is `None` where the network or the metric failed: it counts for nothing then.
 
-    `steps` are the calls of the predictors, each with its `name`; `None` where nobody asked for them.
+    `steps` are the calls of the predictors, each with its `name`.
     """
 
     score: Score | None
     status: str
     prediction: Any = None
-    steps: tuple[Step, ...] | None = None
+    steps: tuple[Step, ...] = ()
     seconds: float = 0.0
     tokens: int = 0
     cost: float | None = 0.0
@@ -68,10 +69,9 @@ class Store:
         self.results: dict[Key, Result] = {}
         self.lines = lines
 
-    def get(self, key: Key, *, steps: bool = False) -> Result | None:
-        """The result, if it is there (with its steps, if asked for)."""
-        result = self.results.get(key)
-        return None if result is None or (steps and result.steps is None) else result
+    def get(self, key: Key) -> Result | None:
+        """The result, if it is there."""
+        return self.results.get(key)
 
     def put(self, key: Key, result: Result) -> None:
         """Keep a result; one that nobody is to blame for but the network is not kept, so that a later run asks again."""
@@ -80,14 +80,14 @@ class Store:
             self.lines.append({"row": str(key), **_plain_result(result)})
 
     def load(self, line: Mapping[str, Any], predictors: Mapping[str, Any]) -> None:
-        """Take a result from its line in a journal; `predictors` are the program's, whose types the values have."""
-        subject, candidate, row, sample = line["row"].split(":")
-        self.results[Key(subject, candidate, row, int(sample))] = _result_of(line, predictors)
+        """Take a result from its line in a journal; `predictors` are the program's, whose types the values have.
 
-    def of(self, subject: str, candidate: str, rows: Iterable[str]) -> list[float]:
-        """The scores of a candidate on those of the rows that it has been scored on, in their order."""
-        found = (self.results.get(Key(subject, candidate, row)) for row in rows)
-        return [r.score.value for r in found if r is not None and r.score is not None]
+        A result with values that could not be written, or read again, is left out: its run is made again, from the calls in the journal.
+        """
+        subject, candidate, row, sample = line["row"].split(":")
+        if "steps" in line:
+            with suppress(SchemaError, KeyError):
+                self.results[Key(subject, candidate, row, int(sample))] = _result_of(line, predictors)
 
 
 def mean_of(results: Sequence[Result]) -> float:
@@ -133,11 +133,11 @@ def _plain_result(result: Result) -> dict[str, Any]:
     try:
         if isinstance(result.prediction, Mapping):
             plain["prediction"] = _dumped(result.prediction)
-        if result.steps is not None:
-            plain["steps"] = [[s.name, _dumped(s.inputs), _dumped(s.prediction)] for s in result.steps]
+        elif result.prediction is not None:
+            return plain
+        return {**plain, "steps": [[s.name, _dumped(s.inputs), _dumped(s.prediction)] for s in result.steps]}
     except (SchemaError, ConfigurationError, TypeError, ValueError):
-        plain.pop("steps", None)  # a value without a JSON form: a resumed run makes the steps again
-    return plain
+        return plain  # a value without a JSON form
 
 
 def _dumped(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,17 +153,11 @@ def _is_plain(value: Any) -> bool:
 def _result_of(line: Mapping[str, Any], predictors: Mapping[str, Any]) -> Result:
     value = line["score"]
     score = None if value is None else Score(value=value, feedback=line.get("feedback", ""), parts=line.get("parts", {}))
-    steps: tuple[Step, ...] | None = None
-    if "steps" in line:
-        try:
-            steps = tuple(_step_of(predictors, *step) for step in line["steps"])
-        except (SchemaError, KeyError):
-            steps = None
     return Result(
         score=score,
         status=line["status"],
         prediction=Prediction(line["prediction"]) if "prediction" in line else None,
-        steps=steps,
+        steps=tuple(_step_of(predictors, *step) for step in line["steps"]),
         seconds=line["seconds"],
         tokens=line["tokens"],
         cost=line["cost"],

@@ -1,7 +1,8 @@
 """Strands: the search's own generators, many side by side over one `Gather`, so that no place is idle while any of them has work.
 
 A strand yields what it waits for: a `Work` (one flow, for one place), a `Handle` of something started, another strand, or a list of
-these, and is sent the results. Strands only see results that they asked for, so what they decide never depends on timing.
+these, and is sent the results. What it decides must not depend on timing, or a resumed run would go another way: `Strands.sees` says
+whether a strand has waited for a result, itself or through a strand that it waited for, and only then it may look at it.
 
 >>> def add(x, y):
 ...     yield from ()
@@ -38,12 +39,14 @@ class Work:
     """One flow to be run in one place; the strand that yields it is sent its value, or the exception it ended with.
 
     Works with a lower `rank` come first; equal ones in the order in which they were asked for. Where a place is idle, a work that takes
-    much longer than others is done `again` beside itself, and what is in first counts (Dean and Barroso 2013, The Tail at Scale).
+    much longer than others is done `again` beside itself, and what is in first counts (Dean and Barroso 2013, The Tail at Scale). `then`
+    makes the result from the outcome; what it raises ends the search.
     """
 
     job: Job
     rank: float = 0.0
     again: Job | None = None
+    then: Callable[[Any], Any] | None = None
 
 
 class Stopped(Exception):
@@ -55,13 +58,14 @@ class Stopped(Exception):
 
 
 class Handle:
-    """Something under way: `done`, then `value`."""
+    """Something under way: `done`, then `value`; `seen` is what the strand that made the value had waited for."""
 
-    __slots__ = ("done", "value", "waiting")
+    __slots__ = ("done", "seen", "value", "waiting")
 
     def __init__(self) -> None:
         self.done = False
         self.value: Any = None
+        self.seen: set[Handle] = set()
         self.waiting: list[_Group] = []
 
     def finish(self, value: Any) -> list[_Group]:
@@ -113,8 +117,20 @@ class _Late:
 
 @dataclass(slots=True)
 class _Frame:
+    """A strand, the handle of what it will return, and the handles that it has waited for."""
+
     strand: Strand[Any]
     handle: Handle
+    seen: set[Handle]
+
+    def resume(self, group: _Group | None) -> Any:
+        """Give the strand what it waited for; returns what it wants next."""
+        if group is None:
+            return self.strand.send(None)
+        for handle in group.handles:
+            self.seen.add(handle)
+            self.seen |= handle.seen
+        return self.strand.send(group.result)
 
 
 class Strands:
@@ -126,8 +142,9 @@ class Strands:
         self.stopped: str | None = None
         self._ready: list[tuple[float, int, Work, Handle]] = []
         self._count = 0
-        self._issued: dict[int, Handle] = {}
-        self._runnable: deque[tuple[_Frame, Any]] = deque()
+        self._issued: dict[int, tuple[Handle, Work]] = {}
+        self._runnable: deque[tuple[_Frame, _Group | None]] = deque()
+        self._running: _Frame | None = None
         self._root: Handle | None = None
         self._turning = False
         self._closed = False
@@ -152,9 +169,14 @@ class Strands:
             self._count += 1
             heapq.heappush(self._ready, (strand.rank, self._count, strand, handle))
         else:
-            self._runnable.append((_Frame(strand, handle), None))
+            seen = set() if self._running is None else set(self._running.seen)
+            self._runnable.append((_Frame(strand, handle, seen), None))
             self._turn()
         return handle
+
+    def sees(self, handle: Handle) -> bool:
+        """Whether the strand that asks has waited for this one, or had when it was started; outside of strands, whether it is done."""
+        return handle.done if self._running is None else handle in self._running.seen
 
     def _jobs(self) -> Iterator[Any]:
         index = 0
@@ -162,45 +184,54 @@ class Strands:
             self.stopped = self.stopped or self.stop()
             if self.stopped is not None:
                 return
-            job, handle = self._next(index)
-            if job is not None:
-                self._issued[index] = handle
-                index += 1
+            job = self._next(index)
+            index += job is not None
             yield WAIT if job is None else job
 
-    def _next(self, index: int) -> tuple[Job | None, Handle]:
+    def _next(self, index: int) -> Job | None:
         """What to do in an idle place: the next work, a late one again, or a nap until one is late."""
         if self._ready:
             _, _, work, handle = heapq.heappop(self._ready)
             self._late.running[index] = (time.monotonic(), work)
-            return work.job, handle
+            self._issued[index] = (handle, work)
+            return work.job
         late, wait = self._late.pick()
         if late is not None:
             _, work = self._late.running.pop(late)
-            return work.again, self._issued[late]
+            self._issued[index] = self._issued[late]
+            return work.again
         if wait < inf and not self._late.napping:
             self._late.napping = True
-            return (lambda: _nap(wait)), self._nap
-        return None, self._nap
+            nap = Work(lambda: _nap(wait))
+            self._issued[index] = (self._nap, nap)
+            return nap.job
+        return None
 
     def _done(self, index: int, outcome: Any) -> None:
         if self._closed:  # a thread that an interrupted search left behind
             return
-        handle = self._issued.pop(index)
+        handle, work = self._issued.pop(index)
         began, _ = self._late.running.pop(index, (None, None))
         if began is not None:
             self._late.seconds.append(time.monotonic() - began)
         if handle is self._nap:
             self._late.napping = False
         elif not handle.done:
-            self._tell(handle.finish(outcome))
+            self._tell(handle.finish(self._value(work, outcome)))
             self._turn()
+
+    def _value(self, work: Work, outcome: Any) -> Any:
+        try:
+            return outcome if work.then is None else work.then(outcome)
+        except BaseException:
+            self._closed = True
+            raise
 
     def _tell(self, groups: list[_Group]) -> None:
         for group in groups:
             group.missing -= 1
             if not group.missing:
-                self._runnable.append((group.frame, group.result))
+                self._runnable.append((group.frame, group))
 
     def _turn(self) -> None:
         # A strand may start another one while it runs: that one is put into the queue and taken from here.
@@ -215,18 +246,21 @@ class Strands:
             raise
         finally:
             self._turning = False
+            self._running = None
 
-    def _advance(self, frame: _Frame, value: Any) -> None:
+    def _advance(self, frame: _Frame, group: _Group | None) -> None:
+        self._running = frame
         try:
-            wanted = frame.strand.send(value)
+            wanted = frame.resume(group)
         except StopIteration as end:
+            frame.handle.seen = frame.seen
             self._tell(frame.handle.finish(end.value))
             return
         alone = not isinstance(wanted, list | tuple)
         handles = [w if isinstance(w, Handle) else self.start(w) for w in ((wanted,) if alone else wanted)]
-        group = _Group(frame, handles, alone)
-        if not group.missing:
-            self._runnable.append((frame, group.result))
+        waiting = _Group(frame, handles, alone)
+        if not waiting.missing:
+            self._runnable.append((frame, waiting))
 
 
 def _nap(seconds: float) -> Flow[None]:

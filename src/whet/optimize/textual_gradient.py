@@ -85,7 +85,7 @@ class TextualGradient(Optimizer):
         for number in range(self.max_steps):
             start = number * self.batch_size
             batch = [train[(start + i) % len(train)] for i in range(min(self.batch_size, len(train)))]
-            results = yield search.scores(best, batch, steps=True)
+            results = yield search.scores(best, batch)
             failed = [(row, r) for row, r in zip(batch, results, strict=True) if r.value is not None and r.value < self.perfect_score]
             children: list[Candidate] = []
             if failed:

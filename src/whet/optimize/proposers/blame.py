@@ -48,17 +48,18 @@ class Blame:
         names = list(candidate.params)
         if len(names) == 1:
             return names * number
+        turn, self.turns = self.turns, self.turns + number
         counts = self._certain(names, failed)
         if not counts and self.unanswered < 2:
-            answer = yield self.search.ask("blame", lambda: self._asked(candidate, failed[:6], rng.randrange(10**9)))
+            rollout = rng.randrange(10**9)
+            answer = yield self.search.ask("blame", lambda: self._asked(candidate, failed[:6], rollout))
             if isinstance(answer, str) and (found := [n for n in names if n == answer.strip(" `'\".")]):
                 counts[found[0]] = 1
                 self.search.decide("blame", candidate, f"`{found[0]}` goes wrong first, says the model")
             else:
                 self.unanswered += 1
         if not counts:
-            self.turns += number
-            return [names[(self.turns - number + i) % len(names)] for i in range(number)]
+            return [names[(turn + i) % len(names)] for i in range(number)]
         total = sum(counts.values())
         chosen = [name for name, times in counts.most_common() for _ in range(max(1, round(number * times / total)))]
         return (chosen * number)[:number]
@@ -91,7 +92,7 @@ def _first_wrong(names: Sequence[str], row: Any, result: Result) -> str | None:
     named = [n for n in names if n != "self" and (f"`{n}`" in feedback or f"{n}:" in feedback)]
     if len(named) == 1:
         return named[0]
-    steps = result.steps or ()
+    steps = result.steps
     labels = row.labels()
     last = set(result.prediction or {})
     for step in steps:

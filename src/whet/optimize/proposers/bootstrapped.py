@@ -43,11 +43,9 @@ class Bootstrapper:
         candidate = self._without(row)
         for number in range(self.max_rounds):
             temperature = 1.0 if number else None
-            result: Result = yield self.search.score(
-                candidate, row, subject=self.subject, sample=number, temperature=temperature, steps=True
-            )
+            result: Result = yield self.search.score(candidate, row, subject=self.subject, sample=number, temperature=temperature)
             if self._accepts(result):
-                return demos_of(result.steps or ())
+                return demos_of(result.steps)
         return None
 
     def first(self, rows: Sequence[Any], wanted: int) -> Strand[list[tuple[Any, dict[str, Example]]]]:

@@ -71,7 +71,7 @@ class Components:
             return [names[turn % len(names)]]
         texts = {name: param.instructions for name, param in parent.params.items()}
         state = SimpleNamespace(program_candidates=[texts], i=self.made, total_num_evals=self.search.rollouts)
-        trajectories = [{"data": row, "prediction": r.prediction, "score": r.value, "trace": list(r.steps or ())} for row, r in runs]
+        trajectories = [{"data": row, "prediction": r.prediction, "score": r.value, "trace": list(r.steps)} for row, r in runs]
         chosen = list(selector(state, trajectories, [r.value or 0.0 for _, r in runs], 0, texts))
         unknown = [name for name in chosen if name not in names]
         if unknown:
@@ -131,7 +131,7 @@ def reflective_records(runs: Runs, name: str, perfect: float = 1.0) -> list[dict
     """What one predictor was given and gave in these runs, with the feedback, under the names that proposers know."""
     records = []
     for row, result in runs:
-        mine = [step for step in result.steps or () if step.name == name]
+        mine = [step for step in result.steps if step.name == name]
         given, gave = (dict(mine[-1].inputs), dict(mine[-1].prediction)) if mine else (dict(row.inputs()), result.error or "nothing")
         score = result.value if result.value is not None else 0.0
         feedback = result.score.feedback if result.score is not None and result.score.feedback else ""

@@ -73,7 +73,7 @@ class Contrast:
         worse = joined(shown_run(b.row, b.runs[-1][1]) for b in buckets)
         better = joined(shown_run(b.row, b.runs[0][1]) for b in buckets)
         shown: dict[str, Any] = {"program_outline": outline_of(self.search.program_of(base)), "worse_runs": worse, "better_runs": better}
-        taking_part = {step.name for b in buckets for _, r in b.runs for step in r.steps or ()}
+        taking_part = {step.name for b in buckets for _, r in b.runs for step in r.steps}
         names = [n for n in base.params if n in taking_part] or list(base.params)
         answers = yield [
             self.writer.ask("advice", GiveAdvice, rollout + i, step=n, current_instruction=base.params[n].instructions, **shown)
@@ -91,7 +91,7 @@ class Contrast:
 
     def with_demos(self, base: Candidate, buckets: Sequence[Bucket], rng: Random, note: str) -> Candidate | None:
         """The base with the best run of each of these rows as a demo; old ones make room."""
-        made = [demos_of(b.runs[0][1].steps or ()) for b in buckets]
+        made = [demos_of(b.runs[0][1].steps) for b in buckets]
         demos: dict[str, list[Any]] = {}
         gone = self._dropped(base, len(buckets), rng)
         for name, param in base.params.items():

@@ -80,7 +80,7 @@ class Grounded:
     writer: Writer
     aware: frozenset[str] = frozenset({"data", "program", "demos", "tip"})
     batch: int = SUMMARY_ROWS
-    known: set[str] = field(default_factory=set)
+    known: set[tuple[str, str]] = field(default_factory=set)
 
     def summary(self, rows: Sequence[Any], rng: Random) -> Strand[str]:
         """What the rows are like; empty if they are not to be looked at."""
@@ -147,11 +147,11 @@ class Grounded:
         if isinstance(answer, Exception):
             return ""
         text = clean(answer.proposed_instruction)
-        trouble = "the proposal is empty" if not text else "the proposal is not new" if text in self.known else ""
+        trouble = "the proposal is empty" if not text else "the proposal is not new" if (name, text) in self.known else ""
         if trouble or text == candidate.params[name].instructions:
             self.search.decide("refuse", None, f"{name}: {trouble or 'the proposal is what is there already'}")
             return ""
-        self.known.add(text)
+        self.known.add((name, text))
         return text
 
 

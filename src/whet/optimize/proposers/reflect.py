@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from random import Random
 from typing import Any
 
@@ -90,20 +91,15 @@ class Reflect:
     guard: int = 8
     metric: MetricCall | None = None
     known: set[str] = field(default_factory=set)
-    refused: dict[str, list[str]] = field(default_factory=dict)
+    refused: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     count: int = 0
 
     def __post_init__(self) -> None:
         self.blame = Blame(search=self.search, model=self.model, perfect=self.perfect)
 
-    def propose(
-        self, candidate: Candidate, shown: Sequence[tuple[Any, Result]], number: int, *, earlier: Mapping[str, str] | None = None
-    ) -> Strand[list[Candidate]]:
-        """Up to `number` candidates with one new instruction each, written side by side.
-
-        `earlier` is what to say about refused proposals (`self.memory()`): strands that run beside others that refuse take it at a moment
-        that does not depend on timing."""
-        told = self.memory() if earlier is None else earlier
+    def propose(self, candidate: Candidate, shown: Sequence[tuple[Any, Result]], number: int) -> Strand[list[Candidate]]:
+        """Up to `number` candidates with one new instruction each, written side by side."""
+        told, known = self.memory(), set(self.known)
         rng = self.search.rng("reflect", candidate.hash, self.count)
         failed = [(row, result) for row, result in shown if result.value is not None and result.value < self.perfect]
         if not failed:
@@ -112,7 +108,8 @@ class Reflect:
         targets = yield from self.blame.targets(candidate, failed, number, rng)
         handles = [self._ask(candidate, name, self._picked(shown, rng), rng, told, first + i) for i, name in enumerate(targets)]
         answers = yield handles
-        found = (self._candidate(candidate, a, "reflect") for a in answers)
+        found = [self._candidate(candidate, a, "reflect", known, first + i) for i, a in enumerate(answers)]
+        self.known |= known
         return [c for c in found if c is not None]
 
     def merge(self, candidate: Candidate, name: str, other: str) -> Strand[Candidate | None]:
@@ -120,14 +117,16 @@ class Reflect:
         rng = self.search.rng("merge", candidate.hash, name, other)
         remark, rollout = f"Another instruction for this step also did well. Combine the best of both: {other}", rng.randrange(10**9)
         answer = yield self.search.ask(f"merge {name}", lambda: self._written(candidate, name, (), (remark, "none"), rollout))
-        return self._candidate(candidate, answer, "merge", fresh=False)
+        return self._candidate(candidate, answer, "merge", set(), self.count)
 
     def texts(self, candidate: Candidate, names: Sequence[str], shown: Sequence[tuple[Any, Result]]) -> Strand[dict[str, str]]:
         """New instructions for these predictors, each from all of these runs; a proposal that cannot be used is left out."""
         rng = self.search.rng("texts", candidate.hash, self.count)
         first, self.count = self.count, self.count + len(names)
+        known = set(self.known)
         answers = yield [self._ask(candidate, name, shown, rng, self.memory(), first + i) for i, name in enumerate(names)]
-        made = [self._candidate(candidate, answer, "reflect") for answer in answers]
+        made = [self._candidate(candidate, answer, "reflect", known, first + i) for i, answer in enumerate(answers)]
+        self.known |= known
         return {name: c.params[name].instructions for name, c in zip(names, made, strict=True) if c is not None}
 
     def _picked(self, shown: Sequence[tuple[Any, Result]], rng: Random) -> list[tuple[Any, Result]]:
@@ -168,7 +167,7 @@ class Reflect:
             return list(shown)
         told = []
         for row, result in shown:
-            steps = list(result.steps or ())
+            steps = list(result.steps)
             own = [step for step in steps if step.name == name]
             try:
                 score = yield from self.metric.flow(row, result.prediction, steps, name, own)
@@ -182,11 +181,13 @@ class Reflect:
 
     def memory(self) -> dict[str, str]:
         """What to tell a writer about the proposals that were refused last, by predictor."""
-        return {name: "\n".join(lines[-_REFUSED_SHOWN:]) for name, lines in self.refused.items()}
+        return {
+            name: "\n".join(line for _, line in sorted(lines, key=itemgetter(0))[-_REFUSED_SHOWN:]) for name, lines in self.refused.items()
+        }
 
-    def refuse(self, name: str, text: str, reason: str) -> None:
-        """Remember why a proposal for this predictor was not kept."""
-        self.refused.setdefault(name, []).append(f"- {_beginning(text)} ({reason})")
+    def refuse(self, name: str, text: str, reason: str, number: int | None = None) -> None:
+        """Remember why a proposal for this predictor was not kept; `number` is its place among all (default: the last one)."""
+        self.refused.setdefault(name, []).append((self.count if number is None else number, f"- {_beginning(text)} ({reason})"))
 
     def _trouble(self, candidate: Candidate, name: str, text: str) -> str:
         old = candidate.params[name].instructions
@@ -200,19 +201,20 @@ class Reflect:
         own = [c for c in copied if c.span not in old.lower()]
         return f"the proposal copies a training row: {own[0].span!r}" if own else ""
 
-    def _candidate(self, candidate: Candidate, answer: Any, label: str, fresh: bool = True) -> Candidate | None:
+    def _candidate(self, candidate: Candidate, answer: Any, label: str, known: set[str], number: int) -> Candidate | None:
+        """What a proposal makes of the candidate. `known` are the texts that were there when it was asked for, with those of its own
+        batch: proposals that are written side by side do not know of each other, so that it makes no difference which is in first."""
         if isinstance(answer, Exception):
             return None
         trouble = answer.trouble
-        if not trouble and fresh and answer.text in self.known:
+        if not trouble and answer.text in known:
             trouble = "the proposal is not new"
         made = candidate.with_instructions({answer.name: answer.text}, f"{label} {answer.name}")
         if trouble:
             self.search.decide("refuse", made, trouble)
-            self.refuse(answer.name, answer.text, trouble)
+            self.refuse(answer.name, answer.text, trouble, number)
             return None
-        if fresh:
-            self.known.add(answer.text)
+        known.add(answer.text)
         return self.search.add(made, label)
 
 
@@ -227,7 +229,7 @@ def outline_of(program: Any) -> str:
 def shown_run(row: Any, result: Result, perfect: float = 1.0) -> str:
     """One run as text: inputs, what each step gave, how it was judged."""
     lines = ["Inputs: " + _values(row.inputs())]
-    steps = result.steps or ()
+    steps = result.steps
     for step in steps if len(steps) > 1 else ():
         lines.append(f"Step {step.name} was given {_values(step.inputs)} and gave {_values(step.prediction)}")
     if isinstance(result.prediction, Mapping):
