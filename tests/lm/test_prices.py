@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from whet.cli import main
-from whet.errors import LMUnexpectedError
+from whet.errors import LMUnexpectedError, MissingExtraError
 from whet.lm.facts import facts_of
 from whet.lm.prices import newer_price, refresh_prices
 
@@ -45,3 +47,36 @@ def test_what_is_no_table_changes_nothing(text: str, tmp_path: Path) -> None:
     with pytest.raises(LMUnexpectedError):
         refresh_prices(str(tmp_path / "bad.json"))
     assert newer_price("openai", "gpt-4o-mini") is not None
+
+
+def test_the_price_in_force_today_counts(tmp_path: Path) -> None:
+    def row(price: float, **constraint: str) -> dict[str, Any]:
+        return {"prices": {"input_mtok": price, "output_mtok": price}, **({"constraint": constraint} if constraint else {})}
+
+    prices = [
+        row(9),
+        row(2, start_date="2020-01-01"),
+        row(1, start_date="2999-01-01"),
+        row(5, start_time="00:30:00Z", end_time="16:30:00Z"),
+    ]
+    (tmp_path / "table.json").write_text(json.dumps([{"id": "openai", "models": [{"id": "o-9", "prices": prices}]}]), encoding="utf-8")
+    refresh_prices(str(tmp_path / "table.json"))
+    assert newer_price("openai", "o-9") == [2.0, 2.0, None, None]
+
+
+def test_the_package_is_a_source_where_it_is_installed() -> None:
+    if find_spec("genai_prices") is None:
+        with pytest.raises(MissingExtraError, match=r"whet\[prices\]"):
+            refresh_prices("genai-prices")
+        return
+    _, count = refresh_prices("genai-prices")
+    price = newer_price("openai", "gpt-4o-mini")
+    assert count > 500 and price is not None and price[:2] == [0.15, 0.6]
+    assert newer_price("anthropic", "claude-sonnet-4-5") is not None
+
+
+def test_what_the_package_ships_is_dated() -> None:
+    price = facts_of("openai/gpt-4o").price
+    old = facts_of("openai/gpt-4o-audio").price
+    assert price is not None and old is not None
+    assert "2025-11-20" == old.as_of < price.as_of

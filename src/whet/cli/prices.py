@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from whet.lm.prices import SOURCE, refresh_prices
+from whet.lm.prices import PACKAGE, SOURCE, refresh_prices
 
 __all__ = ["add"]
 
@@ -13,7 +13,8 @@ __all__ = ["add"]
 def add(subparsers: Any) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser("prices", help="fetch newer prices of models", description="Fetch newer prices of models.")
-    parser.add_argument("source", nargs="?", default=SOURCE, help="a URL or a file in the form of genai-prices (default: %(default)s)")
+    described = f"a URL or a file in the form of genai-prices, or `{PACKAGE}` for the installed package (default: %(default)s)"
+    parser.add_argument("source", nargs="?", default=SOURCE, help=described)
     parser.set_defaults(run=_run)
 
 

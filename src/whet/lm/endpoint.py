@@ -42,7 +42,10 @@ class Endpoint:
         self.rejected: frozenset[str] = frozenset()
 
     def flow(self, request: Request) -> Flow[Response]:
-        """Answer a request; one that fails because of a parameter the server does not take is sent once more without it."""
+        """Answer a request; one that fails because of a parameter the server does not take is sent once more without it.
+
+        A limit on tokens is sent under its newer name where the server asks for that.
+        """
         if self.rejected and not self.rejected.isdisjoint(request.options):
             request = _without(request, self.rejected)
         try:
@@ -51,6 +54,9 @@ class Endpoint:
             name = rejected_option(error, [name for name in DROPPABLE if name in request.options])
             if name is None:
                 raise
+            if name == "max_tokens" and "max_completion_tokens" in error.message:
+                self.facts = replace(self.facts, limit_option="max_completion_tokens")
+                return (yield from self._exchange(request))
             response = yield from self._exchange(_without(request, frozenset({name})))
             self.rejected |= {name}
             return response
