@@ -124,6 +124,20 @@ def test_a_limit_in_time() -> None:
         ask(lm_at(server.url, timeout=0.2))
 
 
+def test_a_limit_goes_under_its_newer_name_where_the_server_asks_for_it() -> None:
+    complaint = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+
+    def answer(body: dict[str, Any], number: int) -> Any:
+        if "max_tokens" in body:
+            return 400, {}, {"error": {"message": complaint, "param": "max_tokens"}}
+        return 200, {}, {"choices": [{"message": {"content": "hi"}}]}
+
+    with serving(answer) as server:
+        lm = whet.LM("openai/newer", api_base=server.url, api_key="k", cache=False, max_tokens=500)
+        assert lm("one") == lm("two") == ["hi"]
+        assert [body.get("max_completion_tokens") for body in server.bodies] == [None, 500, 500]
+
+
 def test_a_refused_parameter_is_left_out_once_and_remembered() -> None:
     def answer(body: dict[str, Any], number: int) -> Any:
         if "temperature" in body:

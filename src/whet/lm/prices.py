@@ -84,7 +84,7 @@ def _read(source: str) -> dict[str, dict[str, list[float | None]]]:
 def _packaged() -> list[Any]:
     """The table of the installed package, in the form of the published one."""
     try:
-        from genai_prices.data import providers  # type: ignore[import-not-found]  # noqa: PLC0415 - optional package
+        from genai_prices.data import providers  # noqa: PLC0415 - optional package
     except ImportError:
         raise MissingExtraError("`whet prices genai-prices`", "genai-prices", "prices") from None
     return [{"id": provider.id, "models": [{"id": m.id, "prices": m.prices} for m in provider.models]} for provider in providers]
