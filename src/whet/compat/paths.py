@@ -40,7 +40,7 @@ _EXTRA: Final = {
     ),
     "evaluate.metrics": "whet.evaluate.metrics: EM F1 HotPotF1 answer_exact_match answer_passage_match normalize_text",
     "predict.aggregation": "whet.modules.voting: default_normalize=usual_form",
-    "predict.parameter": "whet.core.param: Param Parameter=Param",
+    "predict.parameter": "whet.core.param: Param; whet.modules.predict: Parameter=Predict",
     "primitives.assertions": "whet.compat.assertions: assert_transform_module backtrack_handler",
     "primitives.module": "whet.modules.tree: set_attribute_by_name=set_by_path",
     "signatures.field": "whet.core.field: InputField OutputField infer_prefix",

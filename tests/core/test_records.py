@@ -1,0 +1,35 @@
+"""Rows and predictions whose fields are named like their methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from whet.core.records import Example, Prediction
+
+
+def test_an_output_named_like_a_method_of_rows_is_read_as_any_other() -> None:
+    prediction = Prediction(labels=["a"], inputs="x", with_inputs=1)
+    assert (prediction.labels, prediction.inputs, prediction.with_inputs) == (["a"], "x", 1)
+    assert callable(Prediction(answer="x").labels), "without such a field it is the method"
+
+
+LOOKS = {"list": list, "len": len, "==": lambda m: m == [1], "[]": lambda m: m[0], "in": lambda m: 1 in m, "bool": bool}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_field_named_like_a_method_that_python_calls_says_how_it_is_read(look: Any) -> None:
+    row = Prediction(items=[1, 2], keys="k")
+    assert dict(row) == {**row} == {"items": [1, 2], "keys": "k"} == dict(row.items())
+    assert row["items"] == [1, 2]
+    assert repr(row.items) == "<the method items; the field is read as ['items']>"
+    with pytest.raises(TypeError, match=r"the field `items` is read as `\['items'\]`"):
+        look(row.items)
+
+
+def test_rows_keep_their_methods_whatever_their_fields_are_called() -> None:
+    row = Example(labels=[1], inputs=2, copy=3).with_inputs("inputs")
+    assert dict(row.labels()) == {"labels": [1], "copy": 3}
+    assert dict(row.inputs()) == {"inputs": 2}
+    assert row.copy(copy=4)["copy"] == 4
