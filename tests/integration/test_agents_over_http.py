@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -103,3 +104,52 @@ def test_twenty_sessions_leave_no_thread_task_or_socket() -> None:
         while (threading.active_count() > threads or sockets() > open_before) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert threading.active_count() <= threads and sockets() <= open_before
+
+
+def children() -> set[int]:
+    """The processes of this one that are alive."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[1] == str(os.getpid()) and fields[0] != "Z":
+            found.add(int(stat.parent.name))
+    return found
+
+
+def compute(code: str) -> Any:
+    """Run Python in a sandbox."""
+    with whet.PythonInterpreter(timeout=10) as interpreter:
+        return interpreter.execute(code)
+
+
+def test_sessions_with_sandboxes_and_a_server_that_dies_leave_no_process() -> None:
+    def answer(received: Any) -> whet.Response:
+        if RESULTS["openai"] in json.dumps(received.body):
+            return called(("finish", {"answer": 42}))
+        return called(("compute", {"code": "6 * 7"}), ("compute", {"code": "1 / 0"}), ("add", {"a": 40, "b": 2}), ("die", {}))
+
+    async def sessions(lm: Any) -> list[Any]:
+        server = [sys.executable, str(Path(__file__).parents[1] / "tools" / "served.py")]
+        async with whet.mcp_tools(server, allow=["add", "die"]) as tools:
+            agent = whet.ReAct("question -> answer: int", tools=[compute, *tools])
+            with whet.context(lm=lm):
+                results = await asyncio.gather(*(agent.acall(question=str(i)) for i in range(8)))
+        assert len(asyncio.all_tasks()) == 1
+        return results
+
+    before = children(), threading.active_count()
+    with StubServer("openai", answer) as stub:
+        lm = stub.lm(capabilities=whet.Capabilities(tools=True))
+        results = asyncio.run(sessions(lm))
+        del lm
+    assert [r.answer for r in results] == [42] * 8
+    for r in results:
+        assert r.trajectory["observation_0"] == 42 and "ZeroDivisionError" in r.trajectory["observation_1"]
+        assert "Execution error in die" in r.trajectory["observation_3"]
+    deadline = time.monotonic() + 5
+    while (children() > before[0] or threading.active_count() > before[1]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert children() <= before[0] and threading.active_count() <= before[1]
