@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 
 from whet.errors import CodeExecutionError, CodeInterpreterError
 from whet.sandbox import PythonInterpreter, check_backends, jail
+from whet.sandbox.journal import HEADER
 from whet.sandbox.seccomp import MACHINES, program
 
 ready = {status.name: status.ready for status in check_backends()}["bubblewrap"]
@@ -148,9 +151,94 @@ def test_large_values_go_in_and_large_ones_stay_in(shared: PythonInterpreter) ->
 
 
 @needs_bubblewrap
-def test_it_has_no_snapshots(shared: PythonInterpreter) -> None:
-    with pytest.raises(CodeInterpreterError, match="no snapshots"):
-        shared.snapshot()
+def test_a_snapshot_makes_the_same_session_again_and_calls_no_tool_twice() -> None:
+    asked: list[Any] = []
+
+    def ask(value: Any, times: float = 1.0) -> Any:
+        asked.append(value)
+        if value == "no":
+            raise KeyError(value)
+        return {"got": value, "n": len(asked), "big": 10**30}
+
+    with jailed({"ask": ask}) as interpreter:
+        interpreter.execute(
+            "import random\nclass Node:\n    def __init__(self, x):\n        self.x = x\ndef count():\n    n = 0\n    while True:\n"
+            "        n += 1\n        yield n\ncounter = count()\nnext(counter)\nme = Node(first)\nme.me = me",
+            {"first": {1: "é", "inf": float("inf")}},
+        )
+        with pytest.raises(CodeExecutionError, match="KeyError"):
+            interpreter.execute("a = ask('yes', times=float('nan'))\nkept = a['big']\nask('no')")
+        with pytest.raises(SyntaxError):
+            interpreter.execute("x =")
+        interpreter.execute("open('note.txt', 'w').write('kept')\nSUBMIT(1)\nnever = 1")
+        state = interpreter.snapshot()
+        expected = interpreter.execute(PROBE)
+        assert len(asked) == 2 and interpreter.execute(PROBE) != expected
+    with jailed({"ask": ask}) as other:
+        other.execute("gone = 1")
+        other.restore(state)
+        assert len(asked) == 2
+        assert other.execute(PROBE) == expected
+        with pytest.raises(CodeExecutionError, match="NameError"):
+            other.execute("gone")
+        assert other.execute("ask('again')['n']") == 3
+        assert jailed().restore(other.snapshot()) is None
+
+
+PROBE = (
+    "[next(counter), me.me.x['inf'] > 9, me.x[1], a['n'], kept, random.random(), list({'a', 'b', 'c', 'd', 'e'}), "
+    "open('note.txt').read(), 'never' in globals()]"
+)
+
+
+@needs_bubblewrap
+def test_what_cannot_be_made_again_says_so() -> None:
+    with jailed({"tell": lambda x: x}, timeout=0.3) as interpreter:
+        interpreter.execute("import time\ntell(time.time_ns())")
+        changing = interpreter.snapshot()
+        with pytest.raises(CodeExecutionError, match="TimeoutError"):
+            interpreter.execute("n = 0\nwhile True:\n    n += 1")
+        with pytest.raises(CodeInterpreterError, match="stopped by its time limit"):
+            interpreter.snapshot()
+        assert interpreter.execute("n > 0") is True
+    with jailed({"tell": lambda x: x}) as other:
+        with pytest.raises(CodeInterpreterError, match="calls `tell` otherwise than it did"):
+            other.restore(changing)
+        with pytest.raises(CodeInterpreterError, match="ended|lost"):
+            other.execute("1")
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    "state",
+    [b"", b"x" * 100, b"whet-sandbox monty 1.4.0\n..", HEADER, HEADER + zlib.compress(b"[]"), HEADER + zlib.compress(b'{"runs":[[1]]}')],
+)
+def test_a_snapshot_that_is_none_leaves_the_session_as_it_was(shared: PythonInterpreter, state: bytes) -> None:
+    shared.execute("here = 5")
+    with pytest.raises(CodeInterpreterError, match="snapshot"):
+        shared.restore(state)
+    assert shared.execute("here") == 5
+
+
+@needs_bubblewrap
+def test_auto_goes_on_in_the_backend_that_took_the_snapshot() -> None:
+    with PythonInterpreter() as first, PythonInterpreter() as second, PythonInterpreter(backend="monty") as other:
+        first.execute("def g():\n    yield 5\nkept = list(g())")
+        assert first.backend == "bubblewrap"
+        second.execute("kept = 1")
+        second.restore(first.snapshot())
+        assert second.backend == "bubblewrap" and second.execute("kept") == [5]
+        other.execute("kept = 3")
+        second.restore(other.snapshot())
+        assert second.backend == "monty" and second.execute("kept") == 3
+        with pytest.raises(CodeInterpreterError, match="no snapshot"):
+            other.restore(first.snapshot())
+        assert other.execute("kept") == 3
+
+
+def test_the_program_in_the_jail_is_not_to_be_had_outside() -> None:
+    with pytest.raises(ImportError, match="inside of a sandbox only"):
+        importlib.import_module("whet.sandbox.guest")
 
 
 @pytest.mark.parametrize("machine", MACHINES)

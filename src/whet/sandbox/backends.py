@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from whet.errors import CodeInterpreterError, ConfigurationError
 from whet.sandbox import bubblewrap, monty
+from whet.sandbox.journal import HEADER
 from whet.sandbox.protocol import Backend, BackendStatus, Limits, Offer
 
-__all__ = ["NAMES", "check_backends", "choose", "instructions", "make", "status"]
+__all__ = ["NAMES", "check_backends", "choose", "instructions", "make", "maker_of", "status"]
 
 NAMES = (monty.NAME, bubblewrap.NAME)
 
@@ -40,6 +41,16 @@ def choose(name: str, offer: Offer) -> str:
             return candidate
     lacks = "; ".join(f"`{n}` lacks {status(n).missing} ({status(n).install})" for n in fitting)
     raise CodeInterpreterError(f"No sandbox can run here: {lacks}.")
+
+
+def maker_of(state: bytes) -> str:
+    """The backend that took a snapshot; empty where none of them did.
+
+    >>> maker_of(b"whet-sandbox monty 1.4.0")
+    'monty'
+    """
+    headers = {monty.NAME: monty.STATE_HEADER, bubblewrap.NAME: HEADER}
+    return next((name for name, header in headers.items() if isinstance(state, bytes) and state.startswith(header)), "")
 
 
 def make(name: str, limits: Limits, offer: Offer) -> Backend:

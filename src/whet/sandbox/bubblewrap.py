@@ -14,12 +14,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from whet.errors import CodeInterpreterError
 from whet.sandbox import jail, seccomp
+from whet.sandbox.journal import Entry, Journal
 from whet.sandbox.protocol import BackendStatus, Bridge, Failure, Limits, Offer, Outcome, StopRun
 from whet.sandbox.wire import decode, encode
 
@@ -90,6 +91,7 @@ class BubblewrapBackend:
         self._lifeline: int | None = None
         self._buffer = bytearray()
         self._run = 0
+        self._journal = Journal()
 
     def start(self) -> None:
         """Start the process and hand it its limits and files."""
@@ -117,7 +119,8 @@ class BubblewrapBackend:
         limits, offer = self._limits, self._offer
         return {
             "timeout": limits.timeout, "memory_mb": limits.memory_mb, "max_output_chars": limits.max_output_chars,
-            "max_recursion": limits.max_recursion, "paths": [jail.PACKAGES], "names": [], "environment": dict(offer.environment),
+            "max_recursion": limits.max_recursion, "paths": [jail.PACKAGES], "names": [],
+            "seed": self._journal.seed, "environment": dict(offer.environment),
             "files": {name: base64.b64encode(content).decode("ascii") for name, content in offer.files.items()},
         }  # fmt: skip
 
@@ -128,7 +131,9 @@ class BubblewrapBackend:
         life_read, self._lifeline = os.pipe()
         self._channel, theirs = socket.socketpair()
         self._channel.setblocking(False)
-        jailed = jail.command(network=self._offer.network, packages=self._offer.packages, filter_fd=filter_read, info_fd=info_write)
+        jailed = jail.command(
+            network=self._offer.network, packages=self._offer.packages, seed=self._journal.seed, filter_fd=filter_read, info_fd=info_write
+        )  # fmt: skip
         try:
             os.write(filter_write, program)
             os.close(filter_write)
@@ -148,18 +153,26 @@ class BubblewrapBackend:
 
     def run(self, code: str, variables: Mapping[str, Any], bridge: Bridge) -> Outcome:
         """Run code in the process."""
+        entry = Entry(code, dict(variables), list(bridge.names))
+        outcome = self._run_entry(entry, entry.recorded(lambda message: _answer(bridge, message)))
+        self._journal.runs.append(entry)
+        if outcome.overtime:
+            self._journal.gap = "a run was stopped by its time limit, and how far it came then cannot be repeated."
+        return outcome
+
+    def _run_entry(self, entry: Entry, answer: Callable[[dict[str, Any]], tuple[dict[str, Any], bool]]) -> Outcome:
         self._run += 1
         self._signal(signal.SIGCONT)
         try:
-            self._send({"op": "run", "run": self._run, "code": code, "variables": dict(variables), "names": list(bridge.names)})
-            return self._outcome(self._answers(bridge))
+            self._send({"op": "run", "run": self._run, "code": entry.code, "variables": entry.variables, "names": entry.names})
+            return self._outcome(self._answers(answer))
         except _Lost as error:
             self.close()
             raise CodeInterpreterError(f"{error}. Its variables are gone.") from None
         finally:
             self._signal(signal.SIGSTOP)
 
-    def _answers(self, bridge: Bridge) -> dict[str, Any]:
+    def _answers(self, answer: Callable[[dict[str, Any]], tuple[dict[str, Any], bool]]) -> dict[str, Any]:
         """Answer calls until the run is done."""
         deadline = time.monotonic() + self._limits.timeout + GRACE
         stopped = False
@@ -172,17 +185,18 @@ class BubblewrapBackend:
             if stopped:
                 raise _Lost("The code went on after its end and was stopped")
             began = time.monotonic()
-            reply, stopped = _answer(bridge, message)
+            reply, stopped = answer(_checked_call(message))
             deadline += time.monotonic() - began
             self._send(reply)
 
     def _outcome(self, message: dict[str, Any]) -> Outcome:
-        printed, failed = str(message.get("printed", "")), message.get("failure")
+        printed, failed, late = str(message.get("printed", "")), message.get("failure"), message.get("overtime") is True
         if not isinstance(failed, dict):
-            return Outcome(printed=printed, value=message.get("value"), text=str(message.get("text", "")))
+            return Outcome(printed=printed, value=message.get("value"), text=str(message.get("text", "")), overtime=late)
         args = failed.get("args")
         return Outcome(
             printed=printed,
+            overtime=late,
             failure=Failure(
                 type=str(failed.get("type")), args=tuple(args) if isinstance(args, list) else (), message=str(failed.get("message", "")),
                 syntax=failed.get("syntax") is True,
@@ -247,12 +261,21 @@ class BubblewrapBackend:
                 signal.pidfd_send_signal(self._pidfd, number)
 
     def snapshot(self) -> bytes:
-        """Not possible: a process cannot be written down."""
-        raise CodeInterpreterError("The `bubblewrap` backend has no snapshots; take `PythonInterpreter(backend='monty')` for them.")
+        """What was run here, with the replies to its calls: run again, it makes the same session."""
+        return self._journal.to_bytes()
 
     def restore(self, state: bytes) -> None:
-        """Not possible either."""
-        self.snapshot()
+        """Run what a snapshot has in a new process; its calls get the replies of then, so no tool is called again."""
+        journal = Journal.from_bytes(state)
+        self.close()
+        self._journal, self._buffer, self._run = journal, bytearray(), 0
+        self.start()
+        try:
+            for entry in journal.runs:
+                self._run_entry(entry, entry.replayed())
+        except CodeInterpreterError:
+            self.close()
+            raise
 
     def read_files(self) -> dict[str, bytes]:
         """The offered and new files of the scratch directory that the host knows by name."""
@@ -299,13 +322,17 @@ def _ready(descriptor: int, event: int, deadline: float) -> bool:
     return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
 
-def _answer(bridge: Bridge, message: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The reply to a call, and whether the run is over."""
+def _checked_call(message: dict[str, Any]) -> dict[str, Any]:
     name, args, kwargs = message.get("name"), message.get("args"), message.get("kwargs")
     if not isinstance(name, str) or not isinstance(args, list) or not isinstance(kwargs, dict):
         raise _Lost("The sandbox made a call that makes no sense")
+    return message
+
+
+def _answer(bridge: Bridge, message: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The reply to a call, and whether the run is over."""
     try:
-        return {"value": bridge.call(name, args, kwargs)}, False
+        return {"value": bridge.call(message["name"], message["args"], message["kwargs"])}, False
     except StopRun:
         return {"stop": True}, True
     except Exception as error:  # noqa: BLE001 - shown to the code, which may handle it

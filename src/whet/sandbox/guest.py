@@ -12,6 +12,7 @@ import contextlib
 import gc
 import inspect
 import os
+import random
 import resource
 import signal
 import sys
@@ -23,6 +24,10 @@ from typing import Any
 from whet.sandbox.wire import decode, encode
 
 __all__ = ["main"]
+
+# Nothing of this file runs in the host's own process: it evaluates code, and is safe only where the kernel keeps that code in.
+if not __file__.startswith("/program/"):
+    raise ImportError("`whet.sandbox.guest` runs inside of a sandbox only; take `whet.PythonInterpreter`.")
 
 MEBIBYTE = 1024 * 1024
 # What Python and numpy take of the address space before the code does anything.
@@ -123,12 +128,14 @@ class _Session:
         self.printed = _Printed()
         self.module = types.ModuleType("__main__")
         self.timeout = 30.0
-        self.armed = False
+        self.armed = self.overtime = False
 
     def prepare(self, setup: dict[str, Any]) -> None:
         self.timeout, self.printed.limit = setup["timeout"], setup["max_output_chars"]
         sys.path[:] = [*sys.path, *setup["paths"]]
+        del os.environ["PYTHONHASHSEED"]
         os.environ.update(setup["environment"])
+        random.seed(setup["seed"])
         for name, content in setup["files"].items():
             with open(name, "wb") as file:
                 file.write(base64.b64decode(content))
@@ -151,6 +158,7 @@ class _Session:
 
     def on_alarm(self, *_: Any) -> None:
         if self.armed:
+            self.overtime = True
             raise _Overtime(f"the code ran longer than {self.timeout:g} s")
 
     def proxy(self, name: str) -> Callable[..., Any]:
@@ -195,11 +203,11 @@ class _Session:
             answer = {}
         except BaseException as error:  # noqa: BLE001 - whatever the code raises is the answer
             answer = {"failure": failure(error)}
-        return answer
+        return answer | {"overtime": self.overtime}
 
     @contextlib.contextmanager
     def clock(self) -> Iterator[None]:
-        self.armed = True
+        self.armed, self.overtime = True, False
         signal.setitimer(signal.ITIMER_REAL, self.timeout, 0.2)
         try:
             yield

@@ -239,7 +239,11 @@ class PythonInterpreter:
     def _change_backend(self) -> bool:
         """Take full Python instead, where `auto` may, and where the session holds nothing yet."""
         other = backends.NAMES[-1]
-        if self._wanted != "auto" or self._name == other or self._runs or not backends.status(other).ready:
+        return not self._runs and self._switch_to(other)
+
+    def _switch_to(self, other: str) -> bool:
+        """A session of another backend instead of this one, where `auto` may choose."""
+        if self._wanted != "auto" or self._name == other or not backends.status(other).ready:
             return False
         changed = backends.make(other, self._limits, self._offer(self._shared.load()))
         try:
@@ -293,14 +297,23 @@ class PythonInterpreter:
         return text if len(text) <= limit else f"{text[:limit]}\n... [{len(text) - limit} more characters were cut]\n"
 
     def snapshot(self) -> bytes:
-        """The variables and functions of the session, to go on from later with `restore` (the `monty` backend only)."""
+        """The session as it is, to go on from later with `restore`: variables, functions, classes.
+
+        `monty` writes them down. `bubblewrap` notes what was run and what tools answered, and runs it again: chance (`random`, the order of
+        sets) and files come out as they were, what depends on the clock does not; after a run that hit its time limit there is none.
+        """
         self.start()
         assert self._backend is not None
         return self._backend.snapshot()
 
     def restore(self, state: bytes) -> None:
-        """Go on from a snapshot, in this interpreter or another. Only restore what comes from a place you trust."""
+        """Go on from a snapshot, in this interpreter or another (`auto` takes the backend that made it); no tool is called.
+
+        Raises `CodeInterpreterError` for what is none. Only restore what comes from a place you trust.
+        """
         self.start()
+        if (maker := backends.maker_of(state)) and maker != self._name:
+            self._switch_to(maker)
         assert self._backend is not None
         self._backend.restore(state)
         self._runs += 1

@@ -17,18 +17,19 @@ PACKAGES = "/packages"
 PROGRAM = "/program"
 SCRATCH_BYTES = 64 * 1024 * 1024
 _START = f"import sys; sys.path.insert(0, {PROGRAM!r}); from whet.sandbox.guest import main; main()"
+_ENVIRONMENT = {"LANG": "C.UTF-8", "HOME": SCRATCH, "TMPDIR": SCRATCH, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl/certs")
 
 
-def command(*, network: bool, packages: Iterable[str], filter_fd: int, info_fd: int) -> list[str]:
-    """The command; the two descriptors are where bubblewrap reads the filter and tells the process id."""
+def command(*, network: bool, packages: Iterable[str], seed: int, filter_fd: int, info_fd: int) -> list[str]:
+    """The command; `seed` orders sets of text; the descriptors are where bubblewrap reads the filter and tells the process id."""
     words = [shutil.which("bwrap") or "bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     words += [] if network else ["--unshare-net"]
     words += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--cap-drop", "ALL"]
     words += ["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"]
-    for name, value in {"LANG": "C.UTF-8", "HOME": SCRATCH, "TMPDIR": SCRATCH, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}.items():
+    for name, value in {**_ENVIRONMENT, "PYTHONHASHSEED": str(seed)}.items():
         words += ["--setenv", name, value]
     words += _libraries() + _python() + _program()
     for name in packages:
@@ -38,7 +39,7 @@ def command(*, network: bool, packages: Iterable[str], filter_fd: int, info_fd: 
         words += [kind, path, path]
     words += ["--size", str(SCRATCH_BYTES), "--tmpfs", SCRATCH, "--symlink", SCRATCH, "/tmp", "--remount-ro", "/", "--chdir", SCRATCH]
     words += ["--seccomp", str(filter_fd), "--info-fd", str(info_fd)]
-    return [*words, "--", os.path.realpath(sys.executable), "-I", "-S", "-B", "-X", "utf8", "-c", _START]
+    return [*words, "--", os.path.realpath(sys.executable), "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _START]
 
 
 def _libraries() -> list[str]:

@@ -76,12 +76,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One run: the text printed, the value of a last bare expression with its `repr`, or the failure."""
+    """One run: the text printed, the value of a last bare expression with its `repr`, or the failure; `overtime` if it was stopped."""
 
     printed: str = ""
     value: Any = None
     text: str = ""
     failure: Failure | None = None
+    overtime: bool = False
 
 
 class StopRun(BaseException):
