@@ -23,6 +23,7 @@ MAX_DEPTH = 100
 MAX_BITS = 14_000
 _AS_TEXT = (decimal.Decimal, uuid.UUID, PurePath)
 _DATES = (datetime.date, datetime.time)
+_SCALARS = frozenset({type(None), bool, int, float, str})
 
 
 class _Unfit(Exception):
@@ -38,27 +39,44 @@ class _Copier:
         self.chars = MAX_CHARS
 
     def copy(self, value: Any, depth: int = 0) -> Any:
-        self.left -= 1
-        if self.left < 0:
-            raise _Unfit(f"it has more than {MAX_NODES} parts")
-        if type(value) is str:
+        self._take(1)
+        kind = type(value)
+        if kind is str:
             return self._text(value)
-        if value is None or type(value) in (bool, int, float):
+        if kind in _SCALARS:
             return value if self.strict else _writable(value)
         if depth > MAX_DEPTH:
             raise _Unfit(f"it is nested more than {MAX_DEPTH} deep or contains itself")
+        if kind is list or kind is tuple:
+            return self._list(value, depth)
         known = value if isinstance(value, Mapping) else self._record(value)
         if known is not None:
             return {self._key(k): self.copy(v, depth + 1) for k, v in known.items()}
         several = _several(value)
-        return self._scalar(value, depth) if several is None else [self.copy(v, depth + 1) for v in several]
+        return self._scalar(value, depth) if several is None else self._list(list(several), depth)
+
+    def _take(self, parts: int) -> None:
+        self.left -= parts
+        if self.left < 0:
+            raise _Unfit(f"it has more than {MAX_NODES} parts")
+
+    def _list(self, values: Sequence[Any], depth: int) -> list[Any]:
+        if not _SCALARS.issuperset(map(type, values)):
+            return [self.copy(v, depth + 1) for v in values]
+        # All at once: most long values are lists of scalars, and so are the leaves of those that unfold.
+        self._take(len(values))
+        self._count(sum(len(v) for v in values if type(v) is str))
+        return list(values) if self.strict else [_writable(v) for v in values]
 
     def _text(self, text: str) -> str:
         # A short list that holds one long text many times is small here and endless wherever it is written out.
-        self.chars -= len(text)
+        self._count(len(text))
+        return text
+
+    def _count(self, chars: int) -> None:
+        self.chars -= chars
         if self.chars < 0:
             raise _Unfit(f"its texts are longer than {MAX_CHARS} characters")
-        return text
 
     def _key(self, key: Any) -> Any:
         if type(key) is str:
