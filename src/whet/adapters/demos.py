@@ -10,6 +10,7 @@ from typing import Any
 from whet.adapters.budget import message_tokens
 from whet.core.messages import Message
 from whet.core.signature import Signature
+from whet.core.types.history import History
 
 __all__ = ["Demo", "DemoCache", "sort_demos"]
 
@@ -29,7 +30,8 @@ class Demo:
 def sort_demos(signature: Signature, demos: Sequence[Mapping[str, Any]]) -> tuple[list[Demo], int]:
     """The demos that can be shown, incomplete ones first, and how many cannot: those without any input or without any output."""
     complete, incomplete, dropped = [], [], 0
-    names = [f.name for f in signature.fields.values() if not f.train_only]
+    # A conversation before the example is no part of it.
+    names = [f.name for f in signature.fields.values() if not f.train_only and f.annotation is not History]
     for demo in demos:
         if all(name in demo and demo[name] is not None for name in names):
             complete.append(Demo(demo, True))

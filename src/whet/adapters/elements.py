@@ -14,7 +14,7 @@ from whet.core.schema.record import Field, Record
 from whet.core.schema.union import UnionOf
 from whet.errors import SchemaError
 
-__all__ = ["Misshapen", "element", "escape", "is_nested", "legend", "read_element", "shape_of", "skeleton", "unescape"]
+__all__ = ["Misshapen", "element", "escape", "is_nested", "legend", "read_element", "shape_of", "skeleton", "split_children", "unescape"]
 
 _TAG: Final = re.compile(r"<(/?)([^\W\d][\w.-]*)((?:\s[^<>]*)?)>")
 _KEY: Final = re.compile(r"""\skey\s*=\s*(?:"([^"]*)"|'([^']*)')""")
@@ -30,11 +30,12 @@ class Misshapen(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """An element inside another: its name (or key), and what stands in it; `empty` for `<name />`."""
+    """An element inside another: its name (or key), and what stands in it; `empty` for `<name />`, `closed` where it has its end."""
 
     name: str
     inner: str
     empty: bool = False
+    closed: bool = True
 
 
 def escape(text: str) -> str:
@@ -169,6 +170,18 @@ def _field_legend(field: Field) -> str:
 
 def children(text: str) -> list[Child]:
     """The elements that stand directly in a text. Raises `Misshapen` for one that is not closed."""
+    found, last = split_children(text)
+    if last is not None:
+        raise Misshapen(f"the element <{last.name}> is not closed")
+    return found
+
+
+def split_children(text: str) -> tuple[list[Child], Child | None]:
+    """The elements that stand directly in a text, and the last one where it is not closed.
+
+    >>> [one.inner for one in split_children("<item>a</item><item>b")[0]], split_children("<item>a</item><item>b")[1].inner
+    (['a'], 'b')
+    """
     found: list[Child] = []
     name, start, depth, key = "", 0, 0, None
     for tag in _TAG.finditer(text):
@@ -187,28 +200,7 @@ def children(text: str) -> list[Child]:
             depth += -1 if closing else 1
             if not depth:
                 found.append(Child(str(key), text[start : tag.start()]))
-    if depth:
-        raise Misshapen(f"the element <{name}> is not closed")
-    return found
-
-
-def closed(text: str) -> str:
-    """Unfinished elements with their end tags added, and a tag that is not finished taken off.
-
-    >>> closed("<item>a</item><item>b")
-    '<item>a</item><item>b</item>'
-    """
-    cut = text.rfind("<")
-    if cut > text.rfind(">"):
-        text = text[:cut]
-    open_tags: list[str] = []
-    for tag in _TAG.finditer(text):
-        closing, name, rest = tag.groups()
-        if closing and open_tags and open_tags[-1] == name:
-            open_tags.pop()
-        elif not closing and not rest.endswith("/"):
-            open_tags.append(name)
-    return text + "".join(f"</{name}>" for name in reversed(open_tags))
+    return found, Child(str(key), text[start:], closed=False) if depth else None
 
 
 def read_element(schema: Schema, child: Child, repairs: list[str], depth: int = 0) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
+from whet.adapters.growing import Grown, grown
 from whet.core.schema import Schema
-from whet.errors import SchemaError
 
 __all__ = ["Event", "EventKind"]
 
@@ -35,7 +35,7 @@ class Event:
         name: str = "",
         call: int = 0,
         schema: Schema | None = None,
-        grown: list[str] | None = None,
+        so_far: list[str] | None = None,
         last: bool = False,
         opening: bool = False,
     ) -> None:
@@ -49,60 +49,27 @@ class Event:
         self.last = last
         self.opening = opening
         self._schema = schema
-        self._grown = (grown, len(grown)) if grown is not None else None
+        self._grown = (so_far, len(so_far)) if so_far is not None else None
 
     @property
     def partial(self) -> Any:
-        """The output so far: text, or for structured types what has come of the value, typed as far as it is whole already.
+        """The output so far: text, or for structured types what has come of the value, its finished parts typed.
 
-        `None` where nothing can be told yet.
+        A record that lacks fields is a dict of those that it has. `None` where nothing can be told yet, as for half a number.
         """
+        return self._so_far().value
+
+    @property
+    def problem(self) -> str | None:
+        """What of the output so far does not fit its type, if anything: no more of it can mend that."""
+        return self._so_far().problem
+
+    def _so_far(self) -> Grown:
         if self._grown is None or self._schema is None:
-            return self.value
+            return Grown(self.value)
         pieces, count = self._grown
-        return partial_value(self._schema, "".join(pieces[:count]))
+        return grown(self._schema, "".join(pieces[:count]))
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in ("path", "field", "name", "text", "value", "call")}
         return f"Event({self.kind!r}, {', '.join(f'{k}={v!r}' for k, v in shown.items() if v not in (None, '', 0))})"
-
-
-def partial_value(schema: Schema, text: str) -> Any:
-    """What an unfinished text of a type says so far: the typed value where it is one already, else plain data, else None.
-
-    >>> from whet.core.schema import schema_of
-    >>> partial_value(schema_of(list[int]), "[1, 2, 3")
-    [1, 2, 3]
-    """
-    if schema.is_text:
-        return text
-    begun = text.lstrip()[:1]
-    try:
-        if begun == "<":
-            return _elements(schema, text)
-        tree = _plain(text) if begun in ("[", "{") else None
-        return schema.parse(text) if begun not in ("[", "{") else tree if tree is None else schema.coerce(tree)
-    except SchemaError:
-        return _plain(text) if begun in ("[", "{") else None
-
-
-def _plain(text: str) -> Any:
-    """The unfinished JSON, closed where it ends or a little before."""
-    from whet.core.schema import read_json  # noqa: PLC0415 - only who asks for unfinished values needs it
-
-    for end in range(len(text), max(0, len(text) - 200), -1):
-        if text[end - 1] not in ",:":
-            try:
-                return read_json(text[:end])
-            except SchemaError:
-                continue
-    return None
-
-
-def _elements(schema: Schema, text: str) -> Any:
-    from whet.adapters.elements import Child, Misshapen, closed, read_element  # noqa: PLC0415 - only elements need it
-
-    try:
-        return schema.coerce(read_element(schema, Child("", closed(text)), []))
-    except Misshapen:
-        return None

@@ -163,7 +163,7 @@ class Watch:
                     text=text,
                     call=self._number,
                     schema=self._schemas[field],
-                    grown=grown,
+                    so_far=grown,
                     last=done,
                     opening=self._opening,
                 )
