@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from whet.core.text import words
@@ -101,14 +102,20 @@ def find_copied(text: str, rows: Iterable[Any], *, length: int = 8, fields: Sequ
         places[tuple(tokens[start : start + length])].append(start)
     copied = []
     for number, row in enumerate(rows if places else ()):
-        span = _longest_shared(tokens, words(_text(row, fields)), places, length)
+        span = _longest_shared(tokens, _words_of(_text(row, fields)), places, length)
         if span:
             copied.append(Copied(index=number, span=" ".join(span)))
     return copied
 
 
-def _longest_shared(tokens: list[str], row: list[str], places: Mapping[tuple[str, ...], list[int]], length: int) -> list[str]:
-    best: list[str] = []
+@lru_cache(maxsize=4096)
+def _words_of(text: str) -> tuple[str, ...]:
+    # Every proposal is compared with the same rows.
+    return tuple(words(text))
+
+
+def _longest_shared(tokens: list[str], row: Sequence[str], places: Mapping[tuple[str, ...], list[int]], length: int) -> Sequence[str]:
+    best: Sequence[str] = ()
     for start in range(len(row) - length + 1):
         for place in places.get(tuple(row[start : start + length]), ()):
             size = length

@@ -20,13 +20,13 @@ __all__ = ["Course"]
 
 # Shares of the budget and sizes, chosen on one set of simulated surfaces and judged on another.
 BOOT, LOOK_FIRST, LOOK = 32, 16, 10
-DEMO_SHARE, UNSEEN_SHARE = 0.25, 0.10
+DEMO_SHARE, UNSEEN_SHARE = 0.18, 0.10
 FIRST, MORE = 4, 8
 SHIFT = 6
 PROPOSALS, CARRIED, PATIENCE = 6, 2, 8
 PROMOTE, PROMISING = 0.60, 0.55
 LANES = 2
-BACKGROUND = 5.0
+SOON, BACKGROUND = -0.5, 5.0
 
 
 class Course:
@@ -102,7 +102,7 @@ class Course:
 
     def _contests(self, ideas: deque[Handle]) -> Strand[None]:
         """Start contests while the budget lasts and anything comes of them; each has ideas that were asked for two contests before."""
-        under_way: deque[Handle] = deque()
+        under_way: deque[tuple[int, Handle]] = deque()
         barren = 0
         while barren < PATIENCE:
             while ideas and len(under_way) < LANES and self._affordable():
@@ -113,9 +113,13 @@ class Course:
                 ideas += [looking] if looking is not None else []
             if not under_way:
                 break
-            outcome = yield under_way.popleft()
+            planned, contest = under_way.popleft()
+            outcome = yield contest
+            self.planned -= planned - outcome.runs
             barren = 0 if self._concluded(outcome) else barren + 1
-            if not under_way and not ideas and self.left_for_sure() >= self.contest.cost(2) + LOOK:
+            left = self.left if under_way or ideas else self.left_for_sure()
+            if len(under_way) + len(ideas) < LANES and left >= self.contest.cost(2) + LOOK:
+                self.planned += LOOK
                 ideas.append(self.search.strands.start(self._look(self.incumbent, self._writer(self.notes))))
         if barren >= PATIENCE:
             self.search.decide("stop", self.incumbent, f"{PATIENCE} contests brought nothing better")
@@ -128,8 +132,8 @@ class Course:
         self.planned = self.search.rollouts + len(self.unseen)
         return self.left
 
-    def _start(self, fresh: Sequence[Candidate], known: int) -> tuple[Handle | None, Handle | None]:
-        """Start a contest with these ideas and what was carried over; returns its handle, and that of the ideas for the next one."""
+    def _start(self, fresh: Sequence[Candidate], known: int) -> tuple[tuple[int, Handle] | None, Handle | None]:
+        """Start a contest with these ideas and what was carried over; returns what it may cost, its handle, and that of the next ideas."""
         base = self.incumbent
         makers: list[Any] = [*(self._rebased(c, base) for c in fresh if self._is_new(c)), *self.carried]
         self.carried = []
@@ -139,7 +143,7 @@ class Course:
                 self._demo_move(base, *kind, self._one_of(list(base.params)))
                 for kind in self.rng.sample(self.kinds, min(2, len(self.kinds)))
             ]
-        most = max(2, (self.left - self.contest.cost(0)) * 2 // (2 * FIRST + MORE))
+        most = max(2, self.left // self.contest.cost(0) - 1)
         makers = [m for m in dict.fromkeys(makers) if m != base][:most]
         looking = None
         self.planned += self.contest.cost(len(makers))
@@ -150,7 +154,7 @@ class Course:
             return None, looking
         shift = SHIFT * self.started % len(self.rows)
         rows = self.rows[shift:] + self.rows[:shift]
-        return self.search.strands.start(self.contest.run(base, makers, rows)), looking
+        return (self.contest.cost(len(makers)), self.search.strands.start(self.contest.run(base, makers, rows))), looking
 
     def _is_new(self, candidate: Candidate) -> bool:
         """Whether nobody proposed these instructions before."""
@@ -214,7 +218,7 @@ class Course:
     def _look(self, candidate: Candidate, writer: Reflect) -> Strand[tuple[Reflect, list[Candidate]]]:
         """New instructions from a candidate's failures on further training rows."""
         rows = self._next_rows(LOOK)
-        results = yield self.search.scores(candidate, rows)
+        results = yield self.search.scores(candidate, rows, rank=SOON)
         return (yield from self._proposed(writer, candidate, list(zip(rows, results, strict=True)), PROPOSALS))
 
     def _proposed(
@@ -226,23 +230,18 @@ class Course:
     # -- demos --------------------------------------------------------------------------------------------------------------------------
 
     def _race_demos(self) -> Strand[None]:
-        """The sets of demos against each other, in two stages."""
+        """The sets of demos against each other; the runners-up try again in the first contest."""
         base = self.search.baseline
         made = [self.search.add(self._demo_move(base, kind, count)) for kind, count in self.kinds]
         candidates = list(dict.fromkeys([base, *made]))
-        runs = DEMO_SHARE * (self.left - len(self.unseen))
-        first = max(2, min(int(0.6 * runs / len(candidates)), len(self.rows)))
-        finalists = max(2, len(candidates) // 3)
-        second = min(first + int(0.4 * runs / finalists), len(self.rows))
-        self.planned += first * len(candidates) + (second - first) * finalists
-        yield [h for c in candidates for h in self.search.scores(c, self.rows[:first])]
-        order = self._ordered(candidates, first)
-        yield [h for c in order[:finalists] for h in self.search.scores(c, self.rows[:second])]
-        order = self._ordered(order[:finalists], second) + order[finalists:]
-        self._promote(order[0], self.rows[:second])
+        count = max(2, min(int(DEMO_SHARE * (self.left - len(self.unseen)) / len(candidates)), len(self.rows)))
+        self.planned += count * len(candidates)
+        rows = self.rows[:count]
+        yield [h for c in candidates for h in self.search.scores(c, rows)]
+        order = self._ordered(candidates, count)
+        self._promote(order[0], rows)
         self.podium = order[1:3]
-        if len(order) > 1:
-            self.carried = [order[1]]
+        self.carried = order[1 : 1 + CARRIED]
 
     def _ordered(self, candidates: Sequence[Candidate], rows: int) -> list[Candidate]:
         return sorted(candidates, key=lambda c: -(self.search.trial(c, self.rows[:rows]).score or 0.0))

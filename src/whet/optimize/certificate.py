@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 from whet.evaluate.comparison import Comparison, compare
+from whet.evaluate.distribution import normal_quantile
 from whet.evaluate.statistics import Estimate, mean_interval
 from whet.optimize.candidate import Candidate
 from whet.optimize.search import Search
 from whet.optimize.strand import Strand
+from whet.optimize.winners_curse import corrected
 
 __all__ = ["Certificate", "certify"]
 
 # From this probability on the winner is handed back; below it, a change that may do harm is not worth its gain.
-_PROBABLY = 0.8
+_PROBABLY = 0.85
 # What the search saw counts so much, as the mean of a prior with this standard deviation.
-_DISCOUNT, _PRIOR = 0.3, 0.10
+_DISCOUNT, _PRIOR = 0.2, 0.10
+# A smaller correction is not told.
+_TOLD_FROM = 0.005
 # Half of a 95 % interval in standard errors.
 _STEPS = 1.96
 
@@ -27,9 +32,11 @@ _STEPS = 1.96
 class Certificate:
     """The winner against the program as given, on the same `n` rows, which nothing in the search had looked at.
 
-    `gain` is the mean difference with its 95 % interval; `reliable` says whether it is more than chance. `kept` is false when the winner
-    did worse here, or was not probably better (`probability` below 0.8), and the program as given was handed back instead; `score` is that
-    of what was handed back. The probability also counts what the search saw, at a third, because the winner was chosen for it.
+    `gain` is what the program that was handed back gained, with its 95 % interval: 0 where that is the program as given, and else the mean
+    difference, corrected for being told only because it was large enough (`measured` is the difference as it was). `reliable` says
+    whether it is more than chance. `kept` is false when the winner did worse here, or was not probably better (`probability` below 0.85),
+    and the program as given was handed back instead; `score` is that of what was handed back. The probability also counts what the search
+    saw, at a fifth, because the winner was chosen for it.
     """
 
     n: int
@@ -38,10 +45,11 @@ class Certificate:
     comparison: Comparison
     probability: float
     kept: bool
+    gain: Estimate
 
     @property
-    def gain(self) -> Estimate:
-        """The mean difference between winner and program as given, with its interval."""
+    def measured(self) -> Estimate:
+        """The mean difference between the best candidate and the program as given, with its interval."""
         return self.comparison.effect
 
     @property
@@ -52,13 +60,15 @@ class Certificate:
     @property
     def reliable(self) -> bool:
         """Whether there is a gain beyond chance."""
-        return self.kept and self.comparison.reliable and self.gain.value > 0
+        return self.kept and self.comparison.reliable and self.gain.low > 0
 
     def __str__(self) -> str:
-        e = self.gain
+        e = self.gain if self.kept else self.measured
         numbers = f"{e.value:+.3f}, 95 % interval {e.low:+.3f} to {e.high:+.3f}, {self.n} unseen rows"
         if not self.kept:
             return f"No reliable gain: on unseen rows the best candidate is no better ({numbers}); the program is handed back as given."
+        if self.measured.value - e.value > _TOLD_FROM:
+            numbers += f"; {self.measured.value:+.3f} as measured, less what such a gain is too high for having been chosen"
         if self.reliable:
             return f"Gain on rows the search never saw: {numbers}."
         return f"No reliable gain: {numbers}. Only a gain of about {self.comparison.detectable:.2f} would have shown with so few rows."
@@ -77,20 +87,18 @@ def certify(search: Search, winner: Candidate, rows: Sequence[Any], *, seen: flo
         return None
     mine, theirs = [a for a, _ in good], [b for _, b in good]
     comparison = compare(theirs, mine, names=("the program as given", "the winner"))
-    gain = comparison.effect.value
-    probability = _probability(gain, max(1e-3, comparison.effect.half_width / _STEPS), _DISCOUNT * seen)
+    effect = comparison.effect
+    error = max(1e-3, effect.half_width / _STEPS)
+    weight, expected = _PRIOR**2 / (_PRIOR**2 + error**2), _DISCOUNT * seen
+    spread = math.sqrt(weight) * error
+    least = max(0.0, (normal_quantile(_PROBABLY) * spread - (1 - weight) * expected) / weight)
+    kept = effect.value >= least
     return Certificate(
         n=len(good),
         baseline=mean_interval(theirs),
         winner=mean_interval(mine),
         comparison=comparison,
-        probability=probability,
-        kept=gain >= 0 and probability >= _PROBABLY,
+        probability=NormalDist().cdf((weight * effect.value + (1 - weight) * expected) / spread),
+        kept=kept,
+        gain=corrected(effect, least) if kept else replace(effect, value=0.0, low=0.0, high=0.0, method="as given"),
     )
-
-
-def _probability(gain: float, error: float, expected: float) -> float:
-    """That the true gain is above 0, given what was measured and, as a prior, what was to be expected."""
-    weight = _PRIOR**2 / (_PRIOR**2 + error**2)
-    z = (weight * gain + (1 - weight) * expected) / (math.sqrt(weight) * error)
-    return 0.5 * (1 + math.erf(z / math.sqrt(2)))

@@ -18,11 +18,15 @@ CONTINUE = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a contest ended: the challengers, best first, each with its difference to the incumbent on the rows both were run on."""
+    """How a contest ended: the challengers, best first, each with its difference to the incumbent on the rows both were run on.
+
+    `runs` is how many program runs it took at most: results that were known before are counted too.
+    """
 
     base: Candidate
     ranking: tuple[tuple[Candidate, Difference], ...]
     rows: tuple[Any, ...]
+    runs: int
 
     def winner(self, least: float) -> Candidate | None:
         """The best challenger, if it is better than the incumbent with at least this probability."""
@@ -44,8 +48,8 @@ class Contest:
     more: int = 8
 
     def cost(self, challengers: int) -> int:
-        """About how many program runs this takes: half of the challengers go on."""
-        return challengers * self.first + (challengers + 1) // 2 * self.more + self.first + self.more
+        """How many program runs this takes at most: where all challengers go on."""
+        return (challengers + 1) * (self.first + self.more)
 
     def run(self, base: Candidate, makers: Sequence[Any], rows: Sequence[Any]) -> Strand[Outcome]:
         """Hold it. `makers` are candidates, or strands that make one or `None`."""
@@ -55,7 +59,8 @@ class Contest:
         yield judged[1]
         runs = {c: part for c, part in entered if c is not None and c != base}
         found = [(c, difference(search, c, base, part)) for c, part in runs.items()]
-        return Outcome(base=base, ranking=tuple(sorted(found, key=lambda f: -f[1].shrunk())), rows=tuple(late))
+        ranking = tuple(sorted(found, key=lambda f: -f[1].shrunk()))
+        return Outcome(base=base, ranking=ranking, rows=tuple(late), runs=len(late) + sum(map(len, runs.values())))
 
     def _entered(self, base: Candidate, maker: Any, judged: Handle, early: Sequence[Any], late: Sequence[Any]) -> Strand[Any]:
         """The candidate, once it is made and has been run as far as it deserves, and the rows that it was run on."""

@@ -27,6 +27,8 @@ __all__ = ["Reflect", "Rewritten", "lm_for_proposals", "outline_of", "shown_run"
 
 _LONGEST = 20_000
 _REFUSED_SHOWN = 4
+# Words that stand in so many training rows are a rule, not a row.
+_COMMON = 3
 # How many arguments after example and prediction a metric takes that can be asked about one predictor: the trace and the name.
 _TELLS_STEPS = 2
 
@@ -198,7 +200,7 @@ class Reflect:
         if len(text) > _LONGEST:
             return f"the proposal has {len(text)} characters; {_LONGEST} are allowed"
         copied = find_copied(text, [r.without() for r in self.search.train], length=self.guard) if self.guard else []
-        own = [c for c in copied if c.span not in old.lower()]
+        own = [c for c in copied if c.span not in old.lower() and sum(c.span in o.span or o.span in c.span for o in copied) < _COMMON]
         return f"the proposal copies a training row: {own[0].span!r}" if own else ""
 
     def _candidate(self, candidate: Candidate, answer: Any, label: str, known: set[str], number: int) -> Candidate | None:
