@@ -137,7 +137,8 @@ def main() -> None:
     ]
     text = "\n".join(head + [line for task in tasks for line in measured(task)]) + "\n"
     if options.out:
-        options.out.write_text(text, encoding="utf-8")
+        old = options.out.read_text(encoding="utf-8") if options.out.exists() else ""
+        options.out.write_text(old[: max(0, old.find(head[0]))] + text, encoding="utf-8")  # what bench_optimizers.py wrote stays
     print(text)
 
 
