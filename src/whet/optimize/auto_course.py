@@ -20,7 +20,7 @@ __all__ = ["Course"]
 
 # Shares of the budget and sizes, chosen on one set of simulated surfaces and judged on another.
 BOOT, LOOK_FIRST, LOOK = 32, 16, 10
-DEMO_SHARE, UNSEEN_SHARE = 0.18, 0.10
+DEMO_SHARE, UNSEEN_SHARE = 0.25, 0.10
 FIRST, MORE = 4, 8
 SHIFT = 6
 PROPOSALS, CARRIED, PATIENCE = 6, 2, 8
@@ -230,18 +230,23 @@ class Course:
     # -- demos --------------------------------------------------------------------------------------------------------------------------
 
     def _race_demos(self) -> Strand[None]:
-        """The sets of demos against each other; the runners-up try again in the first contest."""
+        """The sets of demos against each other, in two stages."""
         base = self.search.baseline
         made = [self.search.add(self._demo_move(base, kind, count)) for kind, count in self.kinds]
         candidates = list(dict.fromkeys([base, *made]))
-        count = max(2, min(int(DEMO_SHARE * (self.left - len(self.unseen)) / len(candidates)), len(self.rows)))
-        self.planned += count * len(candidates)
-        rows = self.rows[:count]
-        yield [h for c in candidates for h in self.search.scores(c, rows)]
-        order = self._ordered(candidates, count)
-        self._promote(order[0], rows)
+        runs = DEMO_SHARE * (self.left - len(self.unseen))
+        first = max(2, min(int(0.6 * runs / len(candidates)), len(self.rows)))
+        finalists = max(2, len(candidates) // 3)
+        second = min(first + int(0.4 * runs / finalists), len(self.rows))
+        self.planned += first * len(candidates) + (second - first) * finalists
+        yield [h for c in candidates for h in self.search.scores(c, self.rows[:first])]
+        order = self._ordered(candidates, first)
+        yield [h for c in order[:finalists] for h in self.search.scores(c, self.rows[:second])]
+        order = self._ordered(order[:finalists], second) + order[finalists:]
+        self._promote(order[0], self.rows[:second])
         self.podium = order[1:3]
-        self.carried = order[1 : 1 + CARRIED]
+        if len(order) > 1:
+            self.carried = [order[1]]
 
     def _ordered(self, candidates: Sequence[Candidate], rows: int) -> list[Candidate]:
         return sorted(candidates, key=lambda c: -(self.search.trial(c, self.rows[:rows]).score or 0.0))
