@@ -1,8 +1,9 @@
-"""Metrics: short answers, long texts, numbers and formulas, JSON, citations, rankings."""
+"""Metrics: short answers, long texts, numbers and formulas, code, JSON, citations, rankings."""
 
 from __future__ import annotations
 
 from whet.evaluate.metrics.answers import EM, F1, HotPotF1, answer_exact_match, answer_passage_match, field_metric, normalize_text
+from whet.evaluate.metrics.code import code_passes, passed_tests
 from whet.evaluate.metrics.mathematics import final_answer, math_equal, math_match, number_match, numeric_equal, read_number
 from whet.evaluate.metrics.overlap import bleu, corpus_bleu, rouge_l, rouge_n
 from whet.evaluate.metrics.ranking import ndcg, precision_at, rank_precision, recall_at, reciprocal_rank
@@ -17,6 +18,7 @@ __all__ = [
     "bleu",
     "citation_score",
     "cited_ids",
+    "code_passes",
     "corpus_bleu",
     "field_metric",
     "final_answer",
@@ -27,6 +29,7 @@ __all__ = [
     "normalize_text",
     "number_match",
     "numeric_equal",
+    "passed_tests",
     "precision_at",
     "rank_precision",
     "read_number",
