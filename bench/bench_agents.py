@@ -69,7 +69,7 @@ def native_model(lib, steps):
             last = self.turn % (steps + 1) == 0
             name, args = ("finish", '{"answer": "3"}') if last else ("add", '{"x": 1, "y": 2}')
             call = ToolCallPart(id=str(self.turn), name=name, arguments=args)
-            return lib.Response(choices=(lib.Choice(text="I add.", tool_calls=(call,)),), usage=lib.Usage())
+            return lib.Response(choices=(lib.ResponseChoice(text="I add.", tool_calls=(call,)),), usage=lib.Usage())
 
     return Native("instant", cache=False, capabilities=lib.Capabilities(tools=True))
 
