@@ -154,3 +154,36 @@ def test_usage_is_that_of_the_outermost_program(caplog: pytest.LogCaptureFixture
     with whet.context(lm=ScriptedLM([{"result": "Paris"}]), track_usage=True), caplog.at_level(logging.WARNING, logger="whet"):
         capital("France")
     assert "returned a str" in caplog.text
+
+
+def test_a_call_takes_what_predict_takes_and_says_what_does_not_fit() -> None:
+    @predict
+    def capital(country: str, style: str = "plain") -> str:
+        """Name the capital."""
+        raise NotImplementedError
+
+    lm = ScriptedLM(lambda request: {"result": "Paris"})
+    with whet.context(lm=lm):
+        assert capital("France", config={"temperature": 0.2}) == "Paris" and lm.requests[0].options["temperature"] == 0.2  # type: ignore[call-arg]
+        for args, kwargs, said in (
+            (("a", "b", "c"), {}, "takes country, style, but 3 values were given"),
+            (("a",), {"country": "b"}, "got `country` twice"),
+            ((), {"contry": "a"}, "Did you mean `country`"),
+        ):
+            with pytest.raises(whet.InputError, match=said):
+                capital(*args, **kwargs)  # type: ignore[arg-type]
+    assert lm.calls == 1
+
+
+def test_what_is_no_typed_function_is_refused_where_it_is_made() -> None:
+    def many(*texts: str) -> str: ...  # type: ignore[empty-body]
+
+    class Program:
+        def method(self, text: str) -> str: ...  # type: ignore[empty-body]
+
+    with pytest.raises(whet.SignatureError, match=r"`\*texts: .?str.?` of `many` is no input"):
+        predict(many)
+    with pytest.raises(whet.SignatureError, match="`method` is a method"):
+        predict(Program.method)
+    with pytest.raises(whet.ConfigurationError, match="not of 'question -> answer'"):
+        predict("question -> answer")  # type: ignore[call-overload]

@@ -210,3 +210,30 @@ def test_comparison_of_attempts(world: str) -> None:
         compare(attempts[:1], question="q")
     with pytest.raises(InputError, match="rationale"):
         compare([{"answer": "x"}] * 2, question="q")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"module": 3}, "`module` is a `whet.Module`"),
+        ({"reward_fn": "great"}, "not a callable object"),
+        ({"reward_fn": lambda prediction: 1.0}, "too many positional arguments"),
+        ({"reward_fn": lambda inputs, prediction, gold: 1.0}, "missing a required argument: 'gold'"),
+    ],
+)
+@pytest.mark.parametrize("kind", [whet.BestOfN, whet.Refine])
+def test_what_could_not_work_is_refused_before_a_run_is_paid(kind: Any, options: dict[str, Any], said: str) -> None:
+    given = {"module": whet.Predict("q -> a"), "N": 2, "reward_fn": lambda inputs, prediction: 1.0, "threshold": 1.0} | options
+    with pytest.raises(ConfigurationError, match=said):
+        kind(**given)
+
+
+def test_no_model_is_no_failed_run(caplog: pytest.LogCaptureFixture) -> None:
+    with whet.context(lm=None), pytest.raises(ConfigurationError, match="No LM is loaded"):
+        whet.BestOfN(whet.Predict("q -> a"), 3, lambda inputs, prediction: 1.0, 1.0)(q="x")
+    assert not caplog.records
+
+
+def test_a_field_that_nobody_voted_on() -> None:
+    with pytest.raises(InputError, match="no field `b` to vote with; it has: a"):
+        whet.majority([{"a": 1}], field="b")

@@ -26,8 +26,15 @@ def signature_of_function(function: Callable[..., Any]) -> Signature:
     hints = get_type_hints(function, include_extras=True)
     if "return" not in hints:
         raise SignatureError(f"The function `{function.__name__}` needs a return type: it says what the step gives.")
-    fields = []
+    fields: list[Any] = []
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise SignatureError(f"`{parameter}` of `{function.__name__}` is no input: each one needs a name, such as `texts: list[str]`.")
+        if not fields and parameter.name in ("self", "cls") and parameter.name not in hints:
+            raise SignatureError(
+                f"`{function.__name__}` is a method, and `{parameter.name}` is no input. Put it on a function outside of the class, and "
+                "keep the program in an attribute."
+            )
         default = {} if parameter.default is inspect.Parameter.empty else {"default": parameter.default}
         fields.append(named_field(parameter.name, hints.get(parameter.name, str), InputField(**default)))
     outputs = _result_fields(hints["return"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -66,8 +67,10 @@ class BestOfN(Module):
             raise ConfigurationError(f"`N` is {N}; there must be at least 1 run.")
         if reward_fn is None and not checks:
             raise ConfigurationError("Give a `reward_fn`, or `checks` that say whether a prediction is right.")
+        if not isinstance(module, Module):
+            raise ConfigurationError(f"`module` is a `whet.Module`, whose predictors can be run again; this is {module!r}.")
         self.module, self.N = module, N
-        self.reward_fn = reward_fn
+        self.reward_fn = None if reward_fn is None else checked_reward(reward_fn)
         self.checks = tuple(Check.of(check) for check in checks)
         self.threshold = 1.0 if threshold is None else threshold
         self.fail_count = N if fail_count is None else fail_count
@@ -81,6 +84,20 @@ class BestOfN(Module):
         """What each predictor, by name, is told in the next run; nothing here."""
         yield from ()
         return {}
+
+
+def checked_reward(reward_fn: Any) -> Callable[..., Any]:
+    """A function of the inputs and the prediction. Raises `ConfigurationError` for what cannot be called so, before a run is paid."""
+    called: Callable[..., Any] = reward_fn
+    try:
+        inspect.signature(called).bind({}, None)
+    except ValueError:
+        pass  # a function that says nothing of its arguments
+    except TypeError as error:
+        raise ConfigurationError(
+            f"`reward_fn` is called as `reward_fn(inputs, prediction)`; {reward_fn!r} does not fit: {error}."
+        ) from None
+    return called
 
 
 class Sampling:
@@ -109,7 +126,7 @@ class Sampling:
             with context(trace=steps):
                 run.prediction = yield from called(program, self.args, dict(self.inputs))
             run.score = yield from self._score(run.prediction)
-        except BudgetExceeded:
+        except (BudgetExceeded, ConfigurationError):
             raise
         except Exception as error:
             _logger.warning("Run %d of `%s` failed: %s: %s", number + 1, type(self.owner.module).__name__, type(error).__name__, error)

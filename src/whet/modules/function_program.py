@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, get_type_hin
 from whet.core.flow import Flow, drive
 from whet.core.function import signature_of_function
 from whet.core.records import Prediction
+from whet.errors import ConfigurationError, InputError
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.module import Module
 from whet.modules.predict import Predict
@@ -23,7 +24,7 @@ class FunctionProgram(Module, Generic[P, R]):
     """A program made of a typed function: parameters are its inputs, the return type is what a call gives, the docstring what to do.
 
     A dataclass, TypedDict, NamedTuple or pydantic model as return type has one output per field. `prediction(...)` gives the
-    `Prediction` behind the result. Arguments may be positional.
+    `Prediction` behind the result. Arguments may be positional; a call may also have what one of `Predict` has (`config`, `lm`, ...).
     """
 
     if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class FunctionProgram(Module, Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], kind: Callable[..., Any], config: dict[str, Any]) -> None:
         super().__init__()
+        if not inspect.isroutine(function):
+            raise ConfigurationError(
+                f"A program is made of a typed function, not of {function!r}. For a signature there is `whet.Predict`."
+            )
         self.function = function
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
@@ -51,10 +56,12 @@ class FunctionProgram(Module, Generic[P, R]):
         return drive(self._asked(args, kwargs))
 
     def _asked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Flow[Prediction]:
-        if args:
-            bound = inspect.signature(self.function).bind_partial(*args, **kwargs)
-            kwargs = dict(bound.arguments)
-        return self.predict.run_flow((), kwargs)  # type: ignore[no-any-return]
+        if len(args) > len(self.signature.input_fields):
+            raise InputError(f"`{self.__name__}` takes {', '.join(self.signature.input_fields)}, but {len(args)} values were given.")
+        given = dict(zip(self.signature.input_fields, args, strict=False))
+        if twice := [name for name in given if name in kwargs]:
+            raise InputError(f"`{self.__name__}` got `{twice[0]}` twice: by its place and by its name.")
+        return self.predict.run_flow((), {**given, **kwargs})  # type: ignore[no-any-return]
 
 
 def _has_field(returns: Any, name: str) -> bool:

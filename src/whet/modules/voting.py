@@ -34,6 +34,8 @@ def majority(samples: Any, normalize: Callable[[Any], Any] | None = usual_form, 
     if field is None:
         signature = completions.signature if isinstance(completions, Completions) else None
         field = list(signature.output_fields)[-1] if signature is not None else list(rows[0].keys())[-1]
+    if absent := [row for row in rows if field not in row]:
+        raise InputError(f"A sample has no field `{field}` to vote with; it has: {', '.join(map(str, absent[0].keys()))}.")
     votes = [row[field] if normalize is None else normalize(row[field]) for row in rows]
     counted = [vote for vote in votes if vote is not None] or votes
     winner = max(Counter(map(_key, counted)).items(), key=lambda item: item[1])[0]
