@@ -68,14 +68,24 @@ def test_agents_show_their_tools_under_themselves(world: str) -> None:
 
 
 def test_threads_and_tasks_know_their_parent() -> None:
-    program = whet.Predict("q -> a")
-    lm = ScriptedLM(lambda request: {"a": "x"})
+    class Many(whet.Module):
+        def __init__(self) -> None:
+            self.ask = whet.Predict("q -> a")
+
+        def forward(self, rows: list[whet.Example]) -> Any:
+            return self.ask.batch(rows, num_threads=4)
+
+        async def aforward(self, rows: list[whet.Example]) -> Any:
+            return await self.ask.abatch(rows)
+
     rows = [whet.Example(q=str(i), a="x").with_inputs("q") for i in range(8)]
-    with watch() as seen, whet.context(lm=lm):
-        program.batch(rows, num_threads=4)
-        whet.Evaluate(devset=rows, metric=lambda e, p: True, num_threads=4)(program)
-        asyncio.run(program.abatch(rows))
-    assert Counter((s.kind, len(s.children)) for s in seen.spans) == {("module", 8): 2, ("evaluate", 8): 1}
+    with watch() as seen, whet.context(lm=ScriptedLM(lambda request: {"a": "x"})):
+        Many()(rows)
+        asyncio.run(Many().acall(rows))
+        whet.Evaluate(devset=rows, metric=lambda e, p: True, num_threads=4)(whet.Predict("q -> a"))
+    # What runs others side by side is none of them: each is a child of who made the calls.
+    assert Counter((s.kind, s.name, len(s.children)) for s in seen.spans) == {("module", "Many", 8): 2, ("evaluate", "Evaluate", 8): 1}
+    assert {child.name for span in seen.spans for child in span.children} == {"Predict"}
     assert ACTIVE_CALL_ID.get() is None
 
 
