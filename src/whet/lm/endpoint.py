@@ -8,7 +8,7 @@ from typing import Any
 
 from whet.core.context import current
 from whet.core.exchange import Request, Response, StreamEvent
-from whet.core.flow import Flow, Send
+from whet.core.flow import Flow, Invoke, Send
 from whet.core.http import HttpRequest, HttpResponse
 from whet.core.secret import Headers
 from whet.errors import LMError, LMInvalidRequestError, LMUnexpectedError
@@ -66,7 +66,10 @@ class Endpoint:
             request = replace(request, messages=tuple(replace(m, role="developer") if m.role == "system" else m for m in request.messages))
         listener = current().listener
         path, headers, body = self.wire.encode(request, self.facts, stream=listener is not None)
-        url, headers = self._address(path, headers, body)
+        if self.site.signs_in():
+            url, headers = yield Invoke(self._address, (path, headers, body))
+        else:
+            url, headers = self._address(path, headers, body)
         if listener is not None:
             return (yield from self._streamed(url, headers, body, listener))
         answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -35,10 +36,7 @@ class LiteSource:
 
     def flow(self, request: Request) -> Flow[Response]:
         """Answer a request."""
-        # Otherwise it fetches a price list over the network when it is imported.
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-        import litellm  # noqa: PLC0415 - heavy and optional
-
+        litellm = _litellm()
         listener = current().listener
         arguments = self._arguments(request, stream=listener is not None)
         try:
@@ -51,7 +49,6 @@ class LiteSource:
         return OpenAIChat().decode(HttpResponse(200, {}, body), self.facts)
 
     def _arguments(self, request: Request, *, stream: bool) -> dict[str, Any]:
-
         _, _, body = OpenAIChat().encode(request, self.facts, stream=stream)
         name = self.facts.full_name.removeprefix("litellm/")
         access = {"api_base": self.access.api_base, "timeout": self.access.timeout, **self.access.more}
@@ -80,3 +77,14 @@ class LiteSource:
             return error_from(status, {}, str(error).encode(), **details)
         kind = LMTransportError if "connection" in type(error).__name__.lower() else LMUnexpectedError
         return kind(f"LiteLLM failed: {type(error).__name__}: {error}", **details)
+
+
+def _litellm() -> Any:
+    first = "litellm" not in sys.modules
+    # Otherwise it fetches a price list over the network when it is imported.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm  # noqa: PLC0415 - heavy and optional
+
+    if first:  # it would print advice beside every error
+        litellm.suppress_debug_info = True
+    return litellm

@@ -37,10 +37,20 @@ class BedrockSite(PlainSite):
             return url, {**sent, "authorization": f"Bearer {key}"}
         return url, signed_headers(self._keys(), "POST", url, sent, body, region=self.region(), service="bedrock")
 
+    def signs_in(self) -> bool:
+        """Whether boto3 will be asked."""
+        if self.access.api_key is not None or from_environment(self.provider.key_env):
+            return False
+        return self._keys_at_hand() is None and find_spec("boto3") is not None
+
     def _profile_name(self) -> str:
         return self.access.text("aws_profile_name", "AWS_PROFILE") or "default"
 
     def _keys(self) -> AwsKeys:
+        return self._keys_at_hand() or self._keys_of_boto3()
+
+    def _keys_at_hand(self) -> AwsKeys | None:
+        """From the arguments, the environment or the shared file."""
         access = self.access
         name, secret = access.text("aws_access_key_id", "AWS_ACCESS_KEY_ID"), access.text("aws_secret_access_key", "AWS_SECRET_ACCESS_KEY")
         if name and secret:
@@ -48,20 +58,24 @@ class BedrockSite(PlainSite):
         kept = _profile("AWS_SHARED_CREDENTIALS_FILE", "credentials", self._profile_name())
         if "aws_access_key_id" in kept and "aws_secret_access_key" in kept:
             return AwsKeys(access=kept["aws_access_key_id"], secret=kept["aws_secret_access_key"], token=kept.get("aws_session_token"))
-        return self._keys_of_boto3()
+        return None
 
     def _keys_of_boto3(self) -> AwsKeys:
         """Roles, single sign-on and instance profiles are left to the SDK where it is installed."""
+        why = ""
         if find_spec("boto3") is not None:
-            import boto3  # type: ignore[import-not-found]  # noqa: PLC0415 - optional package
+            import boto3  # noqa: PLC0415 - optional package
 
-            found = boto3.Session(profile_name=self.access.text("aws_profile_name", "AWS_PROFILE")).get_credentials()
-            if found is not None:
-                frozen = found.get_frozen_credentials()
+            try:
+                found = boto3.Session(profile_name=self.access.text("aws_profile_name", "AWS_PROFILE")).get_credentials()
+                frozen = found.get_frozen_credentials() if found is not None else None
+            except Exception as error:  # noqa: BLE001 - a vendor's package may raise anything
+                why, frozen = f" (boto3: {error})", None
+            if frozen is not None:
                 return AwsKeys(access=frozen.access_key, secret=frozen.secret_key, token=frozen.token)
         raise LMNotConfiguredError(
-            "No AWS credentials found. Set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or `AWS_BEARER_TOKEN_BEDROCK`, or a profile "
-            "in ~/.aws/credentials; or install `boto3` for roles and single sign-on.",
+            f"No AWS credentials found{why}. Set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or `AWS_BEARER_TOKEN_BEDROCK`, or a "
+            "profile in ~/.aws/credentials; or install `boto3` for roles and single sign-on.",
             model=self.facts.full_name,
             provider=self.provider.name,
         )

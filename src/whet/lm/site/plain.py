@@ -30,6 +30,10 @@ class PlainSite:
         given = self.access.api_base or from_environment(self.provider.base_env)
         return (given or self.provider.base_url or self._no_base()).rstrip("/")
 
+    def signs_in(self) -> bool:
+        """Whether the next `address` asks a vendor's package for a credential, which may take its time."""
+        return False
+
     def address(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Mapping[str, str]]:
         """The URL and all headers for a request to this path."""
         return self.base() + path, {**headers, **auth_headers(self.provider.auth, self.key), **sent_headers(self.access)}

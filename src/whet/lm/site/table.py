@@ -21,6 +21,9 @@ class Site(Protocol):
     def address(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Mapping[str, str]]:
         """The URL and all headers for a request to this path with this body."""
 
+    def signs_in(self) -> bool:
+        """Whether the next `address` asks a vendor's package for a credential, which may take its time."""
+
 
 def site_of(provider: Provider, facts: ModelFacts, access: Access) -> Site:
     """The place of a provider's model."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from whet.core.secret import Secret
-from whet.errors import LMNotConfiguredError
+from whet.core.http import HttpRequest, send
+from whet.core.secret import Headers, Secret
+from whet.errors import LMError, LMNotConfiguredError
 from whet.lm.facts import ModelFacts, Provider
 from whet.lm.site.access import Access
 from whet.lm.site.plain import PlainSite, sent_headers
@@ -66,21 +67,56 @@ class VertexSite(PlainSite):
         if token:
             return token
         if find_spec("google") is None or find_spec("google.auth") is None:
-            raise LMNotConfiguredError(
-                f"No access token for Vertex AI found. Pass `api_key=` (a token, or a function that returns one), set `{TOKENS[0]}`, or "
-                "install `google-auth` to use the default credentials.",
-                model=self.facts.full_name,
-                provider=self.provider.name,
-            )
+            raise self._no_token("install `google-auth` to use the default credentials.")
         return self._default_token()
 
+    def _no_token(self, advice: str) -> LMNotConfiguredError:
+        return LMNotConfiguredError(
+            f"No access token for Vertex AI found. Pass `api_key=` (a token, or a function that gives one), set `{TOKENS[0]}`, or {advice}",
+            model=self.facts.full_name,
+            provider=self.provider.name,
+        )
+
     def _default_token(self) -> str:
-        import google.auth  # type: ignore[import-not-found]  # noqa: PLC0415 - optional package
-        import google.auth.transport.requests as carrier  # type: ignore[import-not-found]  # noqa: PLC0415 - optional package
+        import google.auth  # noqa: PLC0415 - optional package
 
         with self._lock:
-            if self._default is None:
-                self._default, _ = google.auth.default(scopes=list(SCOPE))
-            if not self._default.valid:
-                self._default.refresh(carrier.Request())
+            try:
+                if self._default is None:
+                    self._default, _ = google.auth.default(scopes=list(SCOPE), request=_carried)
+                if not self._default.valid:
+                    self._default.refresh(_carried)
+            except google.auth.exceptions.GoogleAuthError as error:
+                raise self._no_token(
+                    "sign in for `google-auth` (`gcloud auth application-default login`, or a key file named in "
+                    f"`GOOGLE_APPLICATION_CREDENTIALS`), which says: {error}"
+                ) from error
             return str(self._default.token)
+
+    def signs_in(self) -> bool:
+        """Whether `google-auth` will be asked, and must get a new token."""
+        given = self.access.api_key is not None or self.access.text("vertex_credentials", *TOKENS)
+        return not given and not (self._default is not None and self._default.valid)
+
+
+class _Answer(NamedTuple):
+    """An answer in the form of `google.auth.transport.Response`."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+def _carried(
+    url: str, method: str = "GET", body: bytes | str | None = None, headers: Mapping[str, str] | None = None, timeout: Any = None, **_: Any
+) -> _Answer:
+    """What `google-auth` wants a transport to be (`google.auth.transport.Request`), over our own connections."""
+    from google.auth.exceptions import TransportError  # noqa: PLC0415 - optional package
+
+    raw = body.encode() if isinstance(body, str) else body or b""
+    wait = float(timeout) if isinstance(timeout, int | float) else 60.0
+    try:
+        answer = send(HttpRequest(url=url, method=method, headers=Headers(headers or {}), body=raw, timeout=wait))
+    except LMError as error:
+        raise TransportError(error) from error
+    return _Answer(answer.status, answer.headers, answer.body)
