@@ -254,3 +254,16 @@ def test_an_own_forward_may_answer_in_the_form_of_the_responses_api(as_object: b
     lm = Own("own", cache=False)
     assert lm("Hi") == [{"text": "fine", "reasoning_content": "hm"}]
     assert lm.history[-1]["usage"]["total_tokens"] == 5
+
+
+def test_a_record_knows_the_type_of_its_model_and_is_not_made_for_nobody() -> None:
+    with StubServer("text", "Hello") as stub:
+        lm = stub.lm()
+        lm("Hi")
+        assert lm.history[-1]["model_type"] == "text"
+        with whet.context(disable_history=True):
+            lm("Hi")
+            assert len(lm.history) == 1
+            with whet.track_usage() as tracker:
+                lm("Hi")
+            assert tracker.get_total_tokens()["openai/stub"]["prompt_tokens"] == 12

@@ -131,12 +131,20 @@ class CallRecord(Mapping[str, Any]):
         "model_type",
     )
 
-    def __init__(self, request: Request, response: Response | None, error: BaseException | None, model: str, started: float) -> None:
+    def __init__(
+        self,
+        request: Request,
+        response: Response | None,
+        error: BaseException | None,
+        model: str,
+        started: float,
+        model_type: str = "chat",
+    ) -> None:
         self.request = request
         self.response = response
         self.error = error
         self.model = model
-        self.model_type = "chat"
+        self.model_type = model_type
         self.started = started
         self.seconds = time.time() - started
         size = len(response.text) if response is not None else 0

@@ -163,9 +163,12 @@ class BaseLM:
             response: Response = yield from engine.flow(request)
         except LMError as error:
             error.model = error.model or self.model
-            self._record(CallRecord(request, None, error, self.model, started), settings)
+            if _is_recorded(settings):
+                self._record(CallRecord(request, None, error, self.model, started, self.model_type), settings)
             raise
-        self._record(CallRecord(request, response, None, self.model, started), settings)
+        self._count(response, settings)
+        if _is_recorded(settings):
+            self._record(CallRecord(request, response, None, self.model, started, self.model_type), settings)
         if response.choices and response.choices[-1].finish_reason == "length":
             _logger.warning("The answer of `%s` was truncated at its token limit. Raise `max_tokens`, or ask for less.", self.model)
         return response
@@ -204,12 +207,13 @@ class BaseLM:
         method = own_method(type(self), "complete", "stream_complete")
         return self.model if method is None else f"{self.model}#{identity_of(method)}"
 
-    def _record(self, record: CallRecord, settings: Settings) -> None:
-        response = record.response
-        if (counter := meter.get()) is not None and response is not None:
+    def _count(self, response: Response, settings: Settings) -> None:
+        if (counter := meter.get()) is not None:
             counter.add(response.usage.total_tokens, response.cost, response.cache_hit)
-        if settings.usage_tracker is not None and response is not None and (used := usage_dict(response)):
+        if settings.usage_tracker is not None and (used := usage_dict(response)):
             settings.usage_tracker.add_usage(self.model, used)
+
+    def _record(self, record: CallRecord, settings: Settings) -> None:
         if isinstance(settings.trace, Trace):
             settings.trace.calls.append(record)
         if settings.disable_history or settings.max_history_size <= 0:
@@ -267,3 +271,7 @@ class BaseLM:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"
+
+
+def _is_recorded(settings: Settings) -> bool:
+    return not settings.disable_history or isinstance(settings.trace, Trace)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 from json import JSONEncoder
 from json.encoder import encode_basestring_ascii as quoted
@@ -25,6 +26,8 @@ __all__ = ["CacheMode", "Cached", "explain_cache", "mode_of", "request_text", "s
 
 CacheMode: TypeAlias = Literal["off", "read", "refresh", "on"]
 MODES: Final = ("off", "read", "refresh", "on")
+# Characters of an answer that stays at hand as it was read; longer ones are read anew, so that they take memory once.
+SHORT: Final = 4096
 
 
 class Model(Protocol):
@@ -247,12 +250,22 @@ def _look_up(store: CacheStore, keys: list[bytes]) -> dict[int, Response]:
     for number, key in enumerate(keys):
         text = store.get(key)
         if text is not None:
-            response = decode_response(text, cache_hit=True)
+            response = _kept_answer(text) if len(text) <= SHORT else decode_response(text, cache_hit=True)
             if response is not None:
                 found[number] = response
             else:
                 store.delete(key)
     return found
+
+
+@lru_cache(maxsize=1024)
+def _answer_in(text: str) -> Response | None:
+    return decode_response(text, cache_hit=True)
+
+
+def _kept_answer(text: str) -> Response | None:
+    """Read once for those who ask the same again: a response cannot be changed, unless it holds logprobs in a provider's form."""
+    return decode_response(text, cache_hit=True) if '"logprobs"' in text else _answer_in(text)
 
 
 def _lead(store: CacheStore, name: Any, flight: _Flight, asking: Flow[Response]) -> Flow[Response]:

@@ -40,8 +40,11 @@ class Delegate(BaseLM):
         """Who may answer."""
         return f"{self.model}({', '.join(lm.identity() for lm in self.lms)})"
 
+    def _count(self, response: Response, settings: Settings) -> None:
+        """Whoever answered has counted the call."""
+
     def _record(self, record: CallRecord, settings: Settings) -> None:
-        # Whoever answered has counted and recorded the call; here it is only history.
+        # Whoever answered has recorded the call; here it is only history.
         if not settings.disable_history:
             self.history.keep(record, settings.max_history_size)
 

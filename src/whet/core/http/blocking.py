@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Blocking"]
 
+# So long after an answer, few servers close a connection; one that did is noticed by the request, which then takes another.
+WARM_SECONDS = 0.5
 _PIECE = 64 * 1024
 _Waiter: TypeAlias = Callable[[float | None], bool]
 
@@ -98,7 +100,7 @@ class Blocking:
             line.close()
             return
         now = monotonic()
-        line.expires = now + idle_seconds(reader)
+        line.expires, line.warm_until = now + idle_seconds(reader), now + WARM_SECONDS
         self._shelf.give(key, line, now)
 
     def _open(self, route: Route, until: _Deadline) -> _Line:
@@ -124,19 +126,21 @@ class Blocking:
 class _Line:
     """A connected socket that may be used again. It never blocks by itself; waiting is done here, with one system call and a deadline."""
 
-    __slots__ = ("_decrypted", "_readable", "expires", "sock", "where")
+    __slots__ = ("_decrypted", "_readable", "expires", "sock", "warm_until", "where")
 
     def __init__(self, sock: socket.socket, where: str) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.where = where
         self.expires = 0.0
+        self.warm_until = 0.0
         self._readable = _waiter(sock)
         # Bytes that TLS has read from the socket already are invisible to poll.
         self._decrypted: Callable[[], int] | None = getattr(sock, "pending", None)
 
     def quiet(self) -> bool:
-        return not self._readable(0.0)
+        # To look costs a system call, for which a thread lets all others go first; a line used just now is tried without.
+        return monotonic() < self.warm_until or not self._readable(0.0)
 
     def close(self) -> None:
         self.sock.close()
