@@ -101,3 +101,17 @@ def test_the_last_call_is_forced(script: list[Any], reason: str) -> None:
 def test_the_name_submit_is_reserved() -> None:
     with pytest.raises(ValueError, match="reserved"):
         ReActV2("q -> a", [Tool(add, name="submit")])
+
+
+@pytest.mark.parametrize("explicit", [None, False])
+def test_a_model_with_tools_is_asked_in_its_own_way_unless_the_format_says_otherwise(explicit: bool | None) -> None:
+    adapter = whet.ChatAdapter() if explicit is None else whet.ChatAdapter(use_native_function_calling=explicit)
+    script = [calls(("add", {"x": 1, "y": 2}), text="I add."), calls(("submit", {"answer": 3}))]
+    lm = ScriptedLM(script, capabilities=NATIVE)
+    with whet.context(lm=lm, adapter=adapter):
+        result = ReActV2("question -> answer: int", [add])(question="1 + 2?")
+    assert result.answer == 3 and result.history.messages[0]["next_thought"] == "I add."
+    own = [[tool.name for tool in request.tools] for request in lm.requests]
+    assert own == ([["add", "submit"]] * 2 if explicit is None else [[], []])
+    assert ("add. It takes" in str(lm.requests[0].messages)) is (explicit is False)
+    assert "use_native_function_calling" not in vars(whet.ChatAdapter())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from whet.adapters.base import Adapter
+from whet.core.context import Settings
 from whet.core.field import InputField, OutputField
 from whet.core.flow import Flow
 from whet.core.records import Prediction
@@ -35,7 +38,8 @@ class ToolDialogue(Answering[P, R]):
     The tool `submit` takes the outputs. The prediction has the outputs, `history` and `termination_reason`: `submit`, or `forced_submit`
     where the last call had to be forced (after `max_iters`, a turn without calls, an unreadable one, or one that was too long); if that
     gives no outputs either, only `history` and why the turns ended. `history=` goes on with an earlier conversation, where the inputs
-    may be left out. Experimental.
+    may be left out. A model with tools is asked in its own way, unless the adapter was made with `use_native_function_calling=False`.
+    Experimental.
     """
 
     def __init__(self, signature: Callable[P, R] | Untyped, tools: Sequence[Any], max_iters: int = 20) -> None:
@@ -50,7 +54,7 @@ class ToolDialogue(Answering[P, R]):
         about = f"Ends the work. Call it with the final {', '.join(f'`{f.name}`' for f in fields)}."
         self.tools[SUBMIT] = Tool(lambda **outputs: "Submitted.", name=SUBMIT, desc=about, arg_types={f.name: f.annotation for f in fields})
         self.max_iters = check_limit("max_iters", max_iters)
-        self.react = Predict(self._asking())
+        self.react = TurnPredict(self._asking())
 
     def _asking(self) -> Signature:
         names = ", ".join(f"`{name}`" for name in self.signature.output_fields)
@@ -75,6 +79,20 @@ class ToolDialogue(Answering[P, R]):
         if not history.messages and (missing := [n for n, f in self.signature.input_fields.items() if f.required and n not in inputs]):
             raise InputError(f"Missing: {missing}. Give the inputs, or a `history` to go on with.")
         return (yield from _Talk(self, history, inputs).flow(most))
+
+
+class TurnPredict(Predict):
+    """The predictor of a dialogue's turns: a model with tools calls them by itself, unless the format was made with a word on that."""
+
+    def _adapters(self, settings: Settings) -> Sequence[Adapter]:
+        formats = super()._adapters(settings)
+        can = getattr(self.lm or settings.lm, "capabilities", None)
+        first = formats[0]
+        if can is None or not can.tools or first._own_format or "use_native_function_calling" in vars(first):
+            return formats
+        native = copy(first)
+        native.use_native_function_calling = True
+        return (native, *formats[1:])
 
 
 class _Talk:
@@ -143,7 +161,9 @@ class _Talk:
         return ToolCalls(calls).with_results(results)
 
     def _note(self, step: Any, calls: ToolCalls | None) -> None:
-        turn = {**self.inputs, "next_thought": step.get("next_thought")}
+        # A model that calls by itself says what it thinks as plain text beside the calls.
+        thought = step.get("next_thought") or (step.meta.raw or "").strip() or None
+        turn = {**self.inputs, "next_thought": thought}
         self.history = self.history.append(**turn, **({"tool_calls": calls} if calls is not None else {}))
         self.inputs = {}
 
