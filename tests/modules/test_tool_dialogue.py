@@ -113,5 +113,5 @@ def test_a_model_with_tools_is_asked_in_its_own_way_unless_the_format_says_other
     assert result.answer == 3 and result.history.messages[0]["next_thought"] == "I add."
     own = [[tool.name for tool in request.tools] for request in lm.requests]
     assert own == ([["add", "submit"]] * 2 if explicit is None else [[], []])
-    assert ("add. It takes" in str(lm.requests[0].messages)) is (explicit is False)
+    assert ("<desc>Add two numbers" in str(lm.requests[0].messages)) is (explicit is False)
     assert "use_native_function_calling" not in vars(whet.ChatAdapter())
