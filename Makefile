@@ -23,7 +23,7 @@ $(VENV)/.whet-dev: pyproject.toml .ci/venv.sh
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.whet-demo
 
-.PHONY: help demo test test-slow fuzz check lint layout layers types user-types house-rules format install docs bench bench-full bench-adapters bench-optimizers clean
+.PHONY: help demo test test-slow test-train fuzz check lint layout layers types user-types house-rules format install docs bench bench-full bench-adapters bench-optimizers clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -32,10 +32,19 @@ demo: $(VENV)/.whet-demo ## a program that improves itself, no key needed (SHORT
 	@$(PY) examples/quickstart.py $(if $(SHORT),--short)
 
 test: $(VENV)/.whet-dev ## the tests (TESTS=path: only those; JOBS=n: so many processes)
-	@$(PY) -m pytest -q -n $(JOBS) -m 'not slow' $(TESTS)
+	@$(PY) -m pytest -q -n $(JOBS) -m 'not slow and not train' $(TESTS)
 
 test-slow: $(VENV)/.whet-dev ## the tests that take longer
-	@$(PY) -m pytest -q -n $(JOBS) -m slow $(TESTS)
+	@$(PY) -m pytest -q -n $(JOBS) -m 'slow and not train' $(TESTS)
+
+# A gigabyte, so neither `make test` nor CI installs it.
+$(VENV)/.whet-train: $(VENV)/.whet-dev
+	@echo "Installing the extra 'train' (torch and what stands on it) into $(VENV) (once) ..."
+	@$(PIP) -e '.[dev,train]'
+	@touch $@
+
+test-train: $(VENV)/.whet-train ## the tests of local training, which need torch (TESTS=path: only those)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -p no:xdist -m train $(TESTS)
 
 fuzz: $(VENV)/.whet-dev ## hostile answers for every adapter, guided by coverage (FUZZ=n: so many seconds; for nights)
 	@$(PY) -c "import atheris" 2>/dev/null || $(PIP) -e '.[fuzz]'

@@ -305,6 +305,9 @@ if TYPE_CHECKING:
     from whet.optimize.copro import (
         COPRO as COPRO,
     )
+    from whet.optimize.distill import (
+        Distill as Distill,
+    )
     from whet.optimize.ensemble import (
         Ensemble as Ensemble,
     )
@@ -411,6 +414,7 @@ _HOMES: dict[str, str] = {
     "ConfigurationError": "whet.errors",
     "ContextWindowExceededError": "whet.errors",
     "DSPyError": "whet.compat.names",
+    "Distill": "whet.optimize.distill",
     "Document": "whet.core.types.document",
     "Embedder": "whet.lm.embedder",
     "Embeddings": "whet.retrieve",

@@ -13,10 +13,11 @@ import whet
 from whet.core.flow import start_thread
 from whet.datasets import load_bundled
 from whet.errors import ConfigurationError, TrainingError
+from whet.lm.facts import Price
 from whet.optimize.bootstrap_finetune import BootstrapFinetune
 from whet.optimize.collecting import collect
 from whet.testing.scripted import ScriptedLM
-from whet.train import Job, TrainConfig, TrainData, as_data, trainer_of
+from whet.train import Job, Preflight, TrainConfig, TrainData, as_data, trainer_of
 
 
 @pytest.fixture(autouse=True)
@@ -273,3 +274,44 @@ def test_trainer_of_a_provider_of_the_users_own() -> None:
     lm = whet.LM("openai/base", provider=Mine())
     data = as_data([{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}])
     assert trainer_of(lm).train(data, TrainConfig(lm=lm)).result(10).model == "openai/base-mine"
+
+
+class Priced:
+    """A trainer that takes a dollar for each training and holds to the cap that it is given."""
+
+    def __init__(self, wrong: str = "") -> None:
+        self.caps: list[float | None] = []
+        self.wrong = wrong
+
+    def ready(self, config: TrainConfig) -> None:
+        if self.wrong:
+            raise ConfigurationError(self.wrong)
+
+    def train(self, data: Any, config: TrainConfig) -> Job:
+        self.caps.append(config.max_usd)
+        if config.max_usd is not None and config.max_usd < 1:
+            raise ConfigurationError("too dear")
+        job = Job(config.lm, data)
+        job.preflight = Preflight(rows=len(data), tokens=data.tokens, usd=1.0)
+        start_thread(job, lambda: whet.LM("embedded"))
+        return job
+
+
+def test_whatever_a_trainer_would_refuse_is_said_before_the_first_call() -> None:
+    lm = two_lm()
+    for recipe in (BootstrapFinetune, whet.GRPO, whet.LeReT):
+        with whet.context(lm=lm), pytest.raises(ConfigurationError, match="no credentials"):
+            recipe(exact, trainer=Priced("no credentials")).compile(Two(), trainset=ROWS)
+    assert lm.calls == 0
+
+
+def test_what_trainings_cost_is_part_of_what_a_run_spends_and_is_counted_once(tmp_path: Path) -> None:
+    trainer, lm = Priced(), two_lm()
+    lm.price = Price(input=0.0, output=0.0)
+    with whet.context(lm=lm):
+        for _ in range(2):
+            recipe = BootstrapFinetune(exact, trainer=trainer, max_usd=2.5, run_dir=tmp_path / "run")
+            assert recipe.compile(Two(), trainset=ROWS).run.spend.usd == pytest.approx(1.0)
+        assert trainer.caps == [pytest.approx(2.5), pytest.approx(1.5)]
+        with pytest.raises(ConfigurationError, match="too dear"):
+            BootstrapFinetune(exact, trainer=trainer, max_usd=0.5).compile(Two(), trainset=ROWS)

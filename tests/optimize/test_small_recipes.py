@@ -150,3 +150,20 @@ def test_an_ensemble_runs_all_and_reduces() -> None:
     for wrong, size in (([], None), ([1], None), (programs, 4)):
         with pytest.raises(ValueError, match="programs"):
             whet.Ensemble(size=size).compile(wrong)
+
+
+def test_an_ensemble_of_the_best_candidates_of_an_optimizer() -> None:
+    with whet.context(lm=model()):
+        optimized = whet.BootstrapRS(exact, num_candidate_programs=4, num_threads=1).compile(
+            program(), trainset=rows(12), valset=rows(8, start=50)
+        )
+        made = whet.Ensemble(reduce_fn=whet.majority, top=3).compile(optimized)
+        best = max(entry["score"] for entry in optimized.candidate_programs)
+        assert 1 < len(made.programs) <= 3 and made(question="double the number 4").answer
+        assert len({str(p.dump_state()) for p in made.programs}) == len(made.programs), "each candidate once"
+        first = next(e["score"] for e in optimized.candidate_programs if e["program"].dump_state() == made.programs[0].dump_state())
+        assert first == best
+    with pytest.raises(ValueError, match="no `candidate_programs`"):
+        whet.Ensemble().compile(program())
+    with pytest.raises(ValueError, match="`top`"):
+        whet.Ensemble(top=0)

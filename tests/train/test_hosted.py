@@ -204,3 +204,15 @@ def test_lm_finetune_and_the_estimate(server: StubService) -> None:
     job = lm_of(server).finetune([r.plain() for r in rows()], train_kwargs={"poll_seconds": 0.01, "epochs": 2})
     assert job.result(20).model.startswith("openai/tuned-")
     assert job.preflight.usd == pytest.approx(job.preflight.tokens * 2 * 3.0 / 1e6)
+
+
+def test_an_optimizer_asks_for_credentials_before_it_runs_the_program(server: StubService) -> None:
+    program = whet.Predict("question -> answer")
+    program.lm = lm_of(server, key="wrong")
+    with pytest.raises(LMAuthError, match="bad key"):
+        whet.BootstrapFinetune().compile(program, trainset=[whet.Example(question="q", answer="a").with_inputs("question")])
+    assert server.requests == ["GET /v1/models/gpt-4o-mini"]
+    program.lm = whet.LM("together_ai/meta/llama", api_base=server.url + "/v1", api_key="right-key")
+    with pytest.raises(ConfigurationError, match="no price of training"):
+        whet.BootstrapFinetune(max_usd=3).compile(program, trainset=[whet.Example(question="q", answer="a").with_inputs("question")])
+    assert not any(request.startswith("POST") for request in server.requests)

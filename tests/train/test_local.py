@@ -1,9 +1,13 @@
-"""The local trainer on a tiny checkpoint made here: it learns, resumes after a kill, and says what is wrong. Needs the extra `train`."""
+"""The local trainer on a tiny checkpoint made here: it learns, resumes after a kill, and says what is wrong.
+
+What is marked `train` needs the extra of that name and is run by `make test-train`.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,12 +16,12 @@ from typing import Any
 import pytest
 
 import whet
+from train.tiny import WORDS, tiny_checkpoint
 from whet.errors import ConfigurationError, MissingExtraError, StateError, TrainingError
-from whet.lm.home import home_folder, models_folder
+from whet.lm.home import find_model, home_folder, models_folder, seal
 from whet.train import TrainConfig, as_data, trainer_of
-from whet.train.local import PACKAGES
-
-WORDS = {"rose": "red", "fire": "red", "sea": "blue", "sky": "blue"}
+from whet.train.groups import cases_of
+from whet.train.worker import last_whole
 
 
 @pytest.fixture(autouse=True)
@@ -49,29 +53,50 @@ def test_what_is_no_model_is_said(tmp_path: Path) -> None:
         trainer_of(lm).train(as_data([chat("rose", "red")]), TrainConfig(lm=lm, options={"epoch": 1}))
 
 
+class Spelling:
+    """A tokenizer of letters, as far as groups need one."""
+
+    eos_token = "$"
+
+    def apply_chat_template(self, messages: Any, **_: Any) -> list[int]:
+        return [ord(c) for c in messages[0]["content"]]
+
+    def __call__(self, text: str, **_: Any) -> dict[str, list[int]]:
+        return {"input_ids": [ord(c) for c in text]}
+
+
+def test_only_answers_that_earned_differently_and_fit_are_learnt_from() -> None:
+    def group(prompt: str, *earned: float) -> dict[str, Any]:
+        answers = [[{"role": "assistant", "content": f"a{n}"}] for n in range(len(earned))]
+        return {"prompt": [{"role": "user", "content": prompt}], "completions": answers, "rewards": list(earned)}
+
+    cases = cases_of([group("q", 1, 0), group("q", 1, 1), group("q", 1, 0.5, 0), group("q" * 9, 1, 0)], Spelling(), longest=6)
+    assert [round(case["advantage"], 3) for case in cases] == [1.0, -1.0, 1.225, -1.225]
+    assert cases[0] == {"ids": [ord(c) for c in "qa0$"], "start": 1, "advantage": 1.0}
+
+
+def test_only_a_checkpoint_that_was_sealed_and_is_whole_is_gone_on_from(tmp_path: Path) -> None:
+    def made(step: int, sealed: bool = True) -> Path:
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "optimizer.pt").write_bytes(b"x" * step)
+        if sealed:
+            seal(folder, "checkpoint", "checkpoint")
+        return folder
+
+    assert last_whole(tmp_path) is None
+    first, second, torn = made(5), made(10), made(20, sealed=False)
+    assert last_whole(tmp_path) == second and not torn.exists()
+    (second / "optimizer.pt").write_bytes(b"x" * 9)
+    assert last_whole(tmp_path) == first and not second.exists()
+
+
 # -- with torch --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Llama of a few thousand weights with a tokenizer of whole words, written in transformers' format."""
-    for package in PACKAGES:
-        pytest.importorskip(package, reason=f"`{package}` of the extra `train` is not installed")
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    names = ["<pad>", "<eos>", "<unk>", "<|system|>", "<|user|>", "<|assistant|>", "\n", *WORDS, *sorted(set(WORDS.values()))]
-    plain = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, unk_token="<unk>"))
-    plain.pre_tokenizer = pre_tokenizers.Split("\n", "isolated")
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2}
-    config = LlamaConfig(vocab_size=len(names), max_position_embeddings=64, pad_token_id=0, eos_token_id=1, bos_token_id=None, **shape)
-    folder = tmp_path_factory.mktemp("tiny")
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return tiny_checkpoint(tmp_path_factory.mktemp("tiny"), [*WORDS, "red", "blue"])
 
 
 def data(n: int = 8) -> Any:
@@ -88,11 +113,20 @@ def start(checkpoint: Path, rows: Any, **more: Any) -> Any:
     return trainer_of(lm).train(rows, TrainConfig(lm=lm, options=given, name="tiny", **more))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.fixture(scope="module")
+def undecided(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that answers each word with either colour, as likely the one as the other."""
+    rows = as_data([chat(word, colour) for _ in range(4) for word in WORDS for colour in ("red", "blue")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WHET_HOME", str(tmp_path_factory.mktemp("home")))
+        return find_model(start(checkpoint, rows).result(500).model.partition(":")[2])
+
+
+@pytest.mark.train
+@pytest.mark.timeout(600)
 def test_it_learns_is_served_and_is_found_again(checkpoint: Path) -> None:
     job = start(checkpoint, data())
-    lm = job.result(300)
+    lm = job.result(500)
     assert lm.model.startswith("local:tiny-") and right(lm) == 1.0
     assert job.losses[-1][1] < job.losses[0][1] / 2
     assert start(checkpoint, data()).result(60).model == lm.model
@@ -102,58 +136,101 @@ def test_it_learns_is_served_and_is_found_again(checkpoint: Path) -> None:
         whet.LM(lm.model, cache=False)("rose")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize(
-    "method",
-    [pytest.param("dpo", marks=pytest.mark.xfail(reason="its loss falls, but the tiny model does not yet answer better")), "ipo", "grpo"],
-)
-def test_preferences_and_rewards(checkpoint: Path, method: str) -> None:
-    base = start(checkpoint, as_data([chat(w, a) for _ in range(4) for w in WORDS for a in ("red", "blue")])).result(300)
+def lesson(method: str) -> Any:
+    if method == "sft":
+        return data()
     if method == "grpo":
-        rows = [{"prompt": w, "completions": ["red", "blue"] * 2, "rewards": [a == "red", a == "blue"] * 2} for w, a in WORDS.items()] * 4
-        options = {"epochs": 4, "learning_rate": 0.003}
-    else:
-        other = {"red": "blue", "blue": "red"}
-        rows = [{"prompt": w, "chosen": a, "rejected": other[a]} for w, a in WORDS.items()] * 8
-        options = {"epochs": 6, "learning_rate": 0.003}
-    lm = start(checkpoint, as_data(rows), lm=base, method=method, options=options).result(300)
-    assert right(lm) == 1.0 > right(base)
+        rewards = {word: [float(answer == given) for given in ("red", "blue")] * 2 for word, answer in WORDS.items()}
+        return as_data([{"prompt": word, "completions": ["red", "blue"] * 2, "rewards": rewards[word]} for word in WORDS for _ in range(4)])
+    other = {"red": "blue", "blue": "red"}
+    return as_data([{"prompt": word, "chosen": answer, "rejected": other[answer]} for word, answer in WORDS.items() for _ in range(8)])
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_lora_is_merged_into_a_whole_model(checkpoint: Path) -> None:
-    lm = start(checkpoint, data(), options={"lora": True, "lora_rank": 8, "learning_rate": 0.05}).result(300)
+@pytest.mark.train
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("method", "epochs"), [("dpo", 12), ("ipo", 12), ("grpo", 4)])
+def test_preferences_and_rewards(undecided: Path, method: str, epochs: int) -> None:
+    lm = start(undecided, lesson(method), method=method, options={"epochs": epochs, "learning_rate": 0.003}).result(500)
+    assert right(lm) == 1.0 > right(whet.LM(f"local:{undecided}", cache=False))
+
+
+@pytest.mark.train
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("method", ["sft", "grpo"])
+def test_lora_is_merged_into_a_whole_model(undecided: Path, method: str) -> None:
+    options = {"lora": True, "lora_rank": 8, "learning_rate": 0.01, "epochs": {"sft": 12, "grpo": 4}[method]}
+    lm = start(undecided, lesson(method), method=method, options=options).result(500)
     folder = models_folder() / lm.model.partition(":")[2]
     assert (folder / "model.safetensors").is_file() and not (folder / "adapter_config.json").exists()
-    assert right(lm) >= 0.5
+    assert right(lm) == 1.0 > right(whet.LM(f"local:{undecided}", cache=False))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
+def wait_for(*patterns: str, job: Any) -> None:
+    while not all(list(home_folder("jobs").glob(f"*/checkpoints/checkpoint-{pattern}/whet-model.json")) for pattern in patterns):
+        assert not job.done(), job.exception()
+        time.sleep(0.005)
+
+
+@pytest.mark.train
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process")
-def test_a_killed_training_says_so_and_goes_on_from_its_checkpoint(checkpoint: Path) -> None:
-    options = {"epochs": 60, "save_steps": 5}
-    job = start(checkpoint, data(), options=options)
-    folders = home_folder("jobs")
-    while not list(folders.glob("*/checkpoints/checkpoint-*/trainer_state.json")) and not job.done():
-        time.sleep(0.02)
+@pytest.mark.parametrize("method", ["sft", "grpo"])
+def test_a_killed_training_says_so_and_ends_as_if_it_had_not_been_killed(
+    undecided: Path, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"epochs": 16 if method == "sft" else 8, "save_steps": 5, "learning_rate": 0.003}
+    job = start(undecided, lesson(method), method=method, options=options)
+    wait_for("10", "15", job=job)
     os.kill(int(job.name.split()[1]), signal.SIGKILL)
     with pytest.raises(TrainingError, match="killed by signal 9"):
         job.result(60)
-    assert not models_folder().exists() or not list(models_folder().glob("tiny-*"))
-    again = start(checkpoint, data(), options=options)
-    assert right(again.result(300)) == 1.0
-    assert again.losses[0][0] > 1
+    assert not models_folder().exists()
+    (folder,) = home_folder("jobs").glob("*/checkpoints")
+    newest = max(folder.glob("checkpoint-*/optimizer.pt"), key=lambda p: int(p.parent.name.rpartition("-")[2]))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    again = start(undecided, lesson(method), method=method, options=options)
+    model = again.result(500).model
+    log = (folder.parent / "log.txt").read_text(encoding="utf-8")
+    assert "goes on from checkpoint-" in log and f"goes on from {newest.parent.name}" not in log
+    assert again.losses[0][0] > 5
+    monkeypatch.setenv("WHET_HOME", str(tmp_path / "elsewhere"))
+    whole = start(undecided, lesson(method), method=method, options=options)
+    assert whole.result(500).model == model, "a name ends in the hash of the weights"
+    assert dict(whole.losses)[again.losses[0][0]] == again.losses[0][1]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_a_loss_that_is_no_number_and_a_cancelled_training(checkpoint: Path) -> None:
+@pytest.mark.train
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(os.name != "posix", reason="kills a process")
+def test_a_training_ends_with_the_program_that_started_it_and_goes_on_with_the_next(undecided: Path) -> None:
+    options = {"epochs": 30, "save_steps": 5, "learning_rate": 0.003}
+    program = (
+        "import whet, sys; from whet.train import *\n"
+        "lm = whet.LM(sys.argv[1], cache=False)\n"
+        "job = trainer_of(lm).train(TrainData.load(sys.argv[2]), TrainConfig(lm=lm, name='tiny', options=eval(sys.argv[3])))\n"
+        "job.result()"
+    )
+    path = data().save(home_folder() / "rows.jsonl")
+    given = {"lora": False, **options}
+    process = subprocess.Popen([sys.executable, "-c", program, f"local:{undecided}", str(path), repr(given)])
+    while not list(home_folder("jobs").glob("*/checkpoints/checkpoint-5/whet-model.json")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    lm = start(undecided, data(), options=options).result(500)
+    assert right(lm) == 1.0
+    (log,) = home_folder("jobs").glob("*/log.txt")
+    said = log.read_text(encoding="utf-8")
+    assert "the program that asked for this training has ended" in said and "goes on from checkpoint-" in said
+
+
+@pytest.mark.train
+@pytest.mark.timeout(600)
+def test_a_loss_that_is_no_number_and_a_cancelled_training(undecided: Path) -> None:
     with pytest.raises(TrainingError, match="loss became|no number"):
-        start(checkpoint, data(), options={"learning_rate": 1e30, "epochs": 5}).result(300)
-    job = start(checkpoint, data(), options={"epochs": 100_000})
+        start(undecided, data(), options={"learning_rate": 1e30, "epochs": 5}).result(500)
+    job = start(undecided, data(), options={"epochs": 100_000})
     while not job.losses:
         time.sleep(0.05)
     assert job.cancel()

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from whet.errors import ConfigurationError, LMNotConfiguredError, StateError, TrainingError
 
-__all__ = ["find_model", "home_folder", "manifest_of", "models_folder", "publish", "sync_folder", "verify"]
+__all__ = ["find_model", "home_folder", "manifest_of", "models_folder", "publish", "seal", "sync_folder", "verify"]
 
 MANIFEST: Final = "whet-model.json"
 _FORMAT: Final = "whet.model/1"
@@ -73,17 +73,24 @@ def publish(name: str, kind: str, fill: Callable[[Path], Any], facts: Mapping[st
     try:
         fresh = beside / "model"
         fill(fresh)
-        files = _listed(fresh)
-        digest = _digest(kind, files)
-        about = {"format": _FORMAT, "name": name, "kind": kind, "sha256": digest, "files": files, "facts": dict(facts or {})}
-        _write_manifest(fresh, about)
-        final = f"{name}-{digest[:16]}"
+        final = f"{name}-{seal(fresh, kind, name, facts)[:16]}"
         _move(fresh, home / final)
     except OSError as error:
         raise _cannot_write(home, error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return final
+
+
+def seal(folder: Path, kind: str, name: str, facts: Mapping[str, Any] | None = None) -> str:
+    """Flushes a folder's files and lists them with their checksums in its manifest, so that `verify` tells whole from half-written.
+
+    Returns the hash of its content.
+    """
+    files = _listed(folder)
+    digest = _digest(kind, files)
+    _write_manifest(folder, {"format": _FORMAT, "name": name, "kind": kind, "sha256": digest, "files": files, "facts": dict(facts or {})})
+    return digest
 
 
 def manifest_of(folder: Path) -> dict[str, Any] | None:
@@ -130,7 +137,7 @@ def _cannot_write(folder: Path, error: OSError) -> TrainingError:
 
 
 def _listed(folder: Path) -> dict[str, list[Any]]:
-    paths = sorted(p for p in folder.rglob("*") if p.is_file())
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
     for path in paths:
         with path.open("rb") as file:
             os.fsync(file.fileno())

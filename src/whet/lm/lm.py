@@ -70,6 +70,7 @@ class LM(BaseLM):
             raise LMConfigurationError(f"A model is named by a string such as 'openai/gpt-4o-mini'; got {model!r}.")
         if model_type not in ("chat", "text", "responses"):
             raise LMConfigurationError(f"`model_type` is 'chat', 'responses' or 'text', not {model_type!r}.")
+        model = model.removeprefix("openai/") if model.startswith("openai/" + LOCAL) else model  # as DSPy names a model of this machine
         self.embedded = model == EMBEDDED or model.startswith(EMBEDDED + ":")
         if model.startswith((EMBEDDED + ":", LOCAL)):
             find_model(model.partition(":")[2])
@@ -86,6 +87,7 @@ class LM(BaseLM):
         self.provider = provider or Provider()
         self.finetuning_model = finetuning_model
         self.launch_kwargs = dict(launch_kwargs or {})
+        self.server: Any = None
         self.train_kwargs = dict(train_kwargs or {})
 
     @property
@@ -129,8 +131,9 @@ class LM(BaseLM):
         new._variants, new._server = {}, None
         if access:
             new.access = access_of({**self.access.given(), **access})
-        if "model" in changes and "capabilities" not in changes:
-            new._capabilities = None
+        if "model" in changes:
+            new.server = None
+            new._capabilities = changes.get("capabilities")
         return new
 
     def source(self) -> Any:
@@ -141,6 +144,10 @@ class LM(BaseLM):
             from whet.lm.local import EmbeddedSource  # noqa: PLC0415 - a few hundred lines that only this model needs
 
             return EmbeddedSource(self.model)
+        if self.server is not None:
+            from whet.lm.server import ServerSource  # noqa: PLC0415 - only a model that was launched has one
+
+            return ServerSource(self.server, self.price, self.capabilities)
         if self.model.startswith(LOCAL):
             from whet.lm.inprocess import TransformersSource  # noqa: PLC0415 - only models in this process need it
 
@@ -175,12 +182,24 @@ class LM(BaseLM):
         return f"{self.model}#{self.model_type}@{parts.hostname}:{parts.port or ''}{parts.path}"
 
     def launch(self, launch_kwargs: Mapping[str, Any] | None = None) -> None:
-        """Start the server of a local model, as the provider does it; nothing to do for others."""
+        """Start a server for a `local:` model and ask it there from now on; nothing to do for others, unless their provider does it.
+
+        `launch_kwargs`: `server` (`"vllm"`, `"sglang"` or `"transformers"`; default: the first one on PATH), `port`, `args` (more words for
+        its command line), `timeout` (seconds until it must answer). Returns when it answers. Copies of this LM made from now on use
+        it, too; it ends with `kill`, with the last LM that uses it, and with this program. `lm.server` has its address and log.
+
+        Raises `LMNotConfiguredError` where no server is installed, or it does not come up; `ConfigurationError` for wrong options.
+        """
         self.provider.launch(self, {**self.launch_kwargs, **(launch_kwargs or {})})
 
     def kill(self, launch_kwargs: Mapping[str, Any] | None = None) -> None:
-        """Stop the server of a local model, as the provider does it; nothing to do for others."""
+        """Stop the server that `launch` started; the model is asked in this process again."""
         self.provider.kill(self, {**self.launch_kwargs, **(launch_kwargs or {})})
+
+    def serve_from(self, server: Any) -> None:
+        """Ask the model at this server from now on, or, for `None`, in this process."""
+        self.server = server
+        self._engines, self._source = {}, None
 
     def finetune(
         self, train_data: list[dict[str, Any]], train_data_format: Any = None, train_kwargs: Mapping[str, Any] | None = None

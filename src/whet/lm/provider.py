@@ -70,11 +70,18 @@ class Provider:
 
     @staticmethod
     def launch(lm: Any, launch_kwargs: Mapping[str, Any] | None = None) -> None:
-        """Start the model's server."""
+        """Start the model's server, where there is one to start: that of a `local:` model."""
+        if lm.model.startswith("local:") and lm.server is None:
+            from whet.lm.server import start_server  # noqa: PLC0415 - only a model that is launched needs it
+
+            lm.serve_from(start_server(lm.model, launch_kwargs or {}))
 
     @staticmethod
     def kill(lm: Any, launch_kwargs: Mapping[str, Any] | None = None) -> None:
-        """Stop the model's server."""
+        """Stop the model's server, where one was started."""
+        if (server := getattr(lm, "server", None)) is not None:
+            server.stop()
+            lm.serve_from(None)
 
     @staticmethod
     def finetune(job: _Training, model: str, train_data: list[dict[str, Any]], train_data_format: Any, train_kwargs: Any = None) -> str:

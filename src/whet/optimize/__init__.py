@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from whet.optimize.budget import Budget as Budget, Spend as Spend
     from whet.optimize.candidate import Candidate as Candidate
     from whet.optimize.collecting import collect as collect
+    from whet.optimize.distill import Distill as Distill
     from whet.optimize.few_shot import BootstrapFewShot as BootstrapFewShot, LabeledFewShot as LabeledFewShot
     from whet.optimize.grpo import GRPO as GRPO
     from whet.optimize.journal import load_best as load_best
@@ -35,6 +36,7 @@ _HOMES = {
     "BootstrapRS": "random_search",
     "Budget": "budget",
     "Candidate": "candidate",
+    "Distill": "distill",
     "GRPO": "grpo",
     "LeReT": "leret",
     "LabeledFewShot": "few_shot",

@@ -9,6 +9,8 @@ from typing import Any
 from whet.core.flow import Flow, Gather
 from whet.errors import ConfigurationError
 from whet.modules.module import Module
+from whet.optimize.candidate import Candidate
+from whet.optimize.checks import check_number
 from whet.optimize.optimizer import Optimizer
 
 __all__ = ["Ensemble", "EnsembledProgram"]
@@ -17,28 +19,51 @@ __all__ = ["Ensemble", "EnsembledProgram"]
 class Ensemble(Optimizer):
     """Makes one program of several: `Ensemble(reduce_fn=whet.majority).compile(programs)`.
 
+    Instead of a list, `compile` takes a program that an optimizer has returned: its candidates are the programs then, the best `top` of
+    them (default: all).
+
     A call runs all of them (or `size` of them, drawn anew each time) side by side, and returns `reduce_fn(outputs)`, or the list of outputs
     without it. `deterministic=True` is not supported.
     """
 
     def __init__(
-        self, *, reduce_fn: Callable[[list[Any]], Any] | None = None, size: int | None = None, deterministic: bool = False
+        self,
+        *,
+        reduce_fn: Callable[[list[Any]], Any] | None = None,
+        size: int | None = None,
+        deterministic: bool = False,
+        top: int | None = None,
     ) -> None:
         assert not deterministic, (
             "`deterministic=True` is not supported: programs are drawn at random for each call. Leave `size` out to run all."
         )
         super().__init__()
-        self.reduce_fn, self.size, self.deterministic = reduce_fn, size, deterministic
+        check_number("top", top, at_least=1)
+        self.reduce_fn, self.size, self.deterministic, self.top = reduce_fn, size, deterministic, top
 
-    def compile(self, programs: Sequence[Any]) -> Any:  # type: ignore[override]
+    def compile(self, programs: Module | Sequence[Any]) -> Any:  # type: ignore[override]
         """The programs as one; costs nothing."""
-        found = list(programs)
+        found = (candidates_of(programs) if isinstance(programs, Module) else list(programs))[: self.top]
         wrong = next((p for p in found if not isinstance(p, Module)), None)
         if not found or wrong is not None:
             raise ConfigurationError(f"`programs` must be a list of programs; it {'is empty' if not found else f'has {wrong!r} in it'}.")
         if self.size is not None and not 0 < self.size <= len(found):
             raise ConfigurationError(f"`size` is {self.size!r}; there are {len(found)} programs to draw from.")
         return EnsembledProgram(found, self.reduce_fn, self.size)
+
+
+def candidates_of(program: Module) -> list[Any]:
+    """The programs that an optimizer made on its way to this one, the best first, each once."""
+    entries = getattr(program, "candidate_programs", None)
+    if not isinstance(entries, list) or not entries:
+        raise ConfigurationError(
+            f"This {type(program).__name__} has no `candidate_programs`: no optimizer that scores candidates has returned it. Give a list."
+        )
+    judged = sorted((e for e in entries if e["score"] is not None), key=lambda entry: -entry["score"])
+    once: dict[str, Any] = {}
+    for entry in judged or entries:
+        once.setdefault(Candidate(params=entry["program"].params()).hash, entry["program"])
+    return list(once.values())
 
 
 class EnsembledProgram(Module):

@@ -7,17 +7,16 @@ from typing import Any, ClassVar
 
 from whet.core.flow import Flow
 from whet.errors import ConfigurationError
-from whet.optimize.bootstrap_finetune import Lesson, bound, lesson_name, options_for, shares, trained
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
 from whet.optimize.collecting import Collecting, episodes
+from whet.optimize.lesson import Lesson, bound, config_for, ready, shares, trained
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.search import Search, Task
 from whet.optimize.strand import Strand
 from whet.train.data import Pair, Rewarded, TrainData
-from whet.train.door import trainer_of
 from whet.train.episodes import Collected, Renderer, collected
-from whet.train.trainer import METHODS, TrainConfig, Trainer
+from whet.train.trainer import METHODS, Trainer
 
 __all__ = ["GRPO"]
 
@@ -34,7 +33,6 @@ class GRPO(Optimizer):
     """
 
     needs_metric: ClassVar[bool] = True
-    method: ClassVar[str] = "grpo"
 
     def __init__(  # noqa: PLR0913 - each by keyword
         self,
@@ -80,10 +78,13 @@ class GRPO(Optimizer):
     def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
         """The task, once there is a trainer for every model."""
         task = yield from super().checked(student, trainset, teacher, valset, options)
-        for lm, _ in shares(task.student, self.multitask):
-            if self.trainer is None:
-                trainer_of(lm)
+        yield from ready(self, task.student, self.taught_by)
         return task
+
+    @property
+    def taught_by(self) -> str:
+        """The method of training."""
+        return "grpo"
 
     def steps(self, search: Search) -> Strand[Candidate]:
         """Sample, reward, train, score; again from there."""
@@ -96,7 +97,7 @@ class GRPO(Optimizer):
             runs = yield from episodes(search, [program], rows, how)
             renderer = Renderer(student=program, adapter=self.adapter, demos=not self.exclude_demos)
             made = collected(runs, renderer, step_reward=self.step_reward)
-            lessons = lessons_of(self, program, made, self.method)
+            lessons = lessons_of(self, program, made, self.taught_by)
             if not lessons:
                 search.decide("skip", current, f"step {step + 1}: all answers to each prompt earned the same, so there is nothing to learn")
                 continue
@@ -119,9 +120,7 @@ def lessons_of(recipe: Any, program: Any, made: Collected, method: str) -> list[
     for lm, names in shares(program, recipe.multitask):
         mine = tuple(row for row in telling if row.predictor in names)
         if mine:
-            options = options_for(recipe.train_kwargs, lm)
-            config = TrainConfig(lm=lm, method=method, options=options, seed=recipe.seed, name=lesson_name(program))
-            lessons.append(Lesson(lm=lm, predictors=names, data=TrainData(rows=mine), config=config))
+            lessons.append(Lesson(lm=lm, predictors=names, data=TrainData(rows=mine), config=config_for(recipe, program, lm, method)))
     return lessons
 
 

@@ -59,14 +59,15 @@ class Journal:
         else:
             _compare(old, {"format": FORMAT, **header}, self.lines.path)
 
-    def note(self, line: Mapping[str, Any]) -> None:
-        """Write a line, unless an earlier session of this run wrote the same."""
-        if self.lines is None:
-            return
+    def note(self, line: Mapping[str, Any]) -> bool:
+        """Write a line, unless it was written before, by an earlier session of this run too; whether it is new."""
         text = json.dumps(line, sort_keys=True)
-        if text not in self._known:
-            self._known.add(text)
+        if text in self._known:
+            return False
+        self._known.add(text)
+        if self.lines is not None:
             self.lines.append(line)
+        return True
 
     def paid(self, name: str, calls: int, tokens: int, cost: float | None) -> None:
         """Write what a job cost that is no row."""

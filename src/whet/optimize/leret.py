@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whet.errors import ConfigurationError
-from whet.optimize.bootstrap_finetune import trained
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
 from whet.optimize.collecting import Collecting, episodes
 from whet.optimize.grpo import GRPO, better, lessons_of, scored
+from whet.optimize.lesson import trained
 from whet.optimize.proposers.bootstrapped import demos_of
 from whet.optimize.search import Search
 from whet.optimize.strand import Strand
@@ -72,6 +72,11 @@ class LeReT(GRPO):
         if self.preference not in ("ipo", "dpo"):
             raise ConfigurationError(f"`method` is {self.preference!r}; preferences are learnt by 'ipo' or 'dpo'.")
 
+    @property
+    def taught_by(self) -> str:
+        """The method of training."""
+        return self.preference
+
     def steps(self, search: Search) -> Strand[Candidate]:
         """Explore under several demo sets, prefer, train, score; again from there."""
         start = search.baseline.with_demos(dict.fromkeys(search.baseline.params, ()), "without demos")
@@ -81,7 +86,7 @@ class LeReT(GRPO):
             runs = yield from self._explored(search, current, turn)
             program = search.program_of(current)
             made = collected(runs, Renderer(student=program, adapter=self.adapter, demos=False), step_reward=self.step_reward)
-            lessons = lessons_of(self, program, made, self.preference)
+            lessons = lessons_of(self, program, made, self.taught_by)
             search.decide("collect", current, f"round {turn + 1}: {len(made.pairs)} pairs from {len(runs)} runs")
             if not lessons:
                 break

@@ -16,7 +16,7 @@ from whet.evaluate.evaluate import Evaluate
 from whet.evaluate.metric import MetricCall
 from whet.evaluate.progress import Line
 from whet.evaluate.row import EvaluationResult, Row
-from whet.optimize.budget import Budget, JobMeter, SpendMeter, cap_of, purse_of
+from whet.optimize.budget import Budget, JobMeter, Spend, SpendMeter, cap_of, purse_of
 from whet.optimize.candidate import Candidate, content_hash, row_hash
 from whet.optimize.journal import Journal
 from whet.optimize.ledger import job_settings
@@ -179,8 +179,11 @@ class Search:
         """One handle per row."""
         return [self.score(candidate, row, **how) for row in rows]
 
-    def ask(self, name: str, flow: Callable[[], Flow[Any]], *, rank: float = -1.0) -> Handle:
-        """Start a flow that asks a model for something that is no row, say a proposal; yield the handle to get its value or exception."""
+    def ask(self, name: str, flow: Callable[[], Flow[Any]], *, rank: float = -1.0, hedge: bool = True) -> Handle:
+        """Start a flow that asks a model for something that is no row, say a proposal; yield the handle to get its value or exception.
+
+        With `hedge=False` it is never started a second time because it takes long.
+        """
         spent = JobMeter(self.spend)
 
         def job(fresh: bool) -> Flow[Any]:
@@ -188,8 +191,13 @@ class Search:
             with context(trace=None, **job_settings(self.journal.calls, self.purse, fresh=fresh)):
                 return (yield from flow())
 
-        again = (lambda: job(True)) if self.options.hedge else None
+        again = (lambda: job(True)) if hedge and self.options.hedge else None
         return self.strands.start(Work(lambda: job(False), rank, again, lambda outcome: self._answered(name, spent, outcome)))
+
+    def invest(self, what: str, usd: float | None) -> None:
+        """Count what was paid for something that is no call, such as a training; once, however often the run is resumed."""
+        if self.journal.note({"invested": what, "cost": usd}):
+            self.spend.include(Spend(usd=usd))
 
     def trial(self, candidate: Candidate, rows: Sequence[Any]) -> Trial:
         """What is known of a candidate on these rows; rows that it has not been run on are left out."""

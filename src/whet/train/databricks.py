@@ -28,6 +28,7 @@ class DatabricksService:
 
     name = "Databricks"
     methods: tuple[str, ...] = ("sft", "dpo", "grpo")
+    least_rows: int = 1
     needed: ClassVar[tuple[str, ...]] = ("job_id", "volume", "register_to")
     options: ClassVar[Mapping[str, tuple[type, ...]]] = {
         "job_id": (int,),
@@ -39,7 +40,7 @@ class DatabricksService:
         "beta": (int, float),
     }
 
-    def check(self, client: Client, data: TrainData, config: TrainConfig) -> None:
+    def check(self, client: Client, config: TrainConfig) -> None:
         """Options, then the workspace is asked for the job and the volume, which costs nothing."""
         check_options(self.name, {k: v for k, v in config.options.items() if k not in SHARED}, self.options)
         missing = [name for name in self.needed if name not in config.options]

@@ -13,7 +13,7 @@ from whet.lm.home import find_model, models_folder, publish
 from whet.train.data import TrainData, data_hash
 from whet.train.memory import Memory, known_model
 from whet.train.policy import Policy, train_policy
-from whet.train.trainer import Job, Preflight, TrainConfig, check_method, check_options, started
+from whet.train.trainer import Job, Preflight, TrainConfig, check_kind, check_method, check_options, started
 
 __all__ = ["EmbeddedTrainer"]
 
@@ -29,19 +29,24 @@ class EmbeddedTrainer:
     same rows, options and seed that were trained before give the model that came out then.
     """
 
-    def check(self, data: TrainData, config: TrainConfig) -> Preflight:
-        """What can be wrong, found before the training starts. Raises `ConfigurationError`."""
+    def ready(self, config: TrainConfig) -> None:
+        """What can be wrong without any rows. Raises `ConfigurationError`, `LMNotConfiguredError`, or `TrainingError` for a full disk."""
         model = getattr(config.lm, "model", None)
         if not isinstance(model, str) or model.partition(":")[0] != "embedded":
             raise ConfigurationError(f'The embedded trainer trains `whet.LM("embedded")` and what it became, not {config.lm!r}.')
         if model.partition(":")[2]:
             find_model(model.partition(":")[2])
-        check_method("The embedded trainer", config, data, ("sft", "ipo", "dpo", "grpo"))
+        check_method("The embedded trainer", config, ("sft", "ipo", "dpo", "grpo"))
         check_options("The embedded trainer", config.options, _OPTIONS)
         for name in ("epochs", "learning_rate", "beta"):
             if name in config.options and config.options[name] <= 0:
                 raise ConfigurationError(f"`{name}` is {config.options[name]!r}; it must be above 0.")
         _check_space()
+
+    def check(self, data: TrainData, config: TrainConfig) -> Preflight:
+        """What can be wrong, found before the training starts."""
+        self.ready(config)
+        check_kind(config, data)
         return Preflight(rows=len(data), tokens=data.tokens, epochs=config.options.get("epochs", 12), usd=0.0)
 
     def train(self, data: TrainData, config: TrainConfig) -> Job:

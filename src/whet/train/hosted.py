@@ -10,7 +10,7 @@ from whet.train.client import Client
 from whet.train.data import TrainData, data_hash
 from whet.train.memory import Memory
 from whet.train.service import SHARED, Service, State
-from whet.train.trainer import Job, Preflight, TrainConfig, check_method, started
+from whet.train.trainer import Job, Preflight, TrainConfig, check_kind, check_method, started
 
 __all__ = ["HostedTrainer"]
 
@@ -32,21 +32,33 @@ class HostedTrainer:
     def __init__(self, service: Service) -> None:
         self.service = service
 
-    def check(self, data: TrainData, config: TrainConfig) -> Preflight:
-        """What can be wrong, found before anything is paid: method, options, rows, credentials, model, cost."""
+    def ready(self, config: TrainConfig) -> None:
+        """What can be wrong without any rows, found before anything is paid: method, options, credentials, model, a price where it is
+        needed. The service is asked only what costs nothing."""
         service = self.service
-        check_method(service.name, config, data, service.methods)
+        check_method(service.name, config, service.methods)
         poll = config.options.get("poll_seconds", POLL_SECONDS)
         if isinstance(poll, bool) or not isinstance(poll, int | float) or poll <= 0:
             raise ConfigurationError(f"`poll_seconds` is {poll!r}; it is a number of seconds above 0.")
-        service.check(Client(config.lm, _no_pause), data, config)
-        usd = _estimate(data, config)
-        if usd is None and config.max_usd is not None:
+        if config.max_usd is not None and _price(config) is None:
             raise ConfigurationError(
                 f"`max_usd` is {config.max_usd}, but no price of training `{config.lm.model}` is known. Say it: "
                 "`options={'usd_per_million': 3.0}`."
             )
-        return Preflight(rows=len(data), tokens=data.tokens, epochs=config.options.get("epochs", 3), usd=usd)
+        service.check(Client(config.lm, _no_pause), config)
+
+    def check(self, data: TrainData, config: TrainConfig) -> Preflight:
+        """What can be wrong, found before anything is paid: `ready`, the rows, and the cost."""
+        check_method(self.service.name, config, self.service.methods)
+        check_kind(config, data)
+        if len(data) < self.service.least_rows:
+            raise ConfigurationError(
+                f"{self.service.name} needs at least {self.service.least_rows} rows to train on; these are {len(data)}."
+            )
+        self.ready(config)
+        price, epochs = _price(config), config.options.get("epochs", 3)
+        usd = None if price is None else data.tokens * epochs * price / 1e6
+        return Preflight(rows=len(data), tokens=data.tokens, epochs=epochs, usd=usd)
 
     def train(self, data: TrainData, config: TrainConfig) -> Job:
         """A training that is already running, or found again."""
@@ -141,12 +153,12 @@ class HostedTrainer:
         memory.put(job=None, failed=[*(memory.get("failed") or []), running])
 
 
-def _estimate(data: TrainData, config: TrainConfig) -> float | None:
-    """Tokens of all passes at the price of training, `None` where no price is known."""
+def _price(config: TrainConfig) -> float | None:
+    """US dollars for a million training tokens, `None` where no price is known."""
     base = config.lm.model.rpartition("/")[2].removeprefix("ft:")
     listed = next((price for name, price in TRAINING_PRICES.items() if base.startswith(name)), None)
-    price = config.options.get("usd_per_million", listed)
-    return None if price is None else data.tokens * config.options.get("epochs", 3) * price / 1e6
+    given: float | None = config.options.get("usd_per_million", listed)
+    return given
 
 
 def _no_pause(seconds: float) -> None:

@@ -10,13 +10,15 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import whet
 from whet.errors import ConfigurationError, MissingExtraError, TrainingError
 from whet.lm.home import find_model, home_folder, publish
+from whet.modules.state import write_atomically
 from whet.train.data import TrainData, data_hash
 from whet.train.memory import Memory, known_model
-from whet.train.trainer import Job, Preflight, TrainConfig, check_method, check_options, started
+from whet.train.trainer import Job, Preflight, TrainConfig, check_kind, check_method, check_options, started
 
 __all__ = ["LocalTrainer"]
 
@@ -26,6 +28,7 @@ _OPTIONS: Final = {
     "learning_rate": (int, float),
     "batch_size": (int,),
     "beta": (int, float),
+    "chosen_weight": (int, float),
     "lora": (bool,),
     "lora_rank": (int,),
     "max_length": (int,),
@@ -42,13 +45,13 @@ class LocalTrainer:
     from the last one; its log stays in the job's folder under the home. The result is a new model in the model home.
     """
 
-    def check(self, data: TrainData, config: TrainConfig) -> Preflight:
-        """What can be wrong, found before the training starts. Raises `ConfigurationError`, `MissingExtraError` or `TrainingError`."""
+    def ready(self, config: TrainConfig) -> None:
+        """What can be wrong without any rows. Raises `ConfigurationError`, `MissingExtraError` or `TrainingError`."""
         model = str(getattr(config.lm, "model", ""))
         if not model.startswith("local:"):
             raise ConfigurationError(f'The local trainer trains `whet.LM("local:<folder>")`, not {config.lm!r}.')
         folder = find_model(model.partition(":")[2])
-        check_method("The local trainer", config, data, ("sft", "dpo", "ipo", "grpo"))
+        check_method("The local trainer", config, ("sft", "dpo", "ipo", "grpo"))
         check_options("The local trainer", config.options, _OPTIONS)
         for name, value in config.options.items():
             if name != "lora" and value <= 0:
@@ -59,6 +62,11 @@ class LocalTrainer:
             if find_spec(package) is None:
                 raise MissingExtraError("Training a local model", package, "train")
         _check_space(folder)
+
+    def check(self, data: TrainData, config: TrainConfig) -> Preflight:
+        """What can be wrong, found before the training starts."""
+        self.ready(config)
+        check_kind(config, data)
         return Preflight(rows=len(data), tokens=data.tokens, epochs=config.options.get("epochs", 3), usd=0.0)
 
     def train(self, data: TrainData, config: TrainConfig) -> Job:
@@ -81,10 +89,12 @@ class LocalTrainer:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         base = find_model(config.lm.model.partition(":")[2])
         data.save(folder / "rows.jsonl")
-        about = {"model": str(base), "method": config.method, "options": dict(config.options), "seed": config.seed}
-        (folder / "job.json").write_text(json.dumps(about), encoding="utf-8")
         if not (folder / "done").is_file():
-            self._run(job, folder)
+            progress = folder / f"progress-{uuid4().hex}.jsonl"
+            about = {"model": str(base), "method": config.method, "options": dict(config.options), "seed": config.seed}
+            here = {"parent": os.getpid(), "progress": progress.name}
+            write_atomically(folder / "job.json", json.dumps({**about, **here}))
+            self._run(job, folder, progress)
         facts = {"base": config.lm.model, "method": config.method, "rows": len(data), "losses": job.losses[-1:]}
         name = publish(config.name or "local", "transformers", lambda fresh: shutil.copytree(folder / "out", fresh), facts)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -92,10 +102,10 @@ class LocalTrainer:
         (folder / "done").unlink(missing_ok=True)
         return name
 
-    def _run(self, job: Job, folder: Path) -> None:
+    def _run(self, job: Job, folder: Path, progress: Path) -> None:
         """The process, watched: its losses become the job's, its end is awaited, and it is stopped when the job is cancelled."""
-        shutil.rmtree(folder / "out", ignore_errors=True)
-        (folder / "progress.jsonl").unlink(missing_ok=True)
+        for old in folder.glob("progress-*.jsonl"):
+            old.unlink(missing_ok=True)
         source = str(Path(whet.__file__).resolve().parents[1])
         paths = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")]))
         quiet = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "cache"), "TOKENIZERS_PARALLELISM": "false"}
@@ -106,19 +116,18 @@ class LocalTrainer:
                 try:
                     job.name = f"process {process.pid}"
                     while process.poll() is None:
-                        self._look(job, folder)
+                        self._look(job, progress)
                         job.wait(_LOOK_EVERY)
                 except BaseException:
                     process.kill()
                     raise
-        self._look(job, folder)
+        self._look(job, progress)
         if process.returncode or not (folder / "done").is_file():
             raise _ended(process.returncode, folder)
 
     @staticmethod
-    def _look(job: Job, folder: Path) -> None:
-        path = folder / "progress.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    def _look(job: Job, progress: Path) -> None:
+        lines = progress.read_text(encoding="utf-8").splitlines() if progress.is_file() else []
         for line in lines[len(job.losses) :]:
             try:
                 step, loss = json.loads(line)

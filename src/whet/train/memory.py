@@ -17,7 +17,16 @@ try:
 except ImportError:  # not on every system
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Memory", "known_model"]
+__all__ = ["Memory", "holding", "known_model"]
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Wait until no other process holds this file, and hold it."""
+    with path.open("w", encoding="utf-8") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Memory:
@@ -38,9 +47,7 @@ class Memory:
     def held(self) -> Iterator[None]:
         """Keep other processes out while this training is started or waited for; what they noted before is read again."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.path.with_suffix(".lock").open("w", encoding="utf-8") as file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX)
+        with holding(self.path.with_suffix(".lock")):
             self.notes = Memory(self.key).notes
             yield
 

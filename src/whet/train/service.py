@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from whet.errors import ConfigurationError
 from whet.train.client import Client, multipart
 from whet.train.data import TrainData
 from whet.train.trainer import TrainConfig, check_options
@@ -30,9 +29,10 @@ class Service(Protocol):
 
     name: str
     methods: tuple[str, ...]
+    least_rows: int
 
-    def check(self, client: Client, data: TrainData, config: TrainConfig) -> None:
-        """Raise `ConfigurationError` or an `LMError` for what would fail later: options, rows, credentials, the model."""
+    def check(self, client: Client, config: TrainConfig) -> None:
+        """Raise `ConfigurationError` or an `LMError` for what would fail later: options, credentials, the model."""
 
     def upload(self, client: Client, key: str, data: TrainData) -> str:
         """Upload the rows; the file's name at the service."""
@@ -65,7 +65,7 @@ class OpenAIService:
     name = "OpenAI"
     methods: tuple[str, ...] = ("sft", "dpo")
     jobs, files, upload_path = "/fine_tuning/jobs", "/files", "/files"
-    least_rows: ClassVar[int] = 10
+    least_rows: int = 10
     options: ClassVar[Mapping[str, tuple[type, ...]]] = {
         "epochs": (int,),
         "batch_size": (int,),
@@ -73,15 +73,13 @@ class OpenAIService:
         "beta": (int, float),
     }
 
-    def check(self, client: Client, data: TrainData, config: TrainConfig) -> None:
-        """Options, number of rows, then the key and the model: OpenAI is asked for the model, which costs nothing."""
-        self._check_rows(data, config)
+    def check(self, client: Client, config: TrainConfig) -> None:
+        """Options, then the key and the model: OpenAI is asked for the model, which costs nothing."""
+        self._check_options(config)
         client.get(f"/models/{_base_model(config)}")
 
-    def _check_rows(self, data: TrainData, config: TrainConfig) -> None:
+    def _check_options(self, config: TrainConfig) -> None:
         check_options(self.name, {k: v for k, v in config.options.items() if k not in SHARED}, self.options)
-        if len(data) < self.least_rows:
-            raise ConfigurationError(f"{self.name} needs at least {self.least_rows} rows to train on; these are {len(data)}.")
 
     def upload(self, client: Client, key: str, data: TrainData) -> str:
         """One form with the rows as JSON lines; the answer says how many bytes came."""
@@ -167,9 +165,9 @@ class TogetherService(OpenAIService):
         "lora": (bool,),
     }
 
-    def check(self, client: Client, data: TrainData, config: TrainConfig) -> None:
-        """Options and rows, then the key: the list of jobs is asked for, which costs nothing."""
-        self._check_rows(data, config)
+    def check(self, client: Client, config: TrainConfig) -> None:
+        """Options, then the key: the list of jobs is asked for, which costs nothing."""
+        self._check_options(config)
         client.get(self.jobs)
 
     def form(self, key: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from whet.errors import ConfigurationError, TrainingError
 from whet.lm.provider import TrainingJob
 from whet.train.data import TrainData
 
-__all__ = ["Job", "Preflight", "TrainConfig", "Trainer", "started"]
+__all__ = ["Job", "Preflight", "ReadyTrainer", "TrainConfig", "Trainer", "check_kind", "check_method", "check_options", "started"]
 
 METHODS = {"sft": "chat", "dpo": "preference", "ipo": "preference", "grpo": "rewarded"}
 
@@ -113,6 +113,15 @@ class Trainer(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadyTrainer(Protocol):
+    """A trainer that can be asked beforehand, when there are no rows yet."""
+
+    def ready(self, config: TrainConfig) -> None:
+        """Raises for whatever is wrong whichever rows will come: model, method, options, credentials, disk, a price that a cap needs."""
+        ...
+
+
 def started(config: TrainConfig, data: TrainData, preflight: Preflight, work: Callable[[Job], Any]) -> Job:
     """A running job over `work(job)`, which returns the new LM. Raises `ConfigurationError` for one that would cost too much."""
     if config.max_usd is not None and (preflight.usd or 0.0) > config.max_usd:
@@ -135,10 +144,14 @@ def check_options(trainer: str, given: Mapping[str, Any], known: Mapping[str, tu
             raise ConfigurationError(f"{trainer}: `{name}` is {value!r}; it takes {' or '.join(k.__name__ for k in kinds)}.")
 
 
-def check_method(trainer: str, config: TrainConfig, data: TrainData, methods: tuple[str, ...]) -> None:
-    """Raise for a method that the trainer does not know, or that needs other rows."""
+def check_method(trainer: str, config: TrainConfig, methods: tuple[str, ...]) -> None:
+    """Raise for a method that the trainer does not know."""
     if config.method not in methods:
         raise ConfigurationError(f"{trainer} cannot do {config.method!r}; it does: {', '.join(methods)}.")
+
+
+def check_kind(config: TrainConfig, data: TrainData) -> None:
+    """Raise for rows of another kind than the method learns from."""
     wanted = METHODS[config.method]
     if data.kind != wanted:
         raise ConfigurationError(f"{config.method!r} learns from {wanted} rows; these are {data.kind} rows.")
