@@ -40,7 +40,7 @@ test-slow: $(VENV)/.whet-dev ## the tests that take longer
 # A gigabyte, so neither `make test` nor CI installs it.
 $(VENV)/.whet-train: $(VENV)/.whet-dev
 	@echo "Installing the extra 'train' (torch and what stands on it) into $(VENV) (once) ..."
-	@$(PIP) -e '.[dev,train]'
+	@$(PIP) -e '.[dev,train]' 'transformers[serving]'
 	@touch $@
 
 test-train: $(VENV)/.whet-train ## the tests of local training, which need torch (TESTS=path: only those)
