@@ -47,6 +47,8 @@ class LM(BaseLM):
     'embedded'
     """
 
+    server: Any = None
+
     def __init__(  # noqa: PLR0913 - the arguments that people know
         self,
         model: str,
@@ -66,11 +68,9 @@ class LM(BaseLM):
         capabilities: Capabilities | None = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(model, str) or not model.strip():
-            raise LMConfigurationError(f"A model is named by a string such as 'openai/gpt-4o-mini'; got {model!r}.")
+        model = _named(model)
         if model_type not in ("chat", "text", "responses"):
             raise LMConfigurationError(f"`model_type` is 'chat', 'responses' or 'text', not {model_type!r}.")
-        model = model.removeprefix("openai/") if model.startswith("openai/" + LOCAL) else model  # as DSPy names a model of this machine
         self.embedded = model == EMBEDDED or model.startswith(EMBEDDED + ":")
         if model.startswith((EMBEDDED + ":", LOCAL)):
             find_model(model.partition(":")[2])
@@ -87,7 +87,6 @@ class LM(BaseLM):
         self.provider = provider or Provider()
         self.finetuning_model = finetuning_model
         self.launch_kwargs = dict(launch_kwargs or {})
-        self.server: Any = None
         self.train_kwargs = dict(train_kwargs or {})
 
     @property
@@ -229,6 +228,13 @@ class LM(BaseLM):
                     self._variants.clear()
                 self._variants[key] = variant
         return variant
+
+
+def _named(model: Any) -> str:
+    """The name of a model, that of one on this machine as we write it; DSPy writes `openai/local:...`."""
+    if not isinstance(model, str) or not model.strip():
+        raise LMConfigurationError(f"A model is named by a string such as 'openai/gpt-4o-mini'; got {model!r}.")
+    return model.removeprefix("openai/") if model.startswith("openai/" + LOCAL) else model
 
 
 def _check_reasoning_limits(temperature: float | None, max_tokens: int | None) -> None:
