@@ -15,6 +15,7 @@ __all__ = ["Entry", "Journal"]
 
 HEADER = b"whet-sandbox journal 1\n"
 LIMIT = 256 * 1024 * 1024
+MOST = 64 * 1024 * 1024
 Answer = tuple[dict[str, Any], bool]
 
 
@@ -60,6 +61,19 @@ class Journal:
     seed: int = field(default_factory=lambda: secrets.randbelow(2**32))
     runs: list[Entry] = field(default_factory=list)
     gap: str = ""
+    size: int = 0
+
+    def add(self, entry: Entry, size: int, *, overtime: bool) -> None:
+        """Note a run that moved so many bytes. A session that goes on for ever does not grow for ever: past a limit nothing is kept."""
+        self.size += size
+        if overtime:
+            self.gap = self.gap or "a run was stopped by its time limit, and how far it came then cannot be repeated."
+        if self.size > MOST:
+            self.gap = self.gap or f"its code, variables and calls are more than {MOST // 2**20} MiB together."
+        if self.gap:
+            self.runs.clear()
+        else:
+            self.runs.append(entry)
 
     def to_bytes(self) -> bytes:
         """The journal as a snapshot. Raises `CodeInterpreterError` where it has a gap."""
@@ -80,6 +94,6 @@ class Journal:
                 raise ValueError("it is cut off or too large")
             kept = decode(body)
             runs = [Entry(str(code), dict(variables), list(names), list(calls)) for code, variables, names, calls in kept["runs"]]
-            return cls(seed=int(kept["seed"]) % 2**32, runs=runs)
+            return cls(seed=int(kept["seed"]) % 2**32, runs=runs, size=len(body))
         except (zlib.error, ValueError, TypeError, KeyError, RecursionError) as error:
             raise CodeInterpreterError(f"This snapshot cannot be read: {error}.") from None
