@@ -4,7 +4,8 @@
     python bench_throughput.py [--cases dspy:threads24,dspy:async100,openai:async100,...] [--n 2000]
                                [--latency 0,50] [--repeat 3] [--json FILE]
 
-A case is client:mode.  Every client sends the same prompt (two messages with markers, another
+A case is client:mode.  The mode soak100 makes its calls in two halves, and tells what memory the second one took.
+Every client sends the same prompt (two messages with markers, another
 question each time; frameworks send their own for "question -> answer"), gets the same reply and checks it.  CPU and memory
 are the client process's own.  The stub's counters confirm how many requests arrived and over how many
 connections.
@@ -12,6 +13,7 @@ connections.
 
 import argparse
 import asyncio
+import gc
 import sys
 import time
 
@@ -147,7 +149,7 @@ def framework(a, url, limit):
     lib.configure(lm=lm, adapter=lib.ChatAdapter())
     p = lib.Predict("question -> answer")
     mode = a.mode.rstrip("0123456789")
-    if mode == "async":
+    if mode in ("async", "soak"):
 
         async def call(i):
             r = await p.acall(question=question(i))
@@ -194,10 +196,19 @@ def work(a):
         if maker:
             call, close = maker(url, limit)
         await drive(call, warm, min(limit, warm), 10**6)
+        more = {}
+        if mode == "soak":
+            await drive(call, a.n // 2, limit, 2 * 10**6)
+            gc.collect()
+            full = c.rss_mb()
         before, t = c.cpu_s(), time.perf_counter()
-        await drive(call, a.n, limit)
+        n = a.n // 2 if mode == "soak" else a.n
+        await drive(call, n, limit)
         s, cpu = time.perf_counter() - t, c.cpu_s() - before
-        c.emit(rps=a.n / s, cpu_s_per_1000=cpu / a.n * 1000, peak_rss_mb=c.peak_rss_mb())
+        if mode == "soak":
+            gc.collect()
+            more["rss_growth_mb_second_half"] = c.rss_mb() - full
+        c.emit(rps=n / s, cpu_s_per_1000=cpu / n * 1000, peak_rss_mb=c.peak_rss_mb(), **more)
         if close:
             await close()
 

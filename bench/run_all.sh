@@ -54,6 +54,7 @@ if [ "$mode" = quick ]; then
   run scale --lib "$libs" --n 20000 --repeat 1 --case calls-bigprompt,context,nesting
   run throughput --n 1000 --latency 0 --repeat 2 --cases "$http"
   run throughput --n 1500 --latency 1000 --repeat 1 --cases "$late"
+  run throughput --n 50000 --latency 0 --repeat 1 --cases whet:soak100
   run cache --lib "$libs" --n 400 --entries 10000 --repeat 1 --case memory,disk,write,size,shared100
   run stream --cases "$streams" --words 200 --repeat 1
   run agents --lib "$libs" --n 5 --repeat 1
@@ -64,6 +65,7 @@ else
   run scale --lib "$libs" --n 50000 --repeat 3
   run throughput --repeat 3
   run throughput --n 1500 --latency 1000 --repeat 3 --cases "$late"
+  run throughput --n 50000 --latency 0 --repeat 3 --cases whet:soak100
   run cache --lib "$libs" --repeat 3
   run stream --repeat 5
   run agents --repeat 5

@@ -72,6 +72,7 @@ ROWS = [
     Row("HTTP calls a second, 100 async", "throughput", "{} async100 0 ms", "rps", issue=3, more=True, ratio=4),
     Row("HTTP calls a second, 24 threads", "throughput", "{} threads24 0 ms", "rps", issue=3, more=True, ratio=4),
     Row("the same, 500 tasks, server takes 1 s", "throughput", "{} async500 1000 ms", "rps", 480, 3, more=True),
+    Row("memory: second half of 50,000 HTTP calls, MB", "throughput", "{} soak100 0 ms", "rss_growth_mb_second_half", 1, 3),
     Row("cache: hit in memory, us", "cache", "{} memory", "hit_cpu_us", 25, 3),
     Row("cache: hit in memory, async, us", "cache", "{} memory", "async_hit_cpu_us", 30, 3),
     Row("cache: hit on disk, us", "cache", "{} disk", "disk_hit_cpu_us", 80, 3),
