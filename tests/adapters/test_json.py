@@ -9,8 +9,9 @@ import pydantic
 import pytest
 
 import whet
+from whet.adapters.base import Adapter
 from whet.adapters.json import JSONAdapter
-from whet.core.exchange import Capabilities
+from whet.core.exchange import Capabilities, Choice
 from whet.errors import AdapterParseError
 
 
@@ -65,3 +66,24 @@ def test_demos_are_answered_with_objects() -> None:
     assert json.loads(shown) == {"who": [{"name": "Zoë", "age": None}], "kind": "b"}
     assert "Zoë" in shown
     assert JSONAdapter().parse(SIGNATURE, shown) == {"who": [Person(name="Zoë")], "kind": "b"}
+
+
+LISTED = whet.Signature({"q": whet.InputField(), "words": (list[str], whet.OutputField()), "size": (int, whet.OutputField())})
+
+
+@pytest.mark.parametrize(
+    ("adapter", "answer"),
+    [
+        (whet.ChatAdapter(), "[[ ## words ## ]]\n- a\n- b\n\n[[ ## size ## ]]\n[5]"),
+        (whet.XMLAdapter(), "<words>- a\n- b</words><size>[5]</size>"),
+        (whet.JSONAdapter(), '{"words": "```json\\n[\\"a\\", \\"b\\"]\\n```", "size": [5]}'),
+        (whet.JSONAdapter(), '{"words": "- a\\n- b", "size": [5]}'),
+    ],
+    ids=["chat", "xml", "json", "json in text"],
+)
+def test_lists_and_single_values_stand_in_for_each_other_and_it_is_recorded(adapter: Adapter, answer: str) -> None:
+    reading = adapter.read(LISTED, Choice(text=answer))
+    assert reading.values == {"words": ["a", "b"], "size": 5}
+    assert len(reading.repairs) == 2
+    with pytest.raises(AdapterParseError, match="size"):
+        adapter.read(LISTED, Choice(text=answer.replace("[5]", "[5, 6]")))

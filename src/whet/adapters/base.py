@@ -17,7 +17,7 @@ from whet.adapters.overflow import fitting
 from whet.adapters.plan import Plan, make_plan
 from whet.adapters.reading import Reader, Reading
 from whet.adapters.style import Style, style_of
-from whet.adapters.turns import as_text, demo_messages, history_messages
+from whet.adapters.turns import as_content, beside, demo_messages, history_messages, parts_of
 from whet.core.context import current
 from whet.core.events import observing, with_callbacks
 from whet.core.exchange import Capabilities, Request, ToolSpec
@@ -108,13 +108,11 @@ class Adapter(Layout, Reader):
 
     def _with_demos_inside(self, pieces: Pieces) -> Pieces:
         system, shown, history, request, left_out = pieces
-        examples = as_text(shown)
+        examples, between = parts_of(as_content(shown)), TextPart("\n\n")
         if self.style.demos == "system":
-            system = (Message("system", f"{system[0].text}\n\n{examples}"),)
+            system = (Message("system", beside([*parts_of(system[0].content), between, *examples])),)
         elif request:
-            content = request[0].content
-            more = f"{examples}\n\n{content}" if isinstance(content, str) else (TextPart(f"{examples}\n\n"), *content)
-            request = (Message("user", more),)
+            request = (Message("user", beside([*examples, between, *parts_of(request[0].content)])),)
         return system, (), history, request, left_out
 
     def request(
@@ -139,14 +137,14 @@ class Adapter(Layout, Reader):
         if given and not tools:
             given = {k: v for k, v in given.items() if k not in TOOL_OPTIONS} if any(k in given for k in TOOL_OPTIONS) else given
         if self._own_format or self.callbacks or current().callbacks or self.style.overflow != "send":
-            messages = self._messages(signature, inputs, demos, can, bool(tools))
+            messages = self._messages(signature, inputs, demos, can, tools)
         else:
             system, shown, history, final, _ = self._pieces(signature, inputs, demos, bool(tools))
             messages = (*system, *shown, *history, *final)
         return Request(messages=messages, options=given, tools=tools, response_schema=self.response_schema(signature, can))
 
     def _messages(
-        self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Any], can: Capabilities, native: bool
+        self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Any], can: Capabilities, tools: tuple[ToolSpec, ...]
     ) -> tuple[Message, ...]:
         if self._own_format:
             from whet.lm.asking import messages_of  # noqa: PLC0415 - only adapters of users give dicts
@@ -154,9 +152,9 @@ class Adapter(Layout, Reader):
             return messages_of(self.format(signature, demos, inputs))
         with observing("adapter_format", self, {"signature": signature, "demos": demos, "inputs": inputs}) as call:
             if self.style.overflow != "send" and can.context_window:
-                messages = fitting(self, signature, inputs, demos, can)
+                messages = fitting(self, signature, inputs, demos, can, tools)
             else:
-                messages = self.sections(signature, inputs, demos, native=native).messages
+                messages = self.sections(signature, inputs, demos, native=bool(tools)).messages
             call.outputs = message_dicts(messages)
         return messages
 
@@ -191,7 +189,7 @@ class Adapter(Layout, Reader):
     def format(self, signature: Signature, demos: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The messages as dicts in OpenAI's form."""
         if (self.callbacks or current().callbacks) and not self._own_format:
-            return message_dicts(self._messages(signature, inputs, demos, _UNKNOWN, False))
+            return message_dicts(self._messages(signature, inputs, demos, _UNKNOWN, ()))
         return message_dicts(self.render(signature, inputs, demos))
 
     # -- calling a model with it ---------------------------------------------------------------------------------------

@@ -139,11 +139,14 @@ class ChatAdapter(Adapter):
 
     def escape(self, text: str) -> str:
         """Text in which no line looks like a marker, and whose blank lines at the ends are kept."""
-        if self.marks.lead in text:
-            text = self.marks.alike.sub(r"\1\\\2", text)
+        text = self.guard(text)
         if text.startswith(("\n", "\\\n")):
             text = "\\\n" + text
         return text + "\n\\" if text.endswith(("\n", "\n\\")) else text
+
+    def guard(self, text: str) -> str:
+        """Text in which no line looks like a marker."""
+        return self.marks.alike.sub(r"\1\\\2", text) if self.marks.lead in text else text
 
     def unescape(self, text: str) -> str:
         """Text as it was before `escape`."""

@@ -243,10 +243,6 @@ def _without_children(schema: Schema, shape: Schema, child: Child, repairs: list
     text = unescape(child.inner.strip())
     if not text:
         return None if schema.nullable else {} if isinstance(shape, (DictOf, Record)) else []
-    if text[0] in "[{" or isinstance(shape, (DictOf, Record)):
-        return schema.parse(text, repairs)
-    if isinstance(shape, ListOf):
-        return [read_element(shape.item, Child("item", child.inner), repairs, _DEEPEST)]
     return schema.parse(text, repairs)
 
 

@@ -98,7 +98,7 @@ class Layout:
 
     def _rich_field(self, name: str, parts: Any) -> tuple[Any, ...]:
         head, _, tail = self.format_input(name, "\0").partition("\0")
-        inner = [TextPart(self.escape(part.text)) if isinstance(part, TextPart) else part for part in parts]
+        inner = [TextPart(self.guard(part.text)) if isinstance(part, TextPart) else part for part in parts]
         return (TextPart(head), *inner, TextPart(tail))
 
     def format_assistant_message_content(
@@ -117,6 +117,10 @@ class Layout:
         return self.format_field(name, text) if layout is None else filled(layout, {"name": name, "value": self.escape(text)})
 
     def escape(self, text: str) -> str:
+        """Text in which nothing looks like a sign of this format, so that it comes back as it is."""
+        return self.guard(text)
+
+    def guard(self, text: str) -> str:
         """Text in which nothing looks like a sign of this format."""
         return text
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from whet.adapters.demos import Demo
-from whet.core.messages import Message, TextPart
+from whet.core.messages import Content, Message, Part, TextPart
 from whet.core.schema import one_line
 from whet.core.signature import Signature
 from whet.core.types.history import History
@@ -14,7 +14,7 @@ from whet.core.types.history import History
 if TYPE_CHECKING:
     from whet.adapters.base import Adapter
 
-__all__ = ["NOT_SUPPLIED", "as_text", "demo_messages", "history_messages"]
+__all__ = ["NOT_SUPPLIED", "as_content", "beside", "demo_messages", "history_messages", "parts_of"]
 
 NOT_SUPPLIED: Final = "(not supplied in this example)"
 _RESULTS: Final = "tool_call_results"
@@ -31,11 +31,27 @@ def demo_messages(adapter: Adapter, signature: Signature, demos: Iterable[Demo])
     return messages
 
 
-def as_text(messages: Iterable[Message]) -> str:
-    """Example turns as one text, for a place where no turns can stand; media in them are left out."""
+def as_content(messages: Iterable[Message]) -> Content:
+    """Example turns as the content of one message, for a place where no turns can stand: text, or parts where there are media."""
     said = {"user": "Given", "assistant": "Answer"}
-    blocks = [f"{said.get(m.role, m.role)}:\n{m.text.strip()}" for m in messages]
-    return "Examples:\n\n" + "\n\n".join(blocks)
+    parts: list[Part] = [TextPart("Examples:")]
+    for message in messages:
+        parts.append(TextPart(f"\n\n{said.get(message.role, message.role)}:\n"))
+        parts += [TextPart(message.content.strip())] if isinstance(message.content, str) else message.content
+    return beside(parts)
+
+
+def beside(parts: Iterable[Part]) -> Content:
+    """Parts as the content of a message: one text, where nothing else is among them."""
+    from whet.core.types.kind import joined  # noqa: PLC0415 - the types import pydantic when they are used
+
+    whole = joined(parts)
+    return whole[0].text if len(whole) == 1 and isinstance(whole[0], TextPart) else whole
+
+
+def parts_of(content: Content) -> tuple[Part, ...]:
+    """The content of a message as parts."""
+    return (TextPart(content),) if isinstance(content, str) else content
 
 
 def history_messages(adapter: Adapter, signature: Signature, history: Any, native: bool) -> list[Message]:
@@ -95,8 +111,3 @@ def _text_turn(adapter: Adapter, signature: Signature, turn: Mapping[str, Any], 
         shown = [{"name": one.name, "value": one.text, "is_error": one.is_error} for one in results]
         messages.append(Message("user", adapter.format_input(_RESULTS, one_line(shown))))
     return messages
-
-
-def text_of(content: Any) -> str:
-    """The text of a message's content."""
-    return content if isinstance(content, str) else "".join(part.text for part in content if isinstance(part, TextPart))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from whet.core.schema.naming import type_name
 from whet.core.schema.reading import MISSING, Reading
+from whet.errors import SchemaError
 
 __all__ = ["Schema", "load", "one_line", "same"]
 
@@ -80,6 +81,11 @@ class Schema:
             return self.fit_text(text, reading)
         except RecursionError:
             raise reading.misfit(text, "a value that is less deeply nested") from None
+        except SchemaError:
+            tree = MISSING if "array" in self.shapes or text.strip()[:1] != "[" else load(text.strip())
+            if tree is MISSING:
+                raise
+            return self.single(tree, reading)
 
     def coerce(self, value: Any, repairs: list[str] | None = None, *, strict: bool = False) -> Any:
         """The typed value that a Python or JSON value means; the rules are those of `parse`, `strict` forbids every repair.

@@ -20,7 +20,10 @@ _MARKS: Final = re.compile(
 )
 _WRITTEN: Final = re.compile(r"[^\w%$€£.+\-]+")
 _MOST: Final = 16
-_LONGEST: Final = 8_000
+_LONGEST: Final = 4_000
+# From each of these signs the library may look on to the end of the text, and more than once.
+_COSTLY: Final = re.compile(r"""["'“”\]}]""")
+_MOST_WORK: Final = 300_000
 _DEEPEST: Final = 32
 
 
@@ -71,6 +74,8 @@ def _balanced(text: str) -> Iterator[tuple[int, int]]:
 def _by_library(text: str) -> tuple[Any, list[str]]:
     """Let json_repair try, on texts it reads fast; what it read counts only if it dropped and added nothing."""
     if len(text) > _LONGEST or not text.startswith(("{", "[")) or _depth(text) > _DEEPEST:
+        return MISSING, []
+    if len(_COSTLY.findall(text)) * len(text) > _MOST_WORK:
         return MISSING, []
     import json_repair  # noqa: PLC0415 - rarely needed, and slow to import
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from whet.core.schema.base import Schema, load, one_line
 from whet.core.schema.reading import MISSING, Reading
+from whet.core.schema.wrapping import fenced
 
 __all__ = ["Structured"]
 
@@ -68,6 +69,7 @@ class Structured(Schema):
         if not isinstance(value, str):
             return MISSING
         clean = value.strip()
+        clean = clean if clean[:3] != "```" else (fenced(clean) or clean).strip()
         tree = load(clean) if clean[:1] in ("{", "[", '"') else MISSING
         if tree is MISSING and clean[:1] in ("{", "["):
             from whet.core.schema.segments import read_damaged  # noqa: PLC0415 - only wanted for damaged text
