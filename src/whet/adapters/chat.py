@@ -126,15 +126,15 @@ class ChatAdapter(Adapter):
 
     def split(self, signature: Signature, choice: Choice, repairs: list[str]) -> Mapping[str, Any]:
         """The text under each marker; the first section of a name counts."""
-        text = choice.text or ""
+        text, wanted = choice.text or "", signature.output_fields
         found: dict[str, str] = {}
-        markers = list(self.marks.found.finditer(text))
-        for i, marker in enumerate(markers):
-            name = marker.group(1)
-            if name in signature.output_fields and name not in found:
-                last = i + 1 == len(markers)
-                body = text[marker.end() : len(text) if last else markers[i + 1].start()]
-                found[name] = self.unescape(_body(body, last))
+        name, begin = "", 0
+        for marker in self.marks.found.finditer(text):
+            if name in wanted and name not in found:
+                found[name] = self.unescape(_body(text[begin : marker.start()], False))
+            name, begin = marker[1], marker.end()
+        if name in wanted and name not in found:
+            found[name] = self.unescape(_body(text[begin:], True))
         return found
 
     def escape(self, text: str) -> str:
@@ -150,6 +150,8 @@ class ChatAdapter(Adapter):
 
     def unescape(self, text: str) -> str:
         """Text as it was before `escape`."""
+        if "\\" not in text:
+            return text
         text = text.removeprefix("\\\n").removesuffix("\n\\")
         return self.marks.escaped.sub(r"\1\2", text) if "\\" + self.marks.lead in text else text
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from whet.core.messages import Message, ToolCallPart
 
 __all__ = [
+    "NO_USAGE",
     "Capabilities",
     "Choice",
     "Citation",
@@ -95,6 +96,9 @@ class Usage:
         )
 
 
+NO_USAGE: Final = Usage()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
     """A quoted passage and where it stands."""
@@ -138,7 +142,7 @@ class Response:
     """
 
     choices: tuple[Choice, ...]
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     model: str = ""
     cost: float | None = None
     cache_hit: bool = False

@@ -46,11 +46,14 @@ class Field:
     train_only: bool = False
     typed: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
+    _schema: Schema | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def schema(self) -> Schema:
         """The type engine's view of the field: how values are rendered, parsed and checked."""
-        return schema_of(self.annotation, self.constraints or None)
+        if self._schema is None:
+            object.__setattr__(self, "_schema", schema_of(self.annotation, self.constraints or None))
+        return self._schema  # type: ignore[return-value]
 
     @property
     def prefix(self) -> str:

@@ -244,6 +244,8 @@ def _rich_output(choice: Any) -> dict[str, Any]:
 class History(deque[CallRecord]):
     """The newest call records, bounded by number and by what they hold."""
 
+    __slots__ = ("characters", "max_characters")
+
     def __init__(self, records: Any = (), max_characters: int = _HISTORY_CHARACTERS) -> None:
         super().__init__(records)
         self.characters = 0

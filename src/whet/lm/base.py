@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from whet.core.context import Settings, active_modules, current, meter
-from whet.core.events import handlers_of, observed
+from whet.core.events import observed
 from whet.core.exchange import Capabilities, Request, Response
 from whet.core.flow import Flow, adrive, drive
 from whet.core.trace import CallRecord, History, Trace, message_dicts, plain_outputs, usage_dict
@@ -144,9 +144,8 @@ class BaseLM:
         request = merged_request(request, self.model, self.kwargs)
         if request.rollout_id is not None and request.options.get("temperature") == 0 and not self._warned:
             self._warn_of_rollout()
-        handlers = handlers_of(self)
         answering = self._recorded_answer(request, cache)
-        if handlers:
+        if self.callbacks or current().callbacks:
             answering = observed("lm", self, {"messages": message_dicts(request.messages), **request.options}, answering)
         return answering
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from whet.core.context import current
-from whet.core.exchange import Choice, Request, Response, StreamEvent, Usage
+from whet.core.exchange import NO_USAGE, Choice, Request, Response, StreamEvent, Usage
 from whet.core.flow import Flow, Invoke
 from whet.core.messages import ToolCallPart
 from whet.core.trace import message_dicts
@@ -24,8 +25,11 @@ _LM = "whet.lm.lm"
 
 def own_method(lm: Any, *names: str) -> Any:
     """The first of these methods that somebody gave this model; what `LM` has under the name, for `super()`, is nobody's own."""
-    methods = (getattr(lm, name, None) for name in names)
-    return next((method for method in methods if method is not None and getattr(method, "__module__", "") != _LM), None)
+    for name in names:
+        method = getattr(lm, name, None)
+        if method is not None and getattr(method, "__module__", "") != _LM:
+            return method
+    return None
 
 
 class OwnMethod:
@@ -99,7 +103,7 @@ class _Grown:
     def __init__(self, listener: Callable[[StreamEvent], None]) -> None:
         self.listener = listener
         self.draft = Draft()
-        self.usage = Usage()
+        self.usage = NO_USAGE
         self.finish: Any = "stop"
 
     def take(self, piece: Any) -> None:
@@ -166,17 +170,18 @@ def response_of(answer: Any, model: str) -> Response:
         return Response(choices=(Choice(text=answer),), model=model)
     if isinstance(answer, list | tuple) and all(isinstance(text, str) for text in answer):
         return Response(choices=tuple(Choice(text=text) for text in answer), model=model)
-    answer = _seen(answer)
-    choices = getattr(answer, "choices", None)
+    part = _parts(answer)
+    choices = part("choices", None)
     if choices is None:
         return _of_responses_form(answer, model)
-    usage, name = getattr(answer, "usage", None), getattr(answer, "model", None)
-    return Response(choices=tuple(map(_choice_of, choices)), usage=_usage_of(usage), model=name or model)
+    usage = _usage_of(part("usage", None))
+    return Response(choices=tuple(map(_choice_of, choices)), usage=usage, model=part("model", None) or model)
 
 
 def _of_responses_form(answer: Any, model: str) -> Response:
     """An answer in the form of the Responses API: `output` instead of `choices`."""
-    if getattr(answer, "output", None) is None:
+    part = _parts(answer)
+    if part("output", None) is None:
         raise LMUnexpectedError(
             f"The model's method returned {type(answer).__name__}; return a string, a `whet.Response` or an OpenAI-style object."
         )
@@ -184,7 +189,7 @@ def _of_responses_form(answer: Any, model: str) -> Response:
     from whet.lm.wire.openai_responses import read_answer  # noqa: PLC0415 - few models answer in this form
 
     names = ("output", "usage", "status", "error", "incomplete_details", "model", "id")
-    return read_answer({name: _plain(getattr(answer, name, None)) for name in names}, facts_of(model or "own"))
+    return read_answer({name: _plain(part(name, None)) for name in names}, facts_of(model or "own"))
 
 
 def _plain(value: Any) -> Any:
@@ -198,52 +203,41 @@ def _plain(value: Any) -> Any:
     return _plain(vars(value)) if hasattr(value, "__dict__") else value
 
 
-class _Seen:
-    """A dict read by attributes, as the objects of providers' own clients are."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self._values = values
-
-    def __getattr__(self, name: str) -> Any:
-        return self._values.get(name)
-
-
-def _seen(thing: Any) -> Any:
-    return _Seen(thing) if isinstance(thing, dict) else thing
+def _parts(thing: Any) -> Callable[[str, Any], Any]:
+    """What finds a part of an answer by its name: of a dict, or of an object of a provider's own client."""
+    return thing.get if isinstance(thing, dict) else partial(getattr, thing)
 
 
 def _choice_of(choice: Any) -> Choice:
-    choice = _seen(choice)
-    message = _seen(getattr(choice, "message", None))
-    logprobs, finish_reason = getattr(choice, "logprobs", None), getattr(choice, "finish_reason", None)
+    part = _parts(choice)
+    message, logprobs, finish_reason = part("message", None), part("logprobs", None), part("finish_reason", None)
     if message is None:  # the completions form
-        return Choice(text=getattr(choice, "text", None), logprobs=logprobs, finish_reason=finish_reason)
-    calls = getattr(message, "tool_calls", None)
+        return Choice(text=part("text", None), logprobs=logprobs, finish_reason=finish_reason)
+    part = _parts(message)
+    calls = part("tool_calls", None)
     return Choice(
-        text=getattr(message, "content", None),
+        text=part("content", None),
         tool_calls=tuple(map(_tool_call_of, calls)) if calls else (),
-        reasoning=getattr(message, "reasoning_content", None),
+        reasoning=part("reasoning_content", None),
         logprobs=logprobs,
         finish_reason=finish_reason,
     )
 
 
 def _tool_call_of(call: Any) -> ToolCallPart:
-    call = _seen(call)
-    function = _seen(call.function)
-    return ToolCallPart(id=getattr(call, "id", None), name=function.name, arguments=getattr(function, "arguments", None) or "{}")
+    part = _parts(call)
+    named = _parts(part("function", None))
+    return ToolCallPart(id=part("id", None), name=named("name", None), arguments=named("arguments", None) or "{}")
 
 
 def _usage_of(usage: Any) -> Usage:
     if not usage:
-        return Usage()
-    usage = _seen(usage)
-    given, made = _seen(getattr(usage, "prompt_tokens_details", None)), _seen(getattr(usage, "completion_tokens_details", None))
+        return NO_USAGE
+    part = _parts(usage)
+    given, made = part("prompt_tokens_details", None), part("completion_tokens_details", None)
     return Usage(
-        input_tokens=getattr(usage, "prompt_tokens", None) or getattr(usage, "input_tokens", None) or 0,
-        output_tokens=getattr(usage, "completion_tokens", None) or getattr(usage, "output_tokens", None) or 0,
-        cached_input_tokens=getattr(given, "cached_tokens", None) or 0,
-        reasoning_tokens=getattr(made, "reasoning_tokens", None) or 0,
+        input_tokens=part("prompt_tokens", None) or part("input_tokens", None) or 0,
+        output_tokens=part("completion_tokens", None) or part("output_tokens", None) or 0,
+        cached_input_tokens=_parts(given)("cached_tokens", None) or 0 if given else 0,
+        reasoning_tokens=_parts(made)("reasoning_tokens", None) or 0 if made else 0,
     )

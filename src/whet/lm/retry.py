@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import Protocol
 
-from whet.core.exchange import Request, Response, Usage
+from whet.core.exchange import NO_USAGE, Request, Response, Usage
 from whet.core.flow import Flow, Sleep
 from whet.errors import LMError, LMRateLimitError, is_retryable_lm_error
 
@@ -58,13 +58,13 @@ class Retrying:
     def flow(self, request: Request) -> Flow[Response]:
         """Answer a request, with patience."""
         started = time.monotonic() if self.deadline is not None else 0.0
-        attempts, usage, cost = 0, Usage(), 0.0
+        attempts, usage, cost = 0, NO_USAGE, 0.0
         while True:
             attempts += 1
             try:
                 response: Response = yield from self.inner.flow(request)
             except LMError as error:
-                usage, cost = usage + (error.usage or Usage()), cost + (error.cost or 0.0)
+                usage, cost = usage + (error.usage or NO_USAGE), cost + (error.cost or 0.0)
                 delay = self._delay(error, attempts, started)
                 if delay is None:
                     error.attempts, error.usage, error.cost = attempts, usage, cost

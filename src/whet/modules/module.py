@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from whet.core.context import active_modules, context, current
-from whet.core.events import handlers_of, observed
+from whet.core.events import observed
 from whet.core.flow import Flow, Invoke, adrive, drive
 from whet.core.param import Param
 from whet.core.records import Prediction
@@ -118,7 +118,7 @@ class Module:
 
     def _watched(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
         flow = self.flow(*args, **kwargs)
-        if handlers_of(self) and not self._transparent:
+        if (self.callbacks or current().callbacks) and not self._transparent:
             flow = observed("module", self, {**({"args": args} if args else {}), **kwargs}, flow)
         token = active_modules.set((*active_modules.get(), self))
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from whet.adapters.base import Adapter, Reading
@@ -13,7 +14,7 @@ from whet.adapters.chat import ChatAdapter
 from whet.adapters.json import JSONAdapter
 from whet.adapters.native import Native
 from whet.core.context import Settings, attempt, current
-from whet.core.exchange import Capabilities, Request, Response, Usage
+from whet.core.exchange import NO_USAGE, Capabilities, Request, Response
 from whet.core.field import Field
 from whet.core.flow import Flow, Invoke
 from whet.core.messages import Message
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 __all__ = ["Predict"]
 
 _logger = logging.getLogger(__name__)
+# Under this name a signature keeps itself without the fields that are shown in training only.
+_SHOWN = "without hints"
 _CHAT, _JSON = ChatAdapter(), JSONAdapter()
 _UNKNOWN = Capabilities()
 _RESERVED = frozenset({"config", "signature", "demos", "lm", "prediction", "new_signature"})
-
-_NOTHING_SPENT = Usage()
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Predict(Answering[P, R]):
@@ -125,16 +127,17 @@ class Predict(Answering[P, R]):
             fields = ", ".join(f"`{name}`" for name in self.signature.input_fields)
             raise InputError(f"Positional arguments are not allowed when calling `{type(self).__name__}`. Name the inputs: {fields}.")
         started = time.perf_counter()
-        special = {} if _RESERVED.isdisjoint(kwargs) else self._take_special(kwargs)
+        special = _NOTHING if _RESERVED.isdisjoint(kwargs) else self._take_special(kwargs)
         signature = special.get("signature", signature)
-        if not settings.training:
+        if not settings.training and signature.plans.get(_SHOWN) is not signature:
             signature, kwargs = _without_hints(signature, kwargs)
         inputs = checked_inputs(signature, kwargs, settings)
         lm = None if settings.rendering else _model(special.get("lm") or self.lm or settings.lm)
-        options = _sampling_options({**self.config, **special.get("config", {})}, lm)
+        options = _sampling_options({**self.config, **special.get("config", _NOTHING)}, lm)
         demos = special.get("demos", self.demos)
         prediction: Prediction = yield from self._ask(settings, lm, signature, demos, inputs, options)
-        self._trace(settings, inputs, prediction, time.perf_counter() - started)
+        if settings.trace is not None:
+            self._trace(settings, inputs, prediction, time.perf_counter() - started)
         if noted is not None:
             noted[0].note(Record(self, as_given(noted[1]), prediction))
         return prediction
@@ -160,17 +163,13 @@ class Predict(Answering[P, R]):
         self, settings: Settings, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: dict[str, Any]
     ) -> Flow[Prediction]:
         adapters = self._adapters(settings)
-        for adapter in adapters[:-1]:
-            try:
-                return (yield from self._ask_with(adapter, lm, signature, demos, inputs, options))
-            except AdapterParseError as error:
-                _logger.info("`%s` could not read the answer (%s); trying the next format.", type(adapter).__name__, error.reason)
-        return (yield from self._ask_with(adapters[-1], lm, signature, demos, inputs, options))
+        if len(adapters) == 1:
+            return self._ask_with(adapters[0], settings, lm, signature, demos, inputs, options)
+        return _first_readable((self._ask_with(a, settings, lm, signature, demos, inputs, options) for a in adapters), adapters)
 
-    def _ask_with(
-        self, adapter: Adapter, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: dict[str, Any]
+    def _ask_with(  # noqa: PLR0913 - all that one question is made of
+        self, adapter: Adapter, now: Settings, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: Any
     ) -> Flow[Prediction]:
-        now = current()
         if _asks_itself(adapter) and not now.rendering:
             asking, watch = _own_way(adapter, lm, options, signature, demos, inputs), _watch(now, self, adapter, signature, None)
             completions = yield from (asking if watch is None else watch.around(asking))
@@ -181,7 +180,7 @@ class Predict(Answering[P, R]):
         request = adapter.request(signature, inputs, demos, options=options, capabilities=capabilities, native=native)
         if now.rendering:
             now.rendering(self, request, adapter.sections(native.signature if native else signature, inputs, demos))
-        spent = _NOTHING_SPENT
+        spent = NO_USAGE
         for tries_left in range(self.retries, -1, -1):
             watch = None if now.send_stream is None else _watch(now, self, adapter, signature, native)
             response = yield from (lm.flow(request) if watch is None else watch.around(lm.flow(request)))
@@ -199,7 +198,7 @@ class Predict(Answering[P, R]):
 
     def _trace(self, settings: Settings, inputs: dict[str, Any], prediction: Prediction, seconds: float) -> None:
         trace = settings.trace
-        if trace is None or settings.max_trace_size <= 0:
+        if settings.max_trace_size <= 0:
             return
         trace.append(Step(self, as_given(inputs), prediction, seconds=seconds))
         if len(trace) > settings.max_trace_size:
@@ -236,11 +235,10 @@ def _signature_of(signature: Any) -> Signature:
 
 
 def _without_hints(signature: Signature, kwargs: dict[str, Any]) -> tuple[Signature, dict[str, Any]]:
-    shown = signature.plans.get("without hints")
+    shown = signature.plans.get(_SHOWN)
     if shown is None:
         kept = [f for f in signature.fields.values() if not f.train_only]
-        shown = signature if len(kept) == len(signature.fields) else signature._with_fields(kept)
-        signature.plans["without hints"] = shown
+        shown = signature.plans[_SHOWN] = signature if len(kept) == len(signature.fields) else signature._with_fields(kept)
     if shown is signature:
         return signature, kwargs
     return shown, {k: v for k, v in kwargs.items() if k in shown.fields or k not in signature.fields}
@@ -314,11 +312,19 @@ def _model(lm: Any) -> Any:
 
 def _sampling_options(options: dict[str, Any], lm: Any) -> dict[str, Any]:
     defaults = getattr(lm, "kwargs", None) or {}
-    n = options.get("n") or defaults.get("n") or 1
+    if (options.get("n") or defaults.get("n") or 1) == 1:
+        return options
     temperature = options.get("temperature", defaults.get("temperature"))
-    if n > 1 and (temperature is None or temperature <= 0.15):
-        return {**options, "temperature": 0.7}
-    return options
+    return {**options, "temperature": 0.7} if temperature is None or temperature <= 0.15 else options
+
+
+def _first_readable(asking: Iterator[Flow[Prediction]], adapters: Sequence[Adapter]) -> Flow[Prediction]:
+    for adapter in adapters[:-1]:
+        try:
+            return (yield from next(asking))
+        except AdapterParseError as error:
+            _logger.info("`%s` could not read the answer (%s); trying the next format.", type(adapter).__name__, error.reason)
+    return (yield from next(asking))
 
 
 def _asks_itself(adapter: Any) -> bool:
@@ -353,11 +359,8 @@ def prediction_of(adapter: Adapter, signature: Signature, response: Response, na
     """
     readings = [adapter.read(signature, choice, native) for choice in response.choices]
     first: Reading = readings[0]
-    prediction = Prediction(first.values)
-    if len(readings) > 1:
-        prediction._completions = Completions([r.values for r in readings], signature=signature)
-    prediction._meta = (response, first.repairs)
-    return prediction
+    several = Completions([r.values for r in readings], signature=signature) if len(readings) > 1 else None
+    return Prediction.of_response(first.values, response, first.repairs, several)
 
 
 def _asking_again(request: Request, error: AdapterParseError) -> Request:
