@@ -39,9 +39,13 @@ async def in_tasks(gather: Gather) -> list[Any]:
 
 def _outcome_of(context: contextvars.Context, job: Job) -> Any:
     try:
-        return context.run(lambda: drive(job()))
+        return context.run(_driven, job)
     except Exception as error:  # noqa: BLE001 - an outcome is a value or an exception
         return error
+
+
+def _driven(job: Job) -> Any:
+    return drive(job())
 
 
 class _Pull:

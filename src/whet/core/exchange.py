@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, Final, Literal, TypeAlias
 
 from whet.core.messages import Message, ToolCallPart
+from whet.core.quick import quick
 
 __all__ = [
     "NO_USAGE",
@@ -35,6 +36,7 @@ class ToolSpec:
     parameters: Mapping[str, Any]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One question to a model: all that decides the answer, and nothing else. It is what the cache key is made of.
@@ -56,6 +58,7 @@ class Request:
     prompt_cache: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens of one call. Cached input tokens are part of `input_tokens`, reasoning tokens part of `output_tokens`.
@@ -111,6 +114,7 @@ class Citation:
     supported_text: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """One answer of a model. `logprobs` are in the provider's form."""
@@ -134,6 +138,7 @@ class Choice:
 ResponseChoice: TypeAlias = Choice
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """What a model answered: one `Choice` per sample, what it cost, and who answered.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from whet.core.quick import quick
+
 __all__ = ["Content", "MediaPart", "Message", "Part", "RawPart", "Role", "TextPart", "ToolCallPart"]
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
@@ -64,6 +66,7 @@ class ToolCallPart:
         return call if self.signed is None else {**call, "signed": self.signed}
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn. `content` is a string, or a tuple of parts when there is more than text in it.

@@ -50,7 +50,9 @@ class MetricCall:
         args = (example, prediction, *(trace, pred_name, pred_trace)[: self.extra])
         if self._quick >= QUICK_CALLS:
             started = perf_counter()
-            result = yield Invoke(self.metric, args, inline=True)
+            result = self.metric(*args)
+            if hasattr(result, "__await__"):
+                result = yield Invoke(lambda: result, inline=True)
             if perf_counter() - started > QUICK_SECONDS:
                 self._quick = -FORGIVEN_AFTER
             return Score.of(result)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from whet.core.quick import quick
 from whet.core.records import Prediction, Score
 from whet.evaluate.statistics import Estimate, mean_interval
 
@@ -15,6 +16,7 @@ __all__ = ["EvaluationResult", "Row", "Status"]
 Status: TypeAlias = Literal["ok", "program_error", "metric_error", "infra_error", "timeout"]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One example and what became of it.

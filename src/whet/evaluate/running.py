@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from whet.core.context import Meter, context, current, meter
@@ -32,6 +33,7 @@ from whet.modules.module import Module
 __all__ = ["Plan", "check_devset", "evaluate_rows"]
 
 _HOPELESS = (LMAuthError, LMBillingError, LMConfigurationError)
+_NOTHING = (0, 0.0, 0, 0)
 _PROGRAMS_FAULT = (LMInvalidRequestError, LMUnsupportedFeatureError)
 
 
@@ -102,7 +104,7 @@ class _Run:
         for index, example in enumerate(self.devset):
             if self.fatal is not None:
                 return
-            yield _RowJob(self, index, example)
+            yield partial(self.row_flow, index, example, self.program)
 
     def _chosen_jobs(self) -> Iterator[Job]:
         """The jobs of rows that the file does not have yet, every repeat of them; `places` says which they are."""
@@ -115,7 +117,7 @@ class _Run:
                     self._keep(known)
                     continue
                 self.places.append((index, repeat))
-                yield _RowJob(self, index, example, repeat)
+                yield partial(self.repeated, index, example, repeat) if repeat else partial(self.row_flow, index, example, self.program)
 
     def done(self, number: int, outcome: Any) -> None:
         row = outcome if isinstance(outcome, Row) else self._row_of_failure(number, outcome)
@@ -125,12 +127,13 @@ class _Run:
 
     def _keep(self, row: Row) -> None:
         self.rows[row.index * self.plan.repeats + row.repeat] = row
-        if row.score is not None:
+        if (score := row.score) is not None:
             self.scored += 1
-            self.total += row.score.value
+            self.total += score.value
         if row.status != "ok":
             self._count_failure(row)
-        self.progress.step(self.total / self.scored if self.scored else None, self.failed)
+        if self.progress.shown:
+            self.progress.step(self.total / self.scored if self.scored else None, self.failed)
 
     def close(self) -> None:
         self.progress.close()
@@ -229,24 +232,10 @@ class _Inner(Meter):
         self.outer.add(tokens, cost, cache_hit)
 
 
-class _RowJob:
-    __slots__ = ("example", "index", "repeat", "run")
-
-    def __init__(self, run: _Run, index: int, example: Any, repeat: int = 0) -> None:
-        self.run, self.index, self.example, self.repeat = run, index, example, repeat
-
-    def __call__(self) -> Flow[Row]:
-        if self.repeat:
-            return self.run.repeated(self.index, self.example, self.repeat)
-        return self.run.row_flow(self.index, self.example, self.run.program)
-
-
 def _row(  # noqa: PLR0913 - one place builds rows
     index: int, example: Any, prediction: Any, score: Score | None, status: Any, seconds: float, spent: Meter, error: Any
 ) -> Row:
-    if not spent.spent:
-        return Row(index=index, example=example, prediction=prediction, score=score, status=status, seconds=seconds, error=error)
-    tokens, cost, calls, hits = spent.totals()
+    tokens, cost, calls, hits = spent.totals() if spent.spent else _NOTHING
     return Row(
         index=index,
         example=example,

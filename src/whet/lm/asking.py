@@ -61,7 +61,9 @@ def merged_request(request: Request, model: str, defaults: Mapping[str, Any]) ->
         request = with_parameters(replace(request, options={k: v for k, v in plain.items() if v is not None}), placed)
         request = with_parameters(request, {k: v for k, v in defaults.items() if k not in off})
         return replace(request, model=model)
-    merged = {k: v for k, v in {**defaults, **options}.items() if v is not None}
+    merged = {**defaults, **options}
+    if None in merged.values():
+        merged = {k: v for k, v in merged.items() if v is not None}
     return Request(
         messages=request.messages,
         model=model,
