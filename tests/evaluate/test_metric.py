@@ -66,3 +66,34 @@ def test_a_metric_that_blocks_never_holds_up_an_event_loop() -> None:
     threads.clear()
     asyncio.run(whet.Evaluate(devset=rows, metric=slow, num_threads=4).acall(Program()))
     assert threading.get_ident() not in threads
+
+
+def test_many_rows_at_once_start_few_threads_for_a_metric_that_is_not_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whet.evaluate.metric.QUICK_SECONDS", 60.0)  # so that a busy machine makes nothing slow
+    rows = [whet.Example(n=n).with_inputs("n") for n in range(200)]
+    threads: set[int] = set()
+
+    def metric(example: Any, pred: Any) -> bool:
+        threads.add(threading.get_ident())
+        time.sleep(0.002)
+        return True
+
+    async def program(n: int) -> int:
+        await asyncio.sleep(0.01)
+        return n
+
+    result = asyncio.run(whet.Evaluate(devset=rows, metric=metric, num_threads=200).acall(program))
+    assert result.score == 100.0
+    assert len(threads) < 20
+
+
+def test_trust_in_a_metric_survives_a_hiccup_and_no_long_wait() -> None:
+    call = metric_call(two)
+    for _ in range(20):
+        call._learn(0.0, 1000)
+    call._learn(0.02, 1000)
+    assert call._trust == 10  # still called where it is
+    call._learn(1.0, 1000)
+    assert call._trust == -1000
+    call._learn(1.0, 1000)
+    assert call._trust == -1000

@@ -8,15 +8,17 @@ from itertools import takewhile
 from time import perf_counter
 from typing import Any
 
-from whet.core.flow import Flow, Invoke
+from whet.core.flow import Flow, Invoke, Sleep
 from whet.core.records import Score
 from whet.errors import ConfigurationError
 from whet.modules.module import Module
 
 __all__ = ["MetricCall", "SeveralMetrics", "metric_call"]
 
-# A metric counts as quick after so many calls in a row below so many seconds; one that was slow once it ran inline, after many more.
-QUICK_CALLS, QUICK_SECONDS, FORGIVEN_AFTER = 3, 0.005, 1000
+# A metric is trusted to be quick after so many calls in a row below so many seconds. A call that took longer costs trust, since it may
+# have been the machine's fault; one that held everything up for long costs all of it.
+QUICK_CALLS, QUICK_SECONDS, LONG_SECONDS, PATIENCE = 3, 0.005, 0.05, 0.005
+MOST_TRUST, DOUBT, FORGIVEN_AFTER = 20, 10, 1000
 _NAMES = ("trace", "pred_name", "pred_trace")
 
 
@@ -27,7 +29,8 @@ class MetricCall:
         self.metric = metric
         self.name = getattr(metric, "__name__", type(metric).__name__)
         self.extra = _extra_arguments(metric)
-        self._quick = 0
+        self._trust = 0
+        self._watched = 0
         self._awaited = inspect.iscoroutinefunction(metric)
         self._is_module = isinstance(metric, Module) and type(metric).__call__ is Module.__call__
 
@@ -48,13 +51,15 @@ class MetricCall:
         if self._is_module:
             return Score.of((yield from self.raw(example, prediction, trace, pred_name, pred_trace)))
         args = (example, prediction, *(trace, pred_name, pred_trace)[: self.extra])
-        if self._quick >= QUICK_CALLS:
+        if 0 <= self._trust < QUICK_CALLS <= self._watched:
+            # So many calls are being timed already; soon it is known how to make this one.
+            yield Sleep(PATIENCE)
+        if self._trust >= QUICK_CALLS:
             started = perf_counter()
             result = self.metric(*args)
             if hasattr(result, "__await__"):
                 result = yield Invoke(lambda: result, inline=True)
-            if perf_counter() - started > QUICK_SECONDS:
-                self._quick = -FORGIVEN_AFTER
+            self._learn(perf_counter() - started, FORGIVEN_AFTER)
             return Score.of(result)
         return Score.of((yield from self._called(args)))
 
@@ -65,10 +70,19 @@ class MetricCall:
 
     def _timed(self, *args: Any) -> Any:
         started = perf_counter()
+        self._watched += 1
         try:
             return self.metric(*args)
         finally:
-            self._quick = self._quick + 1 if perf_counter() - started < QUICK_SECONDS else min(self._quick, 0)
+            self._watched -= 1
+            self._learn(perf_counter() - started, DOUBT)
+
+    def _learn(self, seconds: float, if_long: int) -> None:
+        if seconds < QUICK_SECONDS:
+            self._trust = min(self._trust + 1, MOST_TRUST)
+        else:
+            trust = self._trust - DOUBT if seconds < LONG_SECONDS else min(self._trust, 0) - if_long
+            self._trust = max(trust, -FORGIVEN_AFTER)
 
 
 class SeveralMetrics(MetricCall):
