@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from whet.core.context import active_modules, context, current
 from whet.core.events import observed
 from whet.core.flow import Flow, Invoke, adrive, drive
-from whet.core.param import Param
+from whet.core.param import VALUES, Learnt, Param
 from whet.core.records import Prediction
 from whet.core.replay import attempted
 from whet.core.trace import History
@@ -200,16 +200,26 @@ class Module:
 
         return sub_modules(self, type_, skip_compiled)
 
-    def params(self) -> dict[str, Param]:
+    def params(self) -> dict[str, Learnt]:
         """What may be learnt, by predictor."""
         return {name: predictor.param for name, predictor in self.named_predictors()}
 
-    def bind(self: M, params: Mapping[str, Param]) -> M:
-        """A copy of the program with these learnt parts; the program itself stays as it is.
+    def registered(self) -> dict[str, Param]:
+        """The `Param`s that this program registers, by path; one that stands in several places has the first."""
+        from whet.modules.tree import registered_in  # noqa: PLC0415 - the tree knows all kinds of module
 
-        Raises `ConfigurationError` for a name that is no predictor of the program.
+        return {paths[0]: param for paths, param in registered_in(self)}
+
+    def bind(self: M, params: Mapping[str, Learnt], values: Mapping[str, str] | None = None) -> M:
+        """A copy of the program with these learnt parts, and these `values` (texts or names of choices) of what it registers.
+
+        The program itself stays as it is. Raises `ConfigurationError` for a name that is no predictor, or not registered.
         """
         new = self.deepcopy()
+        if values:
+            from whet.modules.tree import set_registered  # noqa: PLC0415 - the tree knows all kinds of module
+
+            set_registered(new, values)
         predictors = dict(new.named_predictors())
         for name, param in params.items():
             if name not in predictors:
@@ -279,8 +289,10 @@ class Module:
     # -- saving --------------------------------------------------------------------------------------------------------
 
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
-        """The state of every predictor, by path."""
-        return {name: predictor.dump_state(json_mode) for name, predictor in self.named_predictors()}
+        """The state of every predictor, by path, and of what the program registers."""
+        state = {name: predictor.dump_state(json_mode) for name, predictor in self.named_predictors()}
+        values = {name: param.label for name, param in self.registered().items()}
+        return {**state, VALUES: values} if values else state
 
     def load_state(self, state: Mapping[str, Any], **options: Any) -> None:
         """Restore `dump_state()`; if any part does not fit, nothing is changed."""

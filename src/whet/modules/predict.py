@@ -18,7 +18,7 @@ from whet.core.exchange import NO_USAGE, Capabilities, Request, Response
 from whet.core.field import Field
 from whet.core.flow import Flow, Invoke
 from whet.core.messages import Message
-from whet.core.param import Param
+from whet.core.param import Learnt
 from whet.core.records import Completions, Prediction
 from whet.core.replay import Record
 from whet.core.signature import Signature, ensure_signature, make_signature as _make_signature
@@ -85,13 +85,13 @@ class Predict(Answering[P, R]):
     # -- what can be learnt --------------------------------------------------------------------------------------------
 
     @property
-    def param(self) -> Param:
+    def param(self) -> Learnt:
         """The learnable part: instructions, field descriptions, demos, model."""
         descriptions = {f.name: f.desc for f in self.signature.fields.values() if f.desc}
-        return Param(instructions=self.signature.instructions, demos=tuple(self.demos), descriptions=descriptions, lm=self.lm)
+        return Learnt(instructions=self.signature.instructions, demos=tuple(self.demos), descriptions=descriptions, lm=self.lm)
 
     @param.setter
-    def param(self, param: Param) -> None:
+    def param(self, param: Learnt) -> None:
         signature = self.signature
         if param.instructions != signature.instructions:
             signature = signature.with_instructions(param.instructions)

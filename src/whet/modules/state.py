@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whet.core.param import VALUES
 from whet.core.records import Example
 from whet.core.schema import schema_of
 from whet.core.signature import Signature
@@ -87,6 +88,7 @@ def save(program: Module, path: Any, save_program: bool = False) -> None:
         "compiled": bool(program._compiled),
         "frozen": frozen,
         "predictors": {name: predictor.dump_state() for name, predictor in _all_predictors(program).items()},
+        "values": {name: param.label for name, param in program.registered().items()},
     }
     try:
         text = json.dumps(state, ensure_ascii=False, indent=2)
@@ -153,7 +155,7 @@ def load_into(program: Module, path: Any, *, force: bool = False) -> None:
             f"{str(source)!r} has version {state.get('version')} of the format; this whet reads version {VERSION}. Update whet."
         )  # fmt: skip
     predictors = state["predictors"] if state.get("format") == FORMAT else {k: v for k, v in state.items() if k != "metadata"}
-    restore(program, predictors, force=force)
+    restore(program, {**predictors, **({VALUES: state["values"]} if state.get("values") else {})}, force=force)
     if state.get("format") == FORMAT:
         program._compiled = bool(state.get("compiled"))
         frozen = set(state.get("frozen", ()))
@@ -174,7 +176,10 @@ def _compare_versions(saved: Mapping[str, str]) -> None:
 def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, **_: Any) -> None:
     """Put saved states into a program's predictors: all of them, or none."""
     predictors = _all_predictors(program)
-    drift = [f"Predictor `{name}` is in the program and not in the file." for name in predictors if name not in state]
+    state = dict(state)
+    values: Mapping[str, str] = state.pop(VALUES, {})
+    drift = _drift_of_values(program, values)
+    drift += [f"Predictor `{name}` is in the program and not in the file." for name in predictors if name not in state]
     drift += [f"Predictor `{name}` is in the file and not in the program." for name in state if name not in predictors]
     for name, predictor in predictors.items():
         if name in state:
@@ -184,10 +189,27 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, *
             "The saved program does not fit this one:\n- " + "\n- ".join(drift) + "\nPass `force=True` to load what fits.",
             drift=tuple(drift),
         )  # fmt: skip
+    _set_values(program, {name: label for name, label in values.items() if not _drift_of_values(program, {name: label})})
     loaded = {name: _restored(predictor, state[name]) for name, predictor in predictors.items() if name in state}
     for name, values in loaded.items():
         for attribute, value in values.items():
             setattr(predictors[name], attribute, value)
+
+
+def _drift_of_values(program: Module, values: Mapping[str, str]) -> list[str]:
+    """How saved values differ from what the program registers; what a file does not have stays as it is."""
+    known = program.registered()
+    drift = [f"The value `{name}` is in the file and not in the program." for name in values if name not in known]
+    for name, label in values.items():
+        if name in known and known[name].labels and label not in known[name].labels:
+            drift.append(f"The value `{name}` was {label!r}, which is no longer one of its choices: {', '.join(known[name].labels)}.")
+    return drift
+
+
+def _set_values(program: Module, values: Mapping[str, str]) -> None:
+    from whet.modules.tree import set_registered  # noqa: PLC0415 - the tree knows all kinds of module
+
+    set_registered(program, values)
 
 
 def restore_predictor(predictor: Predict, state: Mapping[str, Any]) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from whet.core.param import Param
 from whet.core.signature import Signature
 from whet.core.trace import History
+from whet.errors import ConfigurationError
 from whet.lm.base import BaseLM
 from whet.modules.module import Module
 from whet.modules.predict import Predict
 
-__all__ = ["copied", "leaves_of", "replace_predictors", "set_by_path", "sub_modules"]
+__all__ = ["copied", "leaves_of", "registered_in", "replace_predictors", "set_by_path", "set_registered", "sub_modules"]
 
 _HIDDEN = frozenset({"callbacks", "history"})
 # What an optimizer says about a program: no part of it, and shared by its copies.
@@ -56,6 +58,35 @@ def leaves_of(root: Module, frozen: bool = False) -> Iterator[tuple[str, Predict
                 yield from walk(child, name)
 
     yield from walk(root, "")
+
+
+def registered_in(root: Module) -> list[tuple[list[str], Param]]:
+    """Every registered value below a module, with all its paths; those of compiled sub-modules are left out."""
+    found: dict[int, tuple[list[str], Param]] = {}
+    seen: set[int] = set()
+
+    def walk(value: Any, path: str) -> None:
+        for step, child in children_of(value):
+            name = (path + step).removeprefix(".")
+            if isinstance(child, Param):
+                found.setdefault(id(child), ([], child))[0].append(name)
+            elif isinstance(child, Module | list | dict) and id(child) not in seen and not getattr(child, "_compiled", False):
+                seen.add(id(child))
+                walk(child, name)
+
+    walk(root, "")
+    return list(found.values())
+
+
+def set_registered(root: Module, values: Mapping[str, str]) -> None:
+    """Put other texts or choices into the registered values of these paths, wherever they stand."""
+    known = {paths[0]: (paths, param) for paths, param in registered_in(root)}
+    for name, label in values.items():
+        if name not in known:
+            raise ConfigurationError(f"The program registers no `Param` at `{name}`; it has: {', '.join(known) or 'none'}.")
+        paths, param = known[name]
+        for path in paths:
+            set_by_path(root, path, param.at(label))
 
 
 def sub_modules(root: Module, type_: type | None = None, skip_compiled: bool = False) -> Iterator[tuple[str, Module]]:
@@ -147,7 +178,7 @@ class _Copier:
             return type(value)(self.copy(v) for v in value)
         if type(value) is dict:
             return {k: self.copy(v) for k, v in value.items()}
-        return value if isinstance(value, BaseLM | Signature | str | int | float | bool | type | None) else _copy_of(value)
+        return value if isinstance(value, BaseLM | Signature | Param | str | int | float | bool | type | None) else _copy_of(value)
 
     def _module(self, module: Module) -> Module:
         new: Module = object.__new__(type(module))

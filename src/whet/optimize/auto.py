@@ -16,6 +16,7 @@ from whet.optimize.optimizer import Optimizer
 from whet.optimize.proposers.reflect import lm_for_proposals
 from whet.optimize.search import Search, Task
 from whet.optimize.strand import Handle, Strand
+from whet.optimize.values import choose_values
 
 __all__ = ["Auto"]
 
@@ -80,6 +81,7 @@ class Auto(Optimizer):
         course = Course(search, self, lm_for_proposals(search, self.prompt_model))
         before = search.scores(search.baseline, pins)
         winner = yield from course.run()
+        winner = yield from choose_values(search, winner, course.rows)
         winner = yield from self._unharmed(search, course, winner, pins, before)
         if course.unseen:
             certificate = yield from certify(search, winner, course.unseen, seen=course.seen_gain(winner))

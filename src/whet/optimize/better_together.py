@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from whet.core.context import context, current
 from whet.core.flow import Flow, Invoke
 from whet.errors import ConfigurationError, InputError
 from whet.modules.module import Module
 from whet.optimize.bootstrap_finetune import BootstrapFinetune
-from whet.optimize.candidate import Candidate
+from whet.optimize.candidate import Candidate, labels_of
 from whet.optimize.optimizer import COMMON, Optimizer
 from whet.optimize.random_search import BootstrapFewShotWithRandomSearch
 from whet.optimize.run import ranked
@@ -53,6 +53,8 @@ class BetterTogether(Optimizer):
     stage that fails ends the sequence: the best so far is returned with `flag_compilation_error_occurred` set, and `run.decisions` say why.
     Calls and caps of all stages are those of this run, and with a `run_dir` each stage has its journal in a folder of its own there.
     """
+
+    chooses_values: ClassVar[bool] = False  # its stages do
 
     def __init__(self, metric: Any, **optimizers: Any) -> None:
         common = {name: optimizers.pop(name) for name in list(optimizers) if name in COMMON}
@@ -127,7 +129,7 @@ class BetterTogether(Optimizer):
 
     def _note(self, search: Search, label: str, program: Module) -> Strand[None]:
         """Put a stage's program on record, with its score where there are rows to judge by."""
-        candidate = Candidate(params=program.params(), note=f"stage {label}" if label else "as given")
+        candidate = Candidate(params=program.params(), values=labels_of(program), note=f"stage {label}" if label else "as given")
         self._stages.append(_Stage(label, program, search.add(candidate)))
         if search.val:
             yield search.scores(candidate, search.val)

@@ -36,6 +36,7 @@ class BootstrapFinetune(Optimizer):
     """
 
     needs_metric: ClassVar[bool] = False
+    chooses_values: ClassVar[bool] = False
 
     def __init__(  # noqa: PLR0913 - the arguments people know
         self,

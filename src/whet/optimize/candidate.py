@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
 
-from whet.core.param import Param
+from whet.core.param import Learnt
 from whet.core.records import Example
 
-__all__ = ["Candidate", "content_hash", "row_hash"]
+__all__ = ["Candidate", "content_hash", "labels_of", "row_hash"]
 
 
 def content_hash(value: Any) -> str:
@@ -44,20 +44,27 @@ def row_hash(row: Any) -> str:
     return content_hash(row)
 
 
-def _param_content(param: Param) -> list[Any]:
+def _param_content(param: Learnt) -> list[Any]:
     demos = [dict(demo) if isinstance(demo, Mapping) else demo for demo in param.demos]
-    return [param.instructions, demos, dict(param.descriptions), param.lm, dict(param.texts)]
+    return [param.instructions, demos, dict(param.descriptions), param.lm]
+
+
+def labels_of(program: Any) -> dict[str, str]:
+    """What a program registers, as a candidate holds it."""
+    return {name: param.label for name, param in program.registered().items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
     """One set of learnt parts. Two candidates are equal when their content is, wherever it comes from.
 
+    `values` are the texts, or names of choices, of what the program registers with `whet.Param`.
     `parents` are the hashes of the candidates it was made from, `note` says how, in a few words; `seed` is its number where a recipe
     numbers its candidates.
     """
 
-    params: Mapping[str, Param]
+    params: Mapping[str, Learnt]
+    values: Mapping[str, str] = field(default_factory=dict)
     parents: tuple[str, ...] = ()
     note: str = ""
     seed: int | None = None
@@ -69,7 +76,8 @@ class Candidate:
     @cached_property
     def hash(self) -> str:
         """The hash of the content, 16 hex digits."""
-        return content_hash({name: _param_content(param) for name, param in self.params.items()})
+        params = {name: _param_content(param) for name, param in self.params.items()}
+        return content_hash([params, dict(self.values)] if self.values else params)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Candidate) and self.hash == other.hash
@@ -78,11 +86,15 @@ class Candidate:
         return hash(self.hash)
 
     def evolve(
-        self, params: Mapping[str, Param], note: str = "", *, seed: int | None = None, parents: Iterable[Candidate] = ()
+        self, params: Mapping[str, Learnt], note: str = "", *, seed: int | None = None, parents: Iterable[Candidate] = ()
     ) -> Candidate:
         """A candidate made from this one, with other parts for some predictors."""
         made_from = (self.hash, *(p.hash for p in parents if p.hash != self.hash))
-        return Candidate(params={**self.params, **params}, parents=made_from, note=note, seed=seed)
+        return Candidate(params={**self.params, **params}, values=self.values, parents=made_from, note=note, seed=seed)
+
+    def with_values(self, values: Mapping[str, str], note: str = "") -> Candidate:
+        """The same with other texts or choices for some of the values that the program registers."""
+        return replace(self.evolve({}, note), values={**self.values, **values})
 
     def with_demos(self, demos: Mapping[str, Iterable[Any]], note: str = "", *, seed: int | None = None) -> Candidate:
         """The same with other demos for some predictors."""

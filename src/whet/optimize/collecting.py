@@ -73,6 +73,7 @@ class _Collect(Optimizer):
     """A search that proposes nothing: it runs the program and keeps what happened."""
 
     needs_metric: ClassVar[bool] = False
+    chooses_values: ClassVar[bool] = False
 
     def __init__(self, metric: Any = None, *, how: Collecting, teachers: Sequence[Any], **common: Any) -> None:
         super().__init__(metric, **common)

@@ -33,6 +33,7 @@ class GRPO(Optimizer):
     """
 
     needs_metric: ClassVar[bool] = True
+    chooses_values: ClassVar[bool] = False
 
     def __init__(  # noqa: PLR0913 - each by keyword
         self,

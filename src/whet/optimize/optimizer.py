@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 from whet.core.context import current
@@ -24,6 +25,7 @@ from whet.optimize.journal import Journal, fingerprint_of_metric, fingerprint_of
 from whet.optimize.run import Run, Trial
 from whet.optimize.search import Options, Search, Task
 from whet.optimize.strand import Strand
+from whet.optimize.values import choose_values, cost_of_values
 
 __all__ = ["Optimizer"]
 
@@ -38,11 +40,12 @@ COMMON: Mapping[str, Any] = {
     "max_usd": None,
     "max_seconds": None,
     "hedge": True,
+    "descriptions": False,
     "display_progress": False,
     "callbacks": None,
 }
 # What may differ between two sessions of one run.
-_FREE = frozenset(COMMON) - {"seed"}
+_FREE = frozenset(COMMON) - {"seed", "descriptions"}
 _HIDDEN = frozenset({"run", "callbacks", "candidate_programs"})
 
 
@@ -55,11 +58,15 @@ class Optimizer:
     `display_progress` and `callbacks`. A program run or a question that takes much longer than others is started once more where a thread
     is idle, and what is in first counts: a third less wall-clock where one call in a hundred is slow, for one call in a hundred paid
     twice. `hedge=False` never does that.
+
+    What a program registers with `whet.Param` is chosen after the prompts, on the same rows, and with `descriptions=True` the descriptions
+    of its fields are rewritten too.
     `Optimizer("auto", metric=...)` makes the one that is recommended.
     """
 
     needs_metric: ClassVar[bool] = True
     needs_rows: ClassVar[int] = 1
+    chooses_values: ClassVar[bool] = True
 
     num_threads: int | None
     max_errors: float | None
@@ -70,6 +77,7 @@ class Optimizer:
     max_usd: float | None
     max_seconds: float | None
     hedge: bool
+    descriptions: bool
     display_progress: bool
     callbacks: list[Any]
 
@@ -116,7 +124,11 @@ class Optimizer:
         Raises `ConfigurationError` for what `compile` would refuse, and for caps that leave too little for anything to come of it.
         """
         task = drive(self.checked(student, trainset, teacher, valset, options))
-        return forecast(type(self).__name__, self.bounds(task), task.student, task.train, self._budget())
+        bounds = self.bounds(task)
+        if self.chooses_values and task.metric is not None:
+            runs, asks = cost_of_values(task, self.descriptions)
+            bounds = replace(bounds, runs=(bounds.runs[0], bounds.runs[1] + runs), asks=(bounds.asks[0], bounds.asks[1] + asks))
+        return forecast(type(self).__name__, bounds, task.student, task.train, self._budget())
 
     def get_params(self) -> dict[str, Any]:
         """The arguments that this optimizer works with, by name."""
@@ -130,7 +142,8 @@ class Optimizer:
         task = yield from self.checked(student, trainset, teacher, valset, options)
         search = self.search_for(task, options)
         run = self.run = search.run
-        yield from search.flow(self.steps(search, **options))
+        search.values_chosen = not self.chooses_values
+        yield from search.flow(_with_values(search, self.steps(search, **options)))
         program: M = self.finished(search, run)
         return program
 
@@ -200,6 +213,7 @@ class Optimizer:
             failure_score=getattr(self, "failure_score", 0.0),
             budget=self._budget(),
             hedge=self.hedge,
+            descriptions=self.descriptions,
             display=self.display_progress,
         )
         header = {
@@ -235,6 +249,12 @@ class Optimizer:
             "seed": trial.candidate.seed,
             "program": program,
         }
+
+
+def _with_values(search: Search, steps: Strand[Candidate]) -> Strand[Candidate]:
+    """A recipe, and then the values that the program registers."""
+    winner = yield from steps
+    return (yield from choose_values(search, winner))
 
 
 def _is_plain(value: Any) -> bool:

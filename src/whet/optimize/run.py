@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from whet.core.param import Param
+from whet.core.param import Learnt
 from whet.errors import ConfigurationError
 from whet.evaluate.statistics import Estimate, mean_interval
 from whet.optimize.budget import Spend
@@ -91,10 +91,13 @@ class Run:
     comparison: list[tuple[Any, float | None, float | None]] = field(default_factory=list)
 
     def diff(self) -> str:
-        """What changed in the prompts, as a text diff per predictor."""
+        """What changed in the prompts, as a text diff per predictor, and which registered values."""
         if self.best is None or self.baseline is None:
             return ""
-        return diff_of(self.baseline.params, self.best.params)
+        diff = diff_of(self.baseline.params, self.best.params)
+        before, after = self.baseline.values, self.best.values
+        changed = [f"{name}: {before.get(name)} -> {label}" for name, label in after.items() if before.get(name) != label]
+        return "\n".join([*([diff] if diff else []), *changed])
 
     def front(self, *objectives: str) -> list[Trial]:
         """The trials that no other one beats in everything: by score, and by what else is named: `cost` (US dollars per row), `tokens`,
@@ -131,10 +134,10 @@ class Run:
         return f"Run({self.optimizer}, {self.stop_reason}, {len(self.candidates)} candidates, {self.spend})"
 
 
-def diff_of(before: Mapping[str, Param], after: Mapping[str, Param]) -> str:
+def diff_of(before: Mapping[str, Learnt], after: Mapping[str, Learnt]) -> str:
     """A unified diff of the learnt parts, one block per predictor that changed.
 
-    >>> print(diff_of({"p": Param(instructions="Answer.")}, {"p": Param(instructions="Answer briefly.")}))
+    >>> print(diff_of({"p": Learnt(instructions="Answer.")}, {"p": Learnt(instructions="Answer briefly.")}))
     --- p (before)
     +++ p (after)
     @@ -1 +1 @@
@@ -148,7 +151,7 @@ def diff_of(before: Mapping[str, Param], after: Mapping[str, Param]) -> str:
     return "\n".join(blocks)
 
 
-def _shown(param: Param | None) -> list[str]:
+def _shown(param: Learnt | None) -> list[str]:
     if param is None:
         return []
     lines = param.instructions.splitlines()
@@ -156,7 +159,7 @@ def _shown(param: Param | None) -> list[str]:
     lines += [f"demo: {_short(demo)}" for demo in param.demos]
     if param.lm is not None:
         lines.append(f"model: {getattr(param.lm, 'model', param.lm)}")
-    return lines + [f"{name}: {text}" for name, text in param.texts.items()]
+    return lines
 
 
 def _short(demo: Any, width: int = 200) -> str:

@@ -17,7 +17,7 @@ from whet.evaluate.metric import MetricCall
 from whet.evaluate.progress import Line
 from whet.evaluate.row import EvaluationResult, Row
 from whet.optimize.budget import Budget, JobMeter, Spend, SpendMeter, cap_of, purse_of
-from whet.optimize.candidate import Candidate, content_hash, row_hash
+from whet.optimize.candidate import Candidate, content_hash, labels_of, row_hash
 from whet.optimize.journal import Journal
 from whet.optimize.ledger import job_settings
 from whet.optimize.rollout import Rollout, is_models_fault, rollout
@@ -46,7 +46,7 @@ class Task:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to search: a name for the record, a seed, places, errors allowed, caps, whether to ask anew what is late,
-    and whether to show progress."""
+    whether field descriptions are searched too, and whether to show progress."""
 
     name: str
     seed: int = 0
@@ -56,6 +56,7 @@ class Options:
     budget: Budget = field(default_factory=Budget)
     display: bool = False
     hedge: bool = False
+    descriptions: bool = False
 
 
 class Search:
@@ -67,7 +68,7 @@ class Search:
         self.spend = SpendMeter(journal.spent)
         self.strands = Strands(options.num_threads, self._reason_to_stop)
         self.student = Subject(name="s", program=task.student, settings={})
-        self.baseline = Candidate(params=task.student.params(), note="as given")
+        self.baseline = Candidate(params=task.student.params(), values=labels_of(task.student), note="as given")
         self.store = Store(journal.lines)
         self.run = Run(optimizer=options.name, student=task.student, settings=dict(settings or {}), baseline=self.baseline)
         self.run.run_dir = None if journal.folder is None else str(journal.folder)
@@ -77,7 +78,7 @@ class Search:
         self._known: dict[str, Candidate] = {}
         self._row_hashes: dict[int, str] = {}
         self._failures = {"infra_error": 0, "metric_error": 0, "program_error": 0}
-        self._judged = False
+        self._judged = self.values_chosen = False
         self._reason: str | None = None
         self.purse = purse_of(options.budget, journal.spent)
         predictors = dict(task.student.named_predictors())
@@ -133,7 +134,7 @@ class Search:
         if program is None:
             if len(self._programs) >= _PROGRAMS_KEPT:
                 self._programs.pop(next(iter(self._programs)))
-            program = self._programs[key] = subject.program.bind(candidate.params)
+            program = self._programs[key] = subject.program.bind(candidate.params, candidate.values)
         return program
 
     # -- for recipes: work --------------------------------------------------------------------------------------------------------------

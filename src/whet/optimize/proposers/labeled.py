@@ -18,8 +18,8 @@ def labeled(
 
     Without rows it is the candidate itself.
 
-    >>> from whet.core.param import Param
-    >>> plain = Candidate(params={"self": Param(instructions="Answer.")})
+    >>> from whet.core.param import Learnt
+    >>> plain = Candidate(params={"self": Learnt(instructions="Answer.")})
     >>> len(labeled(plain, ["a", "b", "c"], 2).params["self"].demos)
     2
     """
