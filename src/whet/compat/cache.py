@@ -34,6 +34,8 @@ class Cache:
         disk_size_limit_bytes: int | None = None,
         memory_max_entries: float = 1_000_000,
     ) -> None:
+        if memory_max_entries is None or memory_max_entries <= 0:
+            raise ConfigurationError(f"`memory_max_entries` must be a number above 0 (or `math.inf`), not {memory_max_entries!r}.")
         self._own: CacheStore | None = None
         if enable_disk_cache is not None:
             self._own = CacheStore(

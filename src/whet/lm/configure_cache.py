@@ -12,17 +12,20 @@ from whet.lm.store import DISK_BYTES, MEMORY_BYTES, CacheStore
 __all__ = ["configure_cache"]
 
 
-def configure_cache(
+def configure_cache(  # noqa: PLR0913 - the arguments that people know
     enable_disk_cache: bool = True,
     enable_memory_cache: bool = True,
     disk_cache_dir: Any = None,
     disk_size_limit_bytes: int | None = None,
     memory_max_entries: float = 1_000_000,
+    restrict_pickle: bool = False,
+    safe_types: Any = None,
 ) -> CacheStore:
     """Put another cache in force for the whole process, and return it.
 
     `disk_cache_dir` defaults to `WHET_CACHE_DIR`, else `~/.cache/whet`. Memory holds at most `memory_max_entries` answers and 64 MB;
-    `math.inf` means as many as fit. With both layers off nothing is cached. Values are JSON; nothing is ever pickled.
+    `math.inf` means as many as fit. With both layers off nothing is cached. Values are JSON and nothing is ever pickled, so
+    `restrict_pickle` and `safe_types` are accepted and have no effect.
 
     Raises `ConfigurationError` for limits that cannot be.
 
