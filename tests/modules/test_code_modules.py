@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -435,3 +436,19 @@ def test_final_output_and_errors_are_what_interpreters_of_others_may_give() -> N
 
     result = run(RLM("q -> a"), ScriptedLM([act("fail"), act("go")]), "sync", Own(InputError("")), q="x")
     assert result.a == "1" and result.trajectory[0]["output"] == "[Error] NameError: x"
+
+
+def test_cancelling_holds_up_nobody() -> None:
+    lm = ScriptedLM(lambda request: {"reasoning": "r", "code": "while True:\n    pass"})
+
+    async def go() -> float:
+        task = asyncio.create_task(whet.RLM("q -> a", interpreter_factory=lambda: PythonInterpreter(timeout=60)).acall(q="x"))
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return time.monotonic() - began
+
+    with whet.context(lm=lm):
+        assert asyncio.run(go()) < 5

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -546,3 +547,26 @@ def test_a_flow_uses_one_interpreter_on_an_event_loop_too(make: Make) -> None:
 
     assert drive(steps(make())) == 4
     assert asyncio.run(adrive(steps(make()))) == 4
+
+
+def test_shutting_down_ends_a_run_at_once_that_is_on_in_another_thread(make: Make) -> None:
+    interpreter = make(timeout=60.0)
+    interpreter.execute("x = 1")
+    interpreter.hand_over()
+    ended: list[BaseException] = []
+
+    def spin() -> None:
+        try:
+            interpreter.execute("while True:\n    x += 1")
+        except CodeInterpreterError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    interpreter.shutdown()
+    thread.join(10)
+    assert time.monotonic() - began < 5 and not isinstance(ended[0], CodeExecutionError)
+    with pytest.raises(CodeInterpreterError, match="shut down|lost"):
+        interpreter.execute("x")

@@ -111,6 +111,10 @@ class Feed:
     def _stop(self, error: BaseException) -> None:
         """End the run from within a callback, where an exception would only reach the code."""
         self.interrupt = error
+        self.kill()
+
+    def kill(self) -> None:
+        """End the worker's process, from any thread."""
         if self.worker is not None:
             with contextlib.suppress(OSError):
                 os.kill(self.worker, getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -69,6 +69,8 @@ class MontyBackend:
         self._staging: str | None = None
         self._kept: bytes | None = None
         self._fresh = True
+        self._feed: Feed | None = None
+        self._closed = False
 
     def start(self) -> None:
         """Start the worker and stage the files."""
@@ -119,11 +121,12 @@ class MontyBackend:
     def run(self, code: str, variables: Mapping[str, Any], bridge: Bridge) -> Outcome:
         """Run code in the session."""
         self._keep()
-        run = Feed(self._monty, self._limits, self._offer.environment, bridge)
+        self._feed = run = Feed(self._monty, self._limits, self._offer.environment, bridge)
         try:
             with run.interruptible():
                 outcome = self._outcome(run, code, dict(variables))
         finally:
+            self._feed = None
             if run.interrupt is not None:
                 raise run.interrupt
         return outcome
@@ -155,6 +158,8 @@ class MontyBackend:
 
     def _roll_back(self) -> None:
         """Go on in a new session as it was before the run."""
+        if self._closed:
+            raise CodeInterpreterError("The `monty` sandbox was shut down while it ran.")
         with contextlib.suppress(self._monty.MontyError, RuntimeError):
             self._session.__exit__(None, None, None)
         try:
@@ -210,7 +215,10 @@ class MontyBackend:
         return _plain_files(self._staging) if self._staging else {}
 
     def close(self) -> None:
-        """Return the session and end the worker."""
+        """Return the session and end the worker; a run that is on in another thread ends at once, so that nobody waits for it."""
+        self._closed = True
+        if self._feed is not None:
+            self._feed.kill()
         session, pool, self._session, self._pool = self._session, self._pool, None, None
         for opened in (session, pool):
             if opened is not None:
