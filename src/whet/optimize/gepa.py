@@ -28,6 +28,7 @@ SIZES = {"light": 6, "medium": 12, "heavy": 18}
 SHARE = 0.30
 _SELECTORS = ("round_robin", "all")
 _STRATEGIES = ("pareto", "current_best")
+_SERVICES = ("use_wandb", "wandb_api_key", "wandb_init_kwargs", "use_mlflow")
 
 
 class GEPA(Optimizer):
@@ -66,10 +67,6 @@ class GEPA(Optimizer):
         perfect_score: float = 1.0,
         log_dir: str | None = None,
         track_stats: bool = False,
-        use_wandb: bool = False,
-        wandb_api_key: str | None = None,
-        wandb_init_kwargs: Mapping[str, Any] | None = None,
-        use_mlflow: bool = False,
         track_best_outputs: bool = False,
         warn_on_score_mismatch: bool = True,
         seed: int | None = 0,
@@ -77,28 +74,27 @@ class GEPA(Optimizer):
         strict: bool = False,
         **common: Any,
     ) -> None:
-        if log_dir is not None:
-            common.setdefault("run_dir", log_dir)
-        super().__init__(metric, num_threads=num_threads, seed=seed or 0, **common)
+        super().__init__(metric, num_threads=num_threads, seed=seed or 0, **self._kept(common, log_dir))
         self.auto, self.max_full_evals, self.max_metric_calls = auto, max_full_evals, max_metric_calls
-        self.reflection_minibatch_size = reflection_minibatch_size
-        self.candidate_selection_strategy = candidate_selection_strategy
-        self.reflection_lm, self.instruction_proposer = reflection_lm, instruction_proposer
+        self.reflection_minibatch_size, self.candidate_selection_strategy = reflection_minibatch_size, candidate_selection_strategy
+        self.reflection_lm, self.instruction_proposer, self.component_selector = reflection_lm, instruction_proposer, component_selector
         self.skip_perfect_score, self.perfect_score, self.failure_score = skip_perfect_score, perfect_score, failure_score
         self.add_format_failure_as_feedback = add_format_failure_as_feedback
-        self.component_selector = component_selector
         self.use_merge, self.max_merge_invocations = use_merge, max_merge_invocations or 0
         self.log_dir, self.track_stats, self.track_best_outputs = log_dir, track_stats, track_best_outputs
         self.warn_on_score_mismatch = warn_on_score_mismatch
         self.gepa_kwargs, self.strict = dict(gepa_kwargs or {}), strict
-        self._unused(use_wandb=use_wandb, wandb_api_key=wandb_api_key, wandb_init_kwargs=wandb_init_kwargs, use_mlflow=use_mlflow)
         self._check_at_once()
 
     # -- arguments ----------------------------------------------------------------------
 
-    def _unused(self, **given: Any) -> None:
-        if named := [name for name, value in given.items() if value]:
+    @staticmethod
+    def _kept(common: Mapping[str, Any], log_dir: str | None) -> dict[str, Any]:
+        """The arguments of all optimizers, without those for services that whet does not write to."""
+        if named := [name for name in _SERVICES if common.get(name)]:
             _logger.warning("`GEPA` ignores %s: give `run_dir=` and look at `program.run`, or use `callbacks`.", ", ".join(named))
+        kept = {name: value for name, value in common.items() if name not in _SERVICES}
+        return kept if log_dir is None else {"run_dir": log_dir, **kept}
 
     def _check_at_once(self) -> None:
         try:

@@ -37,13 +37,18 @@ SHOWN_ONLY = 3
 class Plan:
     """The numbers of one compilation."""
 
-    candidates: int
+    candidates: int = 0
     trials: int
     minibatch: bool
     minibatch_size: int
     full_eval_steps: int
     seed: int
-    zero_shot: bool
+    limits: tuple[int, int]
+
+    @property
+    def zero_shot(self) -> bool:
+        """Whether programs get no demos."""
+        return not any(self.limits)
 
 
 class MIPROv2(Optimizer):
@@ -168,33 +173,36 @@ class MIPROv2(Optimizer):
         provide_traceback: bool | None = None,
     ) -> Strand[Candidate]:
         """Demos and proposals side by side, then the search over their combinations."""
-        if self.task_model is not None:
-            search.student = replace(search.student, settings={"lm": self.task_model})
-        limits = [
-            mine if given is None else given
-            for given, mine in ((max_bootstrapped_demos, self.max_bootstrapped_demos), (max_labeled_demos, self.max_labeled_demos))
-        ]
-        zero_shot = not any(limits)
-        variables = len(search.baseline.params) * (1 if zero_shot else 2)
-        count = self.num_candidates or SIZES[self.auto or "light"][0]
+        boots = self.max_bootstrapped_demos if max_bootstrapped_demos is None else max_bootstrapped_demos
+        labels = self.max_labeled_demos if max_labeled_demos is None else max_labeled_demos
         plan = Plan(
-            candidates=count,
-            trials=num_trials or self._trials(variables, count),
+            trials=num_trials or 0,
             minibatch=minibatch if self.auto is None else len(search.val) > 50,
             minibatch_size=min(minibatch_size, len(search.val)),
             full_eval_steps=minibatch_full_eval_steps,
             seed=self.seed if seed is None else seed,
-            zero_shot=zero_shot,
+            limits=(boots, labels),
         )
         used = {"program": program_aware_proposer, "data": data_aware_proposer, "tip": tip_aware_proposer, "demos": fewshot_aware_proposer}
         aware = frozenset(name for name, wanted in used.items() if wanted)
+        return (yield from self._course(search, self._completed(plan, search), aware, view_data_batch_size))
+
+    def _completed(self, plan: Plan, search: Search) -> Plan:
+        """The plan with the numbers that `auto` sets."""
+        variables = len(search.baseline.params) * (1 if plan.zero_shot else 2)
+        count = self.num_candidates or SIZES[self.auto or "light"][0]
+        return replace(plan, candidates=count, trials=plan.trials or self._trials(variables, count))
+
+    def _course(self, search: Search, plan: Plan, aware: frozenset[str], batch: int) -> Strand[Candidate]:
+        if self.task_model is not None:
+            search.student = replace(search.student, settings={"lm": self.task_model})
         writer = Writer(search=search, model=lm_for_proposals(search, self.prompt_model), temperature=self.init_temperature)
-        grounded = Grounded(search=search, writer=writer, aware=aware, batch=view_data_batch_size)
+        grounded = Grounded(search=search, writer=writer, aware=aware, batch=batch)
         self._trials_of_run = trials = Trials(search=search, plan=plan, rng=search.rng("trials", plan.seed))
         summary = search.strands.start(grounded.summary(search.train, search.rng("summary", plan.seed)))
-        pool = bootstrapper(search, _Limits(self, *limits))
-        sets, runs = yield from self._demo_sets(search, pool, plan, limits)
-        trials.demo_sets = [search.baseline] if zero_shot else sets
+        pool = bootstrapper(search, _Limits(self, *plan.limits))
+        sets, runs = yield from self._demo_sets(search, pool, plan)
+        trials.demo_sets = [search.baseline] if plan.zero_shot else sets
         first_look = search.strands.start(trials.demos_alone() if not self.strict else _nothing())
         trials.texts = yield from self._texts(search, grounded, plan, (yield summary), runs)
         yield first_look
@@ -213,9 +221,9 @@ class MIPROv2(Optimizer):
         made = yield [grounded.propose(search.baseline, name, max(1, count), rng=rng, **known) for name in names]
         return {name: [search.baseline.params[name].instructions, *texts] for name, texts in zip(names, made, strict=True)}
 
-    def _demo_sets(self, search: Search, pool: Bootstrapper, plan: Plan, limits: Sequence[int]) -> Strand[tuple[list[Candidate], Runs]]:
+    def _demo_sets(self, search: Search, pool: Bootstrapper, plan: Plan) -> Strand[tuple[list[Candidate], Runs]]:
         """No demos, labelled ones, bootstrapped ones in order, and shuffled sets of other sizes; and what the teacher did for them."""
-        boots, labels = (SHOWN_ONLY, 0) if plan.zero_shot else limits
+        boots, labels = (SHOWN_ONLY, 0) if plan.zero_shot else plan.limits
         rng = Random(plan.seed)
         plain = search.baseline.with_demos(dict.fromkeys(search.baseline.params, ()), "no demos")
         sets = [plain, labeled(plain, search.train, labels)] if labels else [plain]

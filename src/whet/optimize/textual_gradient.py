@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, ClassVar, TypeAlias
 
 from whet.core.field import InputField, OutputField
 from whet.core.signature import Signature
@@ -21,6 +23,7 @@ from whet.optimize.strand import Strand
 
 __all__ = ["TextualGradient"]
 
+Runs: TypeAlias = Sequence[tuple[Any, Result]]
 # Critiques per step, rewrites tried at once, rows they are judged on at first, and how many earlier critiques are remembered.
 CRITIQUES, REWRITES, FIRST, REMEMBERED, PATIENCE = 4, 3, 12, 3, 3
 
@@ -43,6 +46,15 @@ class FollowCritiques(Signature):
     critiques: str = InputField(desc="of single runs, each with the run that it is about")
     earlier_critiques: str = InputField(desc="what was criticised before; do not fall back")
     new_instruction: str = OutputField(desc="the whole instruction, nothing else")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Descent:
+    """One run: the search, who writes, and what was criticised before, by step."""
+
+    search: Search
+    writer: Writer
+    earlier: dict[str, list[str]] = field(default_factory=dict)
 
 
 class TextualGradient(Optimizer):
@@ -76,12 +88,11 @@ class TextualGradient(Optimizer):
     def steps(self, search: Search) -> Strand[Candidate]:
         """Run, criticise, rewrite, keep what is better."""
         model = lm_for_proposals(search, self.prompt_model)
-        writer = Writer(search=search, model=model)
+        descent = _Descent(search=search, writer=Writer(search=search, model=model))
         blame = Blame(search=search, model=model, perfect=self.perfect_score)
         rows, best, idle = rows_in_order(search), search.baseline, 0
         train = list(dict.fromkeys(search.train))
         search.rng("train").shuffle(train)
-        earlier: dict[str, list[str]] = {}
         for number in range(self.max_steps):
             start = number * self.batch_size
             batch = [train[(start + i) % len(train)] for i in range(min(self.batch_size, len(train)))]
@@ -90,7 +101,7 @@ class TextualGradient(Optimizer):
             children: list[Candidate] = []
             if failed:
                 name = (yield from blame.targets(best, failed, 1, search.rng("blame", number)))[0]
-                children = yield from self._children(search, writer, best, name, failed, earlier.setdefault(name, []), number)
+                children = yield from self._children(descent, best, name, failed, number)
             winner = (yield from self._contest(search, best, children, rows)) if children else best
             idle = 0 if winner != best else idle + 1
             best = winner
@@ -99,47 +110,35 @@ class TextualGradient(Optimizer):
                 break
         return best
 
-    def _children(  # noqa: PLR0913 - what a step of the descent knows
-        self,
-        search: Search,
-        writer: Writer,
-        best: Candidate,
-        name: str,
-        failed: Sequence[tuple[Any, Result]],
-        earlier: list[str],
-        number: int,
-    ) -> Strand[list[Candidate]]:
-        rng = search.rng("gradient", number)
-        current, outline = best.params[name].instructions, outline_of(search.program_of(best))
-        picked = rng.sample(list(failed), min(CRITIQUES, len(failed)))
-        runs = [shown_run(row, r, self.perfect_score) for row, r in picked]
-        asked = [
-            writer.ask(
-                "critique",
-                Criticise,
-                rng.randrange(10**9),
-                program_outline=outline,
-                step=name,
-                current_instruction=current,
-                failed_run=clipped(run),
-            )
-            for run in runs
-        ]
-        answers = yield asked
-        critiques = [(run, str(a.critique)) for run, a in zip(runs, answers, strict=True) if not isinstance(a, Exception)]
+    def _children(self, descent: _Descent, best: Candidate, name: str, failed: Runs, number: int) -> Strand[list[Candidate]]:
+        """Rewrites of one instruction that follow the critiques of some failed runs."""
+        search, rng = descent.search, descent.search.rng("gradient", number)
+        critiques = yield from self._critiques(descent, best, name, failed, rng)
         if not critiques:
             return []
+        earlier = descent.earlier.setdefault(name, [])
         shown: dict[str, Any] = {
+            "current_instruction": best.params[name].instructions,
             "critiques": joined(f"{run}\nCritique: {critique}" for run, critique in critiques),
             "earlier_critiques": joined(earlier[-REMEMBERED:]) or "none",
         }
         earlier += [critique for _, critique in critiques]
-        written = yield [
-            writer.ask("rewrite", FollowCritiques, rng.randrange(10**9), current_instruction=current, **shown) for _ in range(REWRITES)
-        ]
+        written = yield [descent.writer.ask("rewrite", FollowCritiques, rng.randrange(10**9), **shown) for _ in range(REWRITES)]
         texts = [clean(w.new_instruction) for w in written if not isinstance(w, Exception)]
-        fresh = [t for t in dict.fromkeys(texts) if t and t != current]
+        fresh = [t for t in dict.fromkeys(texts) if t and t != best.params[name].instructions]
         return [search.add(best.with_instructions({name: t}, f"step {number}, {name}"), "critique") for t in fresh]
+
+    def _critiques(self, descent: _Descent, best: Candidate, name: str, failed: Runs, rng: Random) -> Strand[list[tuple[str, str]]]:
+        """Some of the failed runs, each with what a model says about this step's part in it."""
+        told: dict[str, Any] = {
+            "program_outline": outline_of(descent.search.program_of(best)),
+            "step": name,
+            "current_instruction": best.params[name].instructions,
+        }
+        picked = rng.sample(list(failed), min(CRITIQUES, len(failed)))
+        runs = [shown_run(row, r, self.perfect_score) for row, r in picked]
+        answers = yield [descent.writer.ask("critique", Criticise, rng.randrange(10**9), **told, failed_run=clipped(run)) for run in runs]
+        return [(run, str(a.critique)) for run, a in zip(runs, answers, strict=True) if not isinstance(a, Exception)]
 
     def _contest(self, search: Search, best: Candidate, children: Sequence[Candidate], rows: Sequence[Any]) -> Strand[Candidate]:
         """The best child on the first rows, then against the incumbent on twice as many."""
