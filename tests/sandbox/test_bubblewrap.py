@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from whet.errors import CodeExecutionError, CodeInterpreterError
-from whet.sandbox import PythonInterpreter, check_backends, jail
+from whet.sandbox import PythonInterpreter, check_backends, jail, journal
 from whet.sandbox.journal import HEADER
 from whet.sandbox.seccomp import MACHINES, program
 
@@ -218,6 +218,32 @@ def test_a_snapshot_that_is_none_leaves_the_session_as_it_was(shared: PythonInte
     with pytest.raises(CodeInterpreterError, match="snapshot"):
         shared.restore(state)
     assert shared.execute("here") == 5
+
+
+@needs_bubblewrap
+def test_a_snapshot_needs_the_files_that_its_session_had(tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("1 2", encoding="utf-8")
+    with jailed(enable_read_paths=[tmp_path / "rows.txt"]) as interpreter:
+        interpreter.execute("rows = open('rows.txt').read().split()")
+        state = interpreter.snapshot()
+    with jailed() as without, pytest.raises(CodeInterpreterError, match="ended with FileNotFoundError, then with no error.*rows.txt"):
+        without.restore(state)
+    with jailed(enable_read_paths=[tmp_path / "rows.txt"]) as again:
+        again.restore(state)
+        assert again.execute("rows") == ["1", "2"]
+
+
+@needs_bubblewrap
+def test_a_session_without_end_keeps_a_bounded_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "MOST", 100_000)
+    with jailed({"tell": lambda x: x}) as interpreter:
+        interpreter.execute("n = len(text)", {"text": "x" * 30_000})
+        assert len(interpreter.snapshot()) < 5_000
+        interpreter.execute("for i in range(20):\n    tell('y' * 5_000)")
+        with pytest.raises(CodeInterpreterError, match="no snapshot of this session: its code, variables and calls are more than"):
+            interpreter.snapshot()
+        assert not interpreter._backend._journal.runs  # type: ignore[union-attr]
+        assert interpreter.execute("n") == 30_000
 
 
 @needs_bubblewrap

@@ -155,7 +155,7 @@ class BubblewrapBackend:
         """Run code in the process."""
         entry, before = Entry(code, dict(variables), list(bridge.names)), self._moved
         outcome = self._run_entry(entry, entry.recorded(lambda message: _answer(bridge, message)))
-        self._journal.add(entry, self._moved - before, overtime=outcome.overtime)
+        self._journal.add(entry, self._moved - before, ended=_end_of(outcome), overtime=outcome.overtime)
         return outcome
 
     def _run_entry(self, entry: Entry, answer: Callable[[dict[str, Any]], tuple[dict[str, Any], bool]]) -> Outcome:
@@ -272,7 +272,7 @@ class BubblewrapBackend:
         self.start()
         try:
             for entry in journal.runs:
-                self._run_entry(entry, entry.replayed())
+                entry.check(_end_of(self._run_entry(entry, entry.replayed())))
         except CodeInterpreterError:
             self.close()
             raise
@@ -320,6 +320,10 @@ def _ready(descriptor: int, event: int, deadline: float) -> bool:
     poll = select.poll()
     poll.register(descriptor, event)
     return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+
+def _end_of(outcome: Outcome) -> str:
+    return "" if outcome.failure is None else outcome.failure.type
 
 
 def _checked_call(message: dict[str, Any]) -> dict[str, Any]:

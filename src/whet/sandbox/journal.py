@@ -21,12 +21,13 @@ Answer = tuple[dict[str, Any], bool]
 
 @dataclass(slots=True)
 class Entry:
-    """One run: its code and variables, the names that it could call, and each call with the reply that it got."""
+    """One run: its code and variables, the names that it could call, each call with the reply that it got, and the error that ended it."""
 
     code: str
     variables: dict[str, Any]
     names: list[str]
     calls: list[list[Any]] = field(default_factory=list)
+    ended: str = ""
 
     def recorded(self, answer: Callable[[dict[str, Any]], Answer]) -> Callable[[dict[str, Any]], Answer]:
         """The same way to answer calls, which leaves a note of each."""
@@ -53,6 +54,14 @@ class Entry:
 
         return answer
 
+    def check(self, ended: str) -> None:
+        """Compare how the run ended when it was made again. Raises `CodeInterpreterError` where that was otherwise."""
+        if ended != self.ended:
+            raise CodeInterpreterError(
+                f"The session cannot be restored: a run of it ended with {ended or 'no error'}, then with {self.ended or 'no error'}. Give "
+                f"this interpreter the files, packages and limits of the one that took the snapshot. The run: {self.code[:200]!r}"
+            )
+
 
 @dataclass(slots=True)
 class Journal:
@@ -63,9 +72,9 @@ class Journal:
     gap: str = ""
     size: int = 0
 
-    def add(self, entry: Entry, size: int, *, overtime: bool) -> None:
+    def add(self, entry: Entry, size: int, *, ended: str, overtime: bool) -> None:
         """Note a run that moved so many bytes. A session that goes on for ever does not grow for ever: past a limit nothing is kept."""
-        self.size += size
+        self.size, entry.ended = self.size + size, ended
         if overtime:
             self.gap = self.gap or "a run was stopped by its time limit, and how far it came then cannot be repeated."
         if self.size > MOST:
@@ -79,7 +88,7 @@ class Journal:
         """The journal as a snapshot. Raises `CodeInterpreterError` where it has a gap."""
         if self.gap:
             raise CodeInterpreterError(f"There is no snapshot of this session: {self.gap}")
-        runs = [[run.code, run.variables, run.names, run.calls] for run in self.runs]
+        runs = [[run.code, run.variables, run.names, run.calls, run.ended] for run in self.runs]
         return HEADER + zlib.compress(encode({"seed": self.seed, "runs": runs})[4:], 1)
 
     @classmethod
@@ -93,7 +102,7 @@ class Journal:
             if not unpacking.eof:
                 raise ValueError("it is cut off or too large")
             kept = decode(body)
-            runs = [Entry(str(code), dict(variables), list(names), list(calls)) for code, variables, names, calls in kept["runs"]]
+            runs = [Entry(str(code), dict(given), list(names), list(calls), str(end)) for code, given, names, calls, end in kept["runs"]]
             return cls(seed=int(kept["seed"]) % 2**32, runs=runs, size=len(body))
         except (zlib.error, ValueError, TypeError, KeyError, RecursionError) as error:
             raise CodeInterpreterError(f"This snapshot cannot be read: {error}.") from None
