@@ -40,7 +40,7 @@ class Course:
         self.search, self.recipe = search, recipe
         self.rows, self.train, self.unseen = self._split()
         self.model = model
-        self.looked = self.started = self.looks = 0
+        self.looked = self.started = self.looks = self.at_risk = 0
         self.notes = self._writer()  # what was refused; only read and changed between contests
         self.merger = self._writer()
         self.tried: set[str] = set()
@@ -84,8 +84,13 @@ class Course:
 
     @property
     def left(self) -> int:
-        """Program runs that may still be planned."""
+        """Program runs that are likely to be left."""
         return int(self.recipe.max_runs - self.planned)
+
+    @property
+    def sure(self) -> int:
+        """Program runs that are left even if all challengers under way go on."""
+        return self.left - self.at_risk
 
     # -- the course ---------------------------------------------------------------------------------------------------------------------
 
@@ -113,19 +118,25 @@ class Course:
                 ideas += [looking] if looking is not None else []
             if not under_way:
                 break
-            planned, contest = under_way.popleft()
+            challengers, contest = under_way.popleft()
             outcome = yield contest
-            self.planned -= planned - outcome.runs
+            self.planned += outcome.runs - self.contest.likely(challengers)
+            self.at_risk -= self.contest.cost(challengers) - self.contest.likely(challengers)
             barren = 0 if self._concluded(outcome) else barren + 1
             left = self.left if under_way or ideas else self.left_for_sure()
-            if len(under_way) + len(ideas) < LANES and left >= self.contest.cost(2) + LOOK:
+            if len(under_way) + len(ideas) < LANES and left >= self.least + LOOK:
                 self.planned += LOOK
                 ideas.append(self.search.strands.start(self._look(self.incumbent, self._writer(self.notes))))
         if barren >= PATIENCE:
             self.search.decide("stop", self.incumbent, f"{PATIENCE} contests brought nothing better")
 
+    @property
+    def least(self) -> int:
+        """What must be left for another contest: a very small one at the end takes long and finds little."""
+        return max(self.contest.cost(2), min(self.contest.cost(3), int(self.recipe.max_runs) // 10))
+
     def _affordable(self) -> bool:
-        return self.left >= self.contest.cost(2)
+        return self.sure >= self.least
 
     def left_for_sure(self) -> int:
         """What is left when nothing is under way: planned runs that turned out to be known already are given back."""
@@ -133,7 +144,7 @@ class Course:
         return self.left
 
     def _start(self, fresh: Sequence[Candidate], known: int) -> tuple[tuple[int, Handle] | None, Handle | None]:
-        """Start a contest with these ideas and what was carried over; returns what it may cost, its handle, and that of the next ideas."""
+        """Start a contest with these ideas and what was carried over; returns its size and handle, and the handle of the next ideas."""
         base = self.incumbent
         makers: list[Any] = [*(self._rebased(c, base) for c in fresh if self._is_new(c)), *self.carried]
         self.carried = []
@@ -143,18 +154,19 @@ class Course:
                 self._demo_move(base, *kind, self._one_of(list(base.params)))
                 for kind in self.rng.sample(self.kinds, min(2, len(self.kinds)))
             ]
-        most = max(2, self.left // self.contest.cost(0) - 1)
+        most = max(2, self.sure // self.contest.cost(0) - 1)
         makers = [m for m in dict.fromkeys(makers) if m != base][:most]
         looking = None
-        self.planned += self.contest.cost(len(makers))
-        if self.left >= (1 + known) * self.contest.cost(PROPOSALS) + LOOK:
+        self.planned += self.contest.likely(len(makers))
+        self.at_risk += self.contest.cost(len(makers)) - self.contest.likely(len(makers))
+        if self.left >= (1 + known) * self.contest.likely(PROPOSALS) + LOOK:
             self.planned += LOOK
             looking = self.search.strands.start(self._look(base, self._writer(self.notes)))
         if not makers:
             return None, looking
         shift = SHIFT * self.started % len(self.rows)
         rows = self.rows[shift:] + self.rows[:shift]
-        return (self.contest.cost(len(makers)), self.search.strands.start(self.contest.run(base, makers, rows))), looking
+        return (len(makers), self.search.strands.start(self.contest.run(base, makers, rows))), looking
 
     def _is_new(self, candidate: Candidate) -> bool:
         """Whether nobody proposed these instructions before."""

@@ -51,6 +51,10 @@ class Contest:
         """How many program runs this takes at most: where all challengers go on."""
         return (challengers + 1) * (self.first + self.more)
 
+    def likely(self, challengers: int) -> int:
+        """About how many it takes: half of the challengers go on."""
+        return challengers * self.first + (challengers + 1) // 2 * self.more + self.first + self.more
+
     def run(self, base: Candidate, makers: Sequence[Any], rows: Sequence[Any]) -> Strand[Outcome]:
         """Hold it. `makers` are candidates, or strands that make one or `None`."""
         search, early, late = self.search, rows[: self.first], rows[: self.first + self.more]
