@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import whet
 from whet.core.records import Example, Prediction
 
 
@@ -33,3 +34,11 @@ def test_rows_keep_their_methods_whatever_their_fields_are_called() -> None:
     assert dict(row.labels()) == {"labels": [1], "copy": 3}
     assert dict(row.inputs()) == {"inputs": 2}
     assert row.copy(copy=4)["copy"] == 4
+
+
+def test_a_field_may_be_called_self() -> None:
+    row = Example(self="me", cls="it").with_inputs("self")
+    assert row.input_values() == {"self": "me"}
+    assert row.copy(self="you").self == "you"
+    assert Prediction(self="me").self == "me"
+    assert whet.Signature("self -> answer")(self="me", answer="you").self == "me"

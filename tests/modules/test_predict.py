@@ -123,6 +123,21 @@ def test_asking_again_shows_the_answer_and_the_reason() -> None:
         ask(whet.Predict("q -> n: int", retries=1), ScriptedLM(["nonsense"] * 3), q="x")
 
 
+@pytest.mark.parametrize("options", [{"retries": 2}, {"adapter": [whet.ChatAdapter(), whet.JSONAdapter()]}])
+def test_an_answer_that_was_cut_off_is_not_asked_for_again(options: dict[str, Any]) -> None:
+    """Under the same limit it would be cut off again."""
+    asked = []
+
+    class Short(whet.BaseLM):
+        def complete(self, request: whet.Request) -> whet.Response:
+            asked.append(request)
+            return whet.Response(choices=(whet.ResponseChoice(text="[[ ## ans", finish_reason="length"),))
+
+    with pytest.raises(whet.TruncatedError):
+        ask(whet.Predict("q -> answer", **options), Short("short", cache=False), q="x")
+    assert len(asked) == 1
+
+
 def test_a_second_format_only_when_asked_for() -> None:
     lm = ScriptedLM(['{"a": "json"}', '{"a": "json"}'])
     predict = whet.Predict("q -> a", adapter=[whet.ChatAdapter(), whet.JSONAdapter()])

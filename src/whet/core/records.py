@@ -25,7 +25,7 @@ class Example(Mapping[str, Any]):
 
     __slots__ = ("_input_keys", "_store")
 
-    def __init__(self, base: Mapping[str, Any] | Example | None = None, **values: Any) -> None:
+    def __init__(self, /, base: Mapping[str, Any] | Example | None = None, **values: Any) -> None:
         _put_store(self, {**base, **values} if base is not None else values)
         _put_input_keys(self, base._input_keys if isinstance(base, Example) else None)
 
@@ -124,7 +124,7 @@ class Example(Mapping[str, Any]):
         given = self.inputs()._store
         return type(self)({k: v for k, v in self._store.items() if k not in given})
 
-    def copy(self, **values: Any) -> Example:
+    def copy(self, /, **values: Any) -> Example:
         """A shallow copy with other values for some fields; input keys are not carried over."""
         return type(self)(self._store, **values)
 
@@ -191,7 +191,7 @@ class Prediction(Example):
     _meta: Meta | tuple[Response, tuple[str, ...]] | None
     _usage: dict[str, Any] | None
 
-    def __init__(self, base: Mapping[str, Any] | Example | None = None, **values: Any) -> None:
+    def __init__(self, /, base: Mapping[str, Any] | Example | None = None, **values: Any) -> None:
         _fill(self, {**base, **values} if base is not None else values)
 
     @classmethod

@@ -170,7 +170,7 @@ class Signature(_Parts):
     def __instancecheck__(self, instance: Any) -> bool:
         return getattr(instance, "_signature", None) is self
 
-    def __call__(self, **values: Any) -> Any:
+    def __call__(self, /, **values: Any) -> Any:
         """A filled-in form: an `Example` with these field values."""
         return _Filled(self, values)
 

@@ -23,7 +23,7 @@ from whet.core.records import Completions, Prediction
 from whet.core.replay import Record
 from whet.core.signature import Signature, ensure_signature, make_signature as _make_signature
 from whet.core.trace import Step, as_given
-from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError
+from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError, TruncatedError
 from whet.lm.base import BaseLM
 from whet.modules.answering import Answering, P, R
 
@@ -191,7 +191,7 @@ class Predict(Answering[P, R]):
                 return prediction if watch is None else watch.finished(prediction)
             except AdapterParseError as error:
                 error.usage = spent = spent + response.usage
-                if not tries_left:
+                if not tries_left or isinstance(error, TruncatedError):  # under the same limit it would be cut off again
                     raise
                 request = _asking_again(request, error)
         raise AssertionError("the last try returns or raises")
@@ -322,6 +322,8 @@ def _first_readable(asking: Iterator[Flow[Prediction]], adapters: Sequence[Adapt
     for adapter in adapters[:-1]:
         try:
             return (yield from next(asking))
+        except TruncatedError:
+            raise
         except AdapterParseError as error:
             _logger.info("`%s` could not read the answer (%s); trying the next format.", type(adapter).__name__, error.reason)
     return (yield from next(asking))
