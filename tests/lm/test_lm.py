@@ -267,3 +267,19 @@ def test_a_record_knows_the_type_of_its_model_and_is_not_made_for_nobody() -> No
             with whet.track_usage() as tracker:
                 lm("Hi")
             assert tracker.get_total_tokens()["openai/stub"]["prompt_tokens"] == 12
+
+
+def test_handlers_are_told_of_a_call_as_of_a_call_of_the_model() -> None:
+    class Log(whet.BaseCallback):
+        def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+            self.inputs = inputs
+
+        def on_lm_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+            self.outputs = outputs
+
+    log = Log()
+    with whet.context(callbacks=[log]):
+        ScriptedLM(["Hello"])("Hi", temperature=0.3)
+    assert log.inputs["messages"] == [{"role": "user", "content": "Hi"}] and log.inputs["prompt"] is None
+    assert log.inputs["kwargs"] == {"temperature": 0.3}
+    assert log.outputs == ["Hello"] and log.outputs.response.text == "Hello"

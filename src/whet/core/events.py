@@ -95,11 +95,12 @@ def observing(kind: str, instance: Any, inputs: Mapping[str, Any], handlers: tup
         _tell(handlers, f"on_{kind}_end", call_id=call_id, outputs=None if error else call.outputs, exception=error)
 
 
-def observed(kind: str, instance: Any, inputs: Mapping[str, Any], flow: Flow[T]) -> Flow[T]:
-    """A flow that tells the handlers of its start and end."""
+def observed(kind: str, instance: Any, inputs: Mapping[str, Any], flow: Flow[T], shown: Callable[[T], Any] | None = None) -> Flow[T]:
+    """A flow that tells the handlers of its start and end, and of its result as `shown` makes it."""
     with observing(kind, instance, inputs) as call:
-        call.outputs = yield from flow
-    return call.outputs  # type: ignore[no-any-return]
+        result = yield from flow
+        call.outputs = result if shown is None else shown(result)
+    return result
 
 
 def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from whet.core.context import context, current
 from whet.core.events import ACTIVE_CALL_ID, KINDS, BaseCallback
-from whet.core.exchange import Response, Usage
+from whet.core.exchange import Usage
+from whet.core.trace import Outputs
 
 __all__ = ["Event", "Span", "Watch", "watch"]
 
@@ -56,7 +57,7 @@ class Span:
     @property
     def usage(self) -> Usage:
         """The tokens of the model calls in it, its own included."""
-        own = self.outputs.usage if isinstance(self.outputs, Response) else Usage()
+        own = self.outputs.response.usage if isinstance(self.outputs, Outputs) else Usage()
         return sum((child.usage for child in self.children), own)
 
     def walk(self) -> Iterator[Span]:

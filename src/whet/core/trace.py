@@ -11,7 +11,7 @@ from typing import Any
 from whet.core.exchange import Request, Response
 from whet.core.messages import MediaPart, Message, RawPart, TextPart
 
-__all__ = ["CallRecord", "History", "Step", "Trace", "as_given", "message_dicts"]
+__all__ = ["CallRecord", "History", "Outputs", "Step", "Trace", "as_given", "message_dicts"]
 
 # What the newest records of one history may hold, in characters of prompts and answers.
 _HISTORY_CHARACTERS = 2_000_000
@@ -226,6 +226,14 @@ def plain_outputs(response: Response) -> list[Any]:
     """What `lm("...")` returns: strings, or dicts where an answer has more than text in it."""
     rich = any(c.tool_calls or c.reasoning or c.logprobs is not None or c.citations for c in response.choices)
     return [_rich_output(c) if rich else c.text for c in response.choices]
+
+
+class Outputs(list[Any]):
+    """What `lm("...")` returns, as handlers of events are told of it, with the whole `response` beside it."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(plain_outputs(response))
+        self.response = response
 
 
 def _rich_output(choice: Any) -> dict[str, Any]:

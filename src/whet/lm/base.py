@@ -15,7 +15,7 @@ from whet.core.context import Settings, active_modules, current, meter
 from whet.core.events import observed
 from whet.core.exchange import Capabilities, Request, Response
 from whet.core.flow import Flow, adrive, drive
-from whet.core.trace import CallRecord, History, Trace, message_dicts, plain_outputs, usage_dict
+from whet.core.trace import CallRecord, History, Outputs, Trace, message_dicts, plain_outputs, usage_dict
 from whet.errors import LMError
 from whet.lm.asking import merged_request, request_of
 from whet.lm.callable_identity import identity_of
@@ -146,7 +146,8 @@ class BaseLM:
             self._warn_of_rollout()
         answering = self._recorded_answer(request, cache)
         if self.callbacks or current().callbacks:
-            answering = observed("lm", self, {"messages": message_dicts(request.messages), **request.options}, answering)
+            asked = {"prompt": None, "messages": message_dicts(request.messages), "kwargs": dict(request.options), **request.options}
+            answering = observed("lm", self, asked, answering, Outputs)
         return answering
 
     def _recorded_answer(self, request: Request, cache: bool | str | None) -> Flow[Response]:
