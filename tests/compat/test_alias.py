@@ -159,8 +159,10 @@ def test_the_command_line_runs_scripts_and_modules(tmp_path: Path) -> None:
     done = subprocess.run([*run, "-m", "script", "c"], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.startswith("Predict [")
     assert "'c']" in done.stdout
-    (tmp_path / "test_it.py").write_text("import dspy\ndef test_it():\n    assert dspy.Example(a=1).a == 1\n", encoding="utf-8")
-    suite = [*run, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
+    child = "from dspy.utils import DummyLM; import dspy, whet; assert dspy is whet"
+    test = f"import subprocess, sys, dspy\ndef test_it():\n    subprocess.run([sys.executable, '-c', {child!r}], check=True)\n"
+    (tmp_path / "test_it.py").write_text(test, encoding="utf-8")
+    suite = [*run, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "1", "test_it.py"]  # a worker, and a child of it
     done = subprocess.run(suite, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert "1 passed" in done.stdout, done.stdout + done.stderr
     assert subprocess.run(run, capture_output=True, check=False).returncode == 1

@@ -1,6 +1,6 @@
 """`python -m whet.compat.dspy script.py args...`: run an unmodified program, or a test-suite, that says `import dspy`.
 
-`-m module` works as with `python`: `python -m whet.compat.dspy -m pytest tests`.
+`-m module` works as with `python`: `python -m whet.compat.dspy -m pytest tests`. Processes that the program starts see whet too.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import runpy
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from whet.compat.finder import DspyAlias
 from whet.errors import ConfigurationError
@@ -50,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not given or given[0] in ("-h", "--help") or given == ["-m"]:
         raise SystemExit(_USAGE)
     install()
+    children = str(Path(__file__).with_name("children"))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (children, os.environ.get("PYTHONPATH"))))
+    sys.path.insert(0, children)  # test workers of pytest-xdist get this list, and not the variable
     if given[0] == "-m":
         sys.argv = given[1:]
         sys.path.insert(0, os.getcwd())
