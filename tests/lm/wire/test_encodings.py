@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from whet.core.exchange import Request, ToolSpec
+from whet.core.http import HttpResponse
 from whet.core.messages import MediaPart, Message, RawPart, TextPart, ToolCallPart
-from whet.errors import LMUnsupportedFeatureError
+from whet.errors import LMRateLimitError, LMUnsupportedFeatureError
 from whet.lm.asking import messages_of, request_of
 from whet.lm.facts import facts_of, provider_of
 from whet.lm.wire.signed import sealed
@@ -323,3 +324,11 @@ def test_paths_and_stream_flags() -> None:
     path, _, body = encoded("anthropic", model="vertex_ai/claude-sonnet-4-5@20250929")
     assert (path, body["anthropic_version"]) == ("/models/claude-sonnet-4-5@20250929:rawPredict", "vertex-2023-10-16")
     assert "model" not in body
+
+
+def test_an_error_with_status_200_is_that_error_for_text_completions_too() -> None:
+    facts = facts_of("openai/m")
+    wire = wire_of(provider_of("openai"), facts, "text")
+    body = b'{"error": {"code": 429, "message": "slow down"}}'
+    with pytest.raises(LMRateLimitError, match="slow down"):
+        wire.decode(HttpResponse(200, {}, body), facts)

@@ -14,7 +14,7 @@ from whet.lm.facts import ModelFacts
 from whet.lm.wire.errors import error_from, request_id_of
 from whet.lm.wire.openai_stream import ChatStream
 
-__all__ = ["OpenAIChat", "blocks_of", "json_bytes", "read_json", "usage_of"]
+__all__ = ["OpenAIChat", "blocks_of", "choices_in", "json_bytes", "read_json", "usage_of", "written"]
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 FINISH: Mapping[str, FinishReason] = {
@@ -52,21 +52,14 @@ class OpenAIChat:
                 body["tool_choice"] = _tool_choice(request.tool_choice)
         if request.response_schema is not None:
             body["response_format"] = response_format(request.response_schema)
-        if not stream:
-            return self.path, HEADERS, json_bytes(body)
-        body["stream"] = True
-        if "no_stream_options" not in facts.quirks:
-            body["stream_options"] = {"include_usage": True}
-        return self.path, STREAM_HEADERS, json_bytes(body)
+        return written(self.path, body, facts, stream)
 
     def decode(self, http: HttpResponse, facts: ModelFacts) -> Response:
         """The answer, with its cost where the price is known. Raises the `LMError` that the status or the body stands for."""
         if http.status >= 400:
             raise error_from(http.status, http.headers, http.body, model=facts.full_name, provider=facts.provider)
         data = read_json(http, facts)
-        choices = data.get("choices")
-        if not isinstance(choices, list) or not choices:
-            raise _no_answer(data, http, facts)
+        choices = choices_in(data, http, facts)
         usage = usage_of(data.get("usage"))
         return Response(
             choices=tuple([_choice(c) for c in choices]),
@@ -79,6 +72,24 @@ class OpenAIChat:
     def stream(self, facts: ModelFacts) -> ChatStream:
         """A decoder of one streamed answer."""
         return ChatStream(facts, usage_of, FINISH)
+
+
+def written(path: str, body: dict[str, Any], facts: ModelFacts, stream: bool) -> tuple[str, Mapping[str, str], bytes]:
+    """Path, headers and bytes of a completion, streamed or not."""
+    if not stream:
+        return path, HEADERS, json_bytes(body)
+    body["stream"] = True
+    if "no_stream_options" not in facts.quirks:
+        body["stream_options"] = {"include_usage": True}
+    return path, STREAM_HEADERS, json_bytes(body)
+
+
+def choices_in(data: Mapping[str, Any], http: HttpResponse, facts: ModelFacts) -> list[Any]:
+    """The choices of a completion. Raises the error that a body without any stands for."""
+    choices = data.get("choices")
+    if not isinstance(choices, list) or not choices:
+        raise _no_answer(data, http, facts)
+    return choices
 
 
 def json_bytes(body: Mapping[str, Any]) -> bytes:
@@ -191,7 +202,7 @@ def _no_answer(data: Mapping[str, Any], http: HttpResponse, facts: ModelFacts) -
         status = code if isinstance(code, int) and 400 <= code < 600 else http.status
         return error_from(status, http.headers, http.body, model=facts.full_name, provider=facts.provider)
     return LMUnexpectedError(
-        f"The answer holds no `choices`, only {sorted(data)!r}. Is this an OpenAI-compatible chat endpoint?",
+        f"The answer holds no `choices`, only {sorted(data)!r}. Is this an OpenAI-compatible endpoint for completions?",
         model=facts.full_name,
         provider=facts.provider,
         status=http.status,

@@ -9,11 +9,10 @@ from whet.core.exchange import Choice, Request, Response, StreamEvent
 from whet.core.http import HttpResponse
 from whet.core.messages import Message
 from whet.core.sse import EventStream
-from whet.errors import LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.draft import StreamDecoder, answer_of
 from whet.lm.wire.errors import error_from, request_id_of
-from whet.lm.wire.openai_chat import FINISH, HEADERS, LIMITS, STREAM_HEADERS, json_bytes, read_json, usage_of
+from whet.lm.wire.openai_chat import FINISH, LIMITS, choices_in, read_json, usage_of, written
 
 __all__ = ["OpenAIText", "prompt_of"]
 
@@ -42,29 +41,16 @@ class OpenAIText:
         body.update(request.options.get("extra_body") or {})
         if request.n > 1:
             body["n"] = request.n
-        if not stream:
-            return self.path, HEADERS, json_bytes(body)
-        body["stream"] = True
-        if "no_stream_options" not in facts.quirks:
-            body["stream_options"] = {"include_usage": True}
-        return self.path, STREAM_HEADERS, json_bytes(body)
+        return written(self.path, body, facts, stream)
 
     def decode(self, http: HttpResponse, facts: ModelFacts) -> Response:
         """The answer. Raises the `LMError` that the status or the body stands for."""
         if http.status >= 400:
             raise error_from(http.status, http.headers, http.body, model=facts.full_name, provider=facts.provider)
         data = read_json(http, facts)
-        rows = data.get("choices")
-        if not isinstance(rows, list) or not rows:
-            raise LMUnexpectedError(
-                f"The answer holds no `choices`, only {sorted(data)!r}. Is this an endpoint for text completions?",
-                model=facts.full_name,
-                provider=facts.provider,
-                status=http.status,
-            )
         choices = tuple(
             Choice(text=row.get("text") or "", logprobs=row.get("logprobs"), finish_reason=FINISH.get(row.get("finish_reason"), "stop"))
-            for row in rows
+            for row in choices_in(data, http, facts)
         )
         request_id = request_id_of(http.headers) or data.get("id")
         return answer_of(choices, usage_of(data.get("usage")), facts, model=data.get("model") or "", request_id=request_id)
