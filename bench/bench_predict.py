@@ -6,6 +6,7 @@ python bench_predict.py [--lib dspy,whet] [--repeat 5] [--n 1000] [--json FILE]
 
 import argparse
 import asyncio
+import importlib
 import itertools
 import sys
 
@@ -22,8 +23,19 @@ CASES = [
     "chat-tiny",
     "chat-big",
     "json-big",
+    "xml-big",
+    "baml-big",
+    "two_step-big",
     "build",
 ]
+
+ADAPTERS = {
+    "chat": lambda lib: lib.ChatAdapter(),
+    "json": lambda lib: lib.JSONAdapter(),
+    "xml": lambda lib: lib.XMLAdapter(),
+    "baml": lambda lib: importlib.import_module(f"{lib.__name__}.adapters.baml_adapter").BAMLAdapter(),
+    "two_step": lambda lib: lib.TwoStepAdapter(c.instant_lm(lib, "baselm")),
+}
 
 
 def work(a):
@@ -68,16 +80,21 @@ def work(a):
 
         w, cpu = c.per_call(one, max(20, n // 10), warm=5)
         return c.emit(us=w, cpu_us=cpu)
-    if case in ("chat", "json"):
-        adapter = lib.ChatAdapter() if case == "chat" else lib.JSONAdapter()
+    if case in ADAPTERS:
+        adapter = ADAPTERS[case](lib)
         if kind == "tiny":
             sig, demos, inputs, completion = c.tiny_signature(lib), [], {"question": "What is the answer?"}, c.ANSWER
         else:
-            sig, demos, inputs, completion, js = c.big_signature(lib)
-            completion = js if case == "json" else completion
+            sig, demos, inputs, *_ = c.big_signature(lib)
             n = max(20, n // 10)
-        size = sum(len(m["content"]) for m in adapter.format(sig, demos, inputs))
+        shown = adapter.format(sig, demos, inputs)
+        if kind == "big":
+            completion = shown[2]["content"]  # the first demo's answer: what the adapter itself would have the model write
+        size = sum(len(m["content"]) for m in shown)
         f, fc = c.per_call(lambda: adapter.format(sig, demos, inputs), n)
+        if case == "two_step":  # its answers are read by a second model
+            return c.emit(format_us=f, format_cpu_us=fc, prompt_chars=size)
+        assert adapter.parse(sig, completion)["count"] == demos[0]["count"] if kind == "big" else True
         p, pc = c.per_call(lambda: adapter.parse(sig, completion), n)
         return c.emit(format_us=f, format_cpu_us=fc, parse_us=p, parse_cpu_us=pc, prompt_chars=size)
     if case == "build":
