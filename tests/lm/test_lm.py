@@ -283,3 +283,27 @@ def test_handlers_are_told_of_a_call_as_of_a_call_of_the_model() -> None:
     assert log.inputs["messages"] == [{"role": "user", "content": "Hi"}] and log.inputs["prompt"] is None
     assert log.inputs["kwargs"] == {"temperature": 0.3}
     assert log.outputs == ["Hello"] and log.outputs.response.text == "Hello"
+
+
+def test_a_model_of_your_own_may_say_what_it_can_by_properties() -> None:
+    class Own(whet.BaseLM):
+        @property
+        def supports_function_calling(self) -> bool:
+            return True
+
+        @property
+        def supported_params(self) -> set[str]:
+            return {"temperature", "response_format"}
+
+    class Named(whet.LM):
+        @property
+        def supports_reasoning(self) -> bool:
+            return not super().supports_reasoning
+
+    own, named = Own("own"), Named("openai/gpt-4o-mini")
+    assert own.capabilities.tools
+    assert own.capabilities.params == {"temperature", "response_format"}
+    assert not own.supports_response_schema
+    assert named.capabilities.reasoning
+    assert named.supports_function_calling
+    assert whet.JSONAdapter().response_schema(whet.Signature("q -> a"), own.capabilities) == "json"

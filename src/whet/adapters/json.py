@@ -36,7 +36,8 @@ class JSONAdapter(ChatAdapter):
         schema = self._schema(signature) if capabilities.json_schema else None
         if schema is not None:
             return schema
-        return "json" if capabilities.json_mode or capabilities.json_schema else None
+        takes = "response_format" in capabilities.params
+        return "json" if takes or capabilities.json_mode or capabilities.json_schema else None
 
     def _schema(self, signature: Signature) -> Mapping[str, Any] | None:
         plan = self.plan(signature)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from whet.core.context import Settings, active_modules, current, meter
 from whet.core.events import observed
@@ -33,6 +33,13 @@ _logger = logging.getLogger(__name__)
 
 
 _UNKNOWN = Capabilities()
+# What a subclass may say by a property of its own, and the capability that it is.
+_CLAIMS: Final[Mapping[str, str]] = {
+    "supports_function_calling": "tools",
+    "supports_reasoning": "reasoning",
+    "supports_response_schema": "json_schema",
+    "supported_params": "params",
+}
 
 
 class BaseLM:
@@ -51,6 +58,7 @@ class BaseLM:
 
     price: Price | None = None
     _inner_flow: ClassVar[Callable[..., Flow[Response]] | None] = None
+    _claims: ClassVar[tuple[str, ...]] = ()
 
     def __init__(  # noqa: PLR0913 - the arguments that people know
         self,
@@ -81,32 +89,42 @@ class BaseLM:
     @property
     def capabilities(self) -> Capabilities:
         """What the model can do; give `capabilities=` to say it yourself."""
+        known = self._facts()
+        return replace(known, **{_CLAIMS[name]: _stated(getattr(self, name)) for name in self._claims}) if self._claims else known
+
+    def _facts(self) -> Capabilities:
         return self._capabilities or _UNKNOWN
 
     @property
+    def _known(self) -> Capabilities:
+        # What a property of a subclass's own reaches by `super()`; `capabilities` would ask it again.
+        return self._facts() if self._claims else self.capabilities
+
+    @property
     def supports_function_calling(self) -> bool:
-        """Whether the model takes tools."""
-        return self.capabilities.tools
+        """Whether the model takes tools. A subclass may say so with a property of its own, here and in the three below."""
+        return self._known.tools
 
     @property
     def supports_reasoning(self) -> bool:
         """Whether the model returns its reasoning apart from the answer."""
-        return self.capabilities.reasoning
+        return self._known.reasoning
 
     @property
     def supports_response_schema(self) -> bool:
         """Whether the model can be held to a JSON schema."""
-        return self.capabilities.json_schema
+        return self._known.json_schema
 
     @property
     def supported_params(self) -> set[str]:
         """The request parameters that the model is known to take, under their OpenAI names."""
-        return set(self.capabilities.params)
+        return set(self._known.params)
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        cls._claims = tuple(name for name in _CLAIMS if getattr(cls, name) is not getattr(BaseLM, name))
         if "__call__" in cls.__dict__ and "flow" not in cls.__dict__:
             # A model whose `__call__` is its own is asked by it; what that `super().__call__` reaches is the flow it would have had.
             cls._inner_flow = cls._inner_flow or cls.flow
@@ -275,3 +293,7 @@ class BaseLM:
 
 def _is_recorded(settings: Settings) -> bool:
     return not settings.disable_history or isinstance(settings.trace, Trace)
+
+
+def _stated(claim: Any) -> Any:
+    return claim if isinstance(claim, bool) else frozenset(claim)

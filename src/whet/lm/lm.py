@@ -89,9 +89,8 @@ class LM(BaseLM):
         self.launch_kwargs = dict(launch_kwargs or {})
         self.train_kwargs = dict(train_kwargs or {})
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the model can do, from the built-in table or as the user said."""
+    def _facts(self) -> Capabilities:
+        # From the built-in table, or as the user said.
         if self._capabilities is None:
             local = Capabilities() if self.model.startswith(LOCAL) else None
             self._capabilities = EMBEDDED_CAPABILITIES if self.embedded else local or facts_of(self.model).capabilities
