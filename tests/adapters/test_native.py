@@ -376,3 +376,10 @@ def test_demos_with_media_are_rendered_once_and_anew_when_they_change() -> None:
     demo.shot = Image(b"\x89PNG\r\n\x1a\n2")
     changed = adapter.render(signature, now, [demo])[1].content
     assert demo.shot in [part.source for part in changed if isinstance(part, MediaPart)]
+
+
+def test_a_demo_too_long_for_the_budget_leaves_room_for_those_that_fit() -> None:
+    demos = [whet.Example(q="long " * 200, a="x"), whet.Example(q="short", a="y"), whet.Example(q="long " * 200, a="z")]
+    sections = ChatAdapter(demo_tokens=60).sections(whet.Signature("q -> a"), {"q": "now"}, demos)
+    assert [m.text.splitlines()[1] for m in sections.demos] == ["short", "y"]
+    assert (sections.left_out, sections.tokens().left_out) == (2, 2)

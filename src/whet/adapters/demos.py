@@ -57,7 +57,7 @@ class DemoCache:
     ) -> tuple[tuple[Message, ...], int]:
         """The demos' messages, rendered only if these values were not rendered before, and how many demos are not among them.
 
-        `budget` is how many tokens (estimated) they may take: incomplete demos are left out first, then the last ones.
+        `budget` is how many tokens (estimated) they may take: each that still fits is shown, complete demos and first ones before others.
         """
         if not demos:
             return (), 0
@@ -92,10 +92,9 @@ def _within(messages: tuple[Message, ...], incomplete: int, budget: int | None) 
     kept, spent = set(), 0
     for place in (*range(incomplete, len(pairs)), *range(incomplete)):
         cost = sum(map(message_tokens, pairs[place]))
-        if spent + cost > budget:
-            break
-        spent += cost
-        kept.add(place)
+        if spent + cost <= budget:
+            spent += cost
+            kept.add(place)
     return tuple(m for place, pair in enumerate(pairs) if place in kept for m in pair), len(pairs) - len(kept)
 
 
