@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from optimizer_tables import ARMS, checks_tables, page, paired_tables
+from optimizer_tables import ARMS, checks_tables, conditions, paired_tables
+from optimizer_targets import targets
 
 ROOT = Path(__file__).resolve().parent.parent
 DSPY = Path("~/.cache/whet-bench/dspy/bin/python").expanduser()
@@ -41,7 +42,8 @@ def main() -> None:
         print(f"DSPy is not at {DSPY}: run bench/make_venvs.sh dspy (and pip install optuna there) to see it beside.")
     for lib, settings, jobs in checks(args) if args.checks else paired(args):
         work(args, results, lib, settings, jobs)
-    for line in checks_tables(read(results)) if args.checks else paired_tables(read(results)):
+    runs = read(results)
+    for line in [*(checks_tables(runs) if args.checks else paired_tables(runs)), "", *targets(runs)]:
         print(line)
 
 
@@ -106,6 +108,14 @@ def work(args: argparse.Namespace, results: Path, lib: str, settings: Job, jobs:
     command += ["--results", str(results), "--settings", json.dumps(settings), "--jobs", json.dumps(jobs)]
     if subprocess.run(command, check=False).returncode:
         print(f"The worker for {lib} {[job['arm'] for job in jobs]} failed.", file=sys.stderr)
+
+
+def page(runs: list[Job]) -> str:
+    """The page of the docs."""
+    head = "# The optimizers beside DSPy's, on a simulated model\n\nWritten by `bench/bench_optimizers.py --write`. "
+    said = "Truth is the simulator's expected score on test rows, differences are paired over tasks and seeds with 95 % intervals.\n"
+    lines = [head + conditions(runs) + "\n", said, *targets(runs), "\n## Side by side", *paired_tables(runs)]
+    return "\n".join([*lines, "\n## Auto by itself", *checks_tables(runs)]) + "\n"
 
 
 def write(file: Path, text: str) -> None:

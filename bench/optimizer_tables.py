@@ -28,12 +28,20 @@ ARMS: dict[str, dict[str, Any]] = {
     },
     "gepa": {"title": "GEPA light", "whet": "gepa", "dspy": "gepa", "limits": "no demos, val 100", "calls": 0.35, "wall": 0.15},
     "gepa-30": {
-        "title": "GEPA light, DSPy's with 30 rows to judge by",
+        "title": "GEPA light, both with 30 rows to judge by",
+        "whet": "gepa-30",
+        "dspy": "gepa-30",
+        "limits": "no demos, val 30",
+        "calls": 0.35,
+        "wall": 0.15,
+    },
+    "gepa-100-30": {
+        "title": "GEPA light with 100 rows to judge by, beside DSPy's with 30",
         "whet": "gepa",
         "dspy": "gepa-30",
         "limits": "no demos, ours val 100, DSPy's val 30",
-        "calls": 0.35,
-        "wall": 0.15,
+        "calls": None,
+        "wall": None,
     },
     "copro": {"title": "COPRO", "whet": "copro", "dspy": "copro", "limits": "no demos, all 100 rows", "calls": 0.25, "wall": 0.20},
     "simba": {"title": "SIMBA", "whet": "simba", "dspy": "simba", "limits": "4 demos, train + val 200", "calls": 0.25, "wall": 0.20},
@@ -214,13 +222,18 @@ def share(mine: Sequence[Run], other: Sequence[Run], of: Callable[[Run], float])
     return f"{a:,.0f} of {b:,.0f} ({a / b:.0%})" if a >= 100 else f"{a:.1f} of {b:.1f} ({a / b:.0%})"
 
 
-def interval(differences: Sequence[float]) -> str:
-    """A mean with its 95 % interval (Student's t)."""
+def spread(differences: Sequence[float]) -> tuple[float, float]:
+    """A mean and half of its 95 % interval (Student's t)."""
     n = len(differences)
-    if n < 2:
-        return f"{differences[0]:+.3f}" if n else "-"
     t = 1.96 + 2.4 / (n - 1) + 5.0 / (n - 1) ** 2.2  # within a few percent of the table
-    return f"{statistics.fmean(differences):+.3f} ± {t * statistics.stdev(differences) / math.sqrt(n):.3f}"
+    return statistics.fmean(differences), t * statistics.stdev(differences) / math.sqrt(n)
+
+
+def interval(differences: Sequence[float]) -> str:
+    """A mean with its 95 % interval, as text."""
+    if len(differences) < 2:
+        return f"{differences[0]:+.3f}" if differences else "-"
+    return "{:+.3f} ± {:.3f}".format(*spread(differences))
 
 
 def conditions(runs: Sequence[Run]) -> str:
@@ -235,11 +248,3 @@ def conditions(runs: Sequence[Run]) -> str:
         f"shared: load average {loads[0]:.0f} to {loads[-1]:.0f}, median {statistics.median(loads):.0f}; some process waited for a CPU in "
         f"{waited:.0%} of a run's time (median). Wall-clock and CPU are comparable within a line only."
     )
-
-
-def page(runs: Sequence[Run]) -> str:
-    """The page of the docs."""
-    head = "# The optimizers beside DSPy's, on a simulated model\n\nWritten by `bench/bench_optimizers.py --write`. "
-    said = "Truth is the simulator's expected score on test rows, differences are paired over tasks and seeds with 95 % intervals.\n"
-    lines = [head + conditions(runs) + "\n", said, "## Side by side", *paired_tables(runs), "\n## Auto by itself", *checks_tables(runs)]
-    return "\n".join(lines) + "\n"
