@@ -88,8 +88,10 @@ bench-full: $(VENV)/.whet-demo ## the same with every case and more rounds (an h
 bench-adapters: $(VENV)/.whet-demo ## how often each adapter's answers can be read
 	@$(PY) bench/bench_adapters.py
 
-bench-optimizers: $(VENV)/.whet-demo ## what each optimizer gains, and for how many calls
-	@$(PY) bench/bench_optimizers.py
+SEEDS ?= 0-4
+SALT ?= dev
+bench-optimizers: $(VENV)/.whet-demo ## our optimizers beside DSPy's: hours, goes on where it was stopped (SEEDS=0: a small one; SALT=name)
+	@$(PY) bench/bench_optimizers.py --seeds $(SEEDS) --salt $(SALT) --results .bench-optimizers-$(SALT).jsonl
 
 clean: ## delete caches and build outputs, but not .venv
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,20 +1,22 @@
 """Our optimizers beside DSPy's of the same name, on the simulated model, through both real clients: truth, calls, wall-clock, CPU, threads.
 
-`python bench/bench_optimizers.py --salt NAME --seeds 0-4 --latency-ms 250` is the whole proof and takes hours; `make bench-optimizers` runs
-a small one. Every run is a line in the results file (`--results`): a run that is there is not run again, so it can be stopped and
-continued. DSPy runs from ~/.cache/whet-bench/dspy where that is (with optuna); the simulator is `run_optimizers.py` in `--sim` ($WHET_SIM).
+`python bench/bench_optimizers.py --salt NAME --seeds 0-4` is the whole proof and takes hours (`make bench-optimizers`; SEEDS=0: a small
+one). Every run is a line in the results file (`--results`): a run that is there, of the same code, is not run again, so it can be stopped
+and continued. DSPy runs from ~/.cache/whet-bench/dspy (with optuna); the simulator is `run_optimizers.py` in `--sim` ($WHET_SIM).
 `--only` runs one library's half, `--checks` what `Auto` must show by itself, `--write FILE` puts the tables of a results file into a page.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--task", default=TASKS)
     parser.add_argument("--seeds", default="0", help="such as 0,1,2 or 0-4")
     parser.add_argument("--salt", default="dev", help="develop on `dev`, judge on a name that nobody has used")
-    parser.add_argument("--latency-ms", type=float, default=None, help="250 for wall-clock; 30 where only calls and truth count")
+    parser.add_argument("--latency-ms", type=float, default=None, help="default 250, and 10 for the certificate's runs")
     parser.add_argument("--threads", type=int, default=24)
     parser.add_argument("--sim", default=os.environ.get("WHET_SIM", "/work/shared/sim"))
     parser.add_argument("--only", choices=("whet", "dspy"), default=None)
@@ -66,7 +68,7 @@ def arguments() -> argparse.Namespace:
 
 def paired(args: argparse.Namespace) -> Iterator[tuple[str, Job, list[Job]]]:
     """The runs of both libraries, seed by seed, so that what is there is of use whenever it is stopped."""
-    settings = {"salt": args.salt, "latency_ms": args.latency_ms or 30.0, "threads": args.threads}
+    settings = {"salt": args.salt, "latency_ms": args.latency_ms or 250.0, "threads": args.threads}
     for seed in numbers(args.seeds):
         for task in args.task.split(","):
             for lib in ("whet", "dspy"):
@@ -104,10 +106,18 @@ def checks(args: argparse.Namespace) -> Iterator[tuple[str, Job, list[Job]]]:
 def work(args: argparse.Namespace, results: Path, lib: str, settings: Job, jobs: list[Job]) -> None:
     """Run jobs in the interpreter of their library; a worker that fails is told, and the next one goes on."""
     command = [str(DSPY) if lib == "dspy" else sys.executable, str(ROOT / "bench" / "optimizer_runs.py"), "--sim", args.sim, "--lib", lib]
-    command += ["--lib-path", str(ROOT / "src")] if lib == "whet" else []
+    if lib == "whet":
+        command += ["--lib-path", str(ROOT / "src")]
+        settings = {**settings, "code": code()}
     command += ["--results", str(results), "--settings", json.dumps(settings), "--jobs", json.dumps(jobs)]
     if subprocess.run(command, check=False).returncode:
         print(f"The worker for {lib} {[job['arm'] for job in jobs]} failed.", file=sys.stderr)
+
+
+@cache
+def code() -> str:
+    """What our sources are now: runs of other sources are no runs of these."""
+    return hashlib.sha256(b"".join(p.read_bytes() for p in sorted((ROOT / "src").rglob("*.py")))).hexdigest()[:12]
 
 
 def page(runs: list[Job]) -> str:

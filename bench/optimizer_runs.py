@@ -41,7 +41,9 @@ def main() -> None:
 
 def identity(job: dict[str, Any]) -> tuple[Any, ...]:
     """What makes two runs the same run."""
-    return tuple(job.get(key) for key in ("lib", "arm", "task", "seed", "salt", "latency_ms", "threads", "p429", "p500", "p_malformed"))
+    return tuple(
+        job.get(key) for key in ("lib", "arm", "task", "seed", "salt", "latency_ms", "threads", "p429", "p500", "p_malformed", "code")
+    )
 
 
 def run(args: argparse.Namespace, jobs: list[dict[str, Any]], settings: dict[str, Any], results: Path) -> None:

@@ -69,13 +69,10 @@ def paired_tables(runs: Sequence[Run]) -> Iterator[str]:
     yield from beside_the_best(runs)
 
 
-def by_place(runs: Iterable[Run], lib: str, arm: str) -> dict[tuple[str, int], Run]:
-    """The finished runs of one setting without faults, by task and seed."""
-    return {
-        (r["task"], r["seed"]): r
-        for r in runs
-        if r["lib"] == lib and r["arm"] == arm and "true" in r and r["latency_ms"] >= 100 and r["threads"] == 24 and not r.get("p429")
-    }
+def by_place(runs: Iterable[Run], lib: str, arm: str) -> dict[tuple[Any, ...], Run]:
+    """The finished runs of one setting without faults, by salt, task and seed; of several, the last with the longest latency."""
+    fitting = (r for r in runs if (r["lib"], r["arm"], r["threads"]) == (lib, arm, 24) and "true" in r and not r.get("p429"))
+    return {place(r): r for r in sorted(fitting, key=lambda r: (r["latency_ms"], r["at"]))}
 
 
 def pair_table(pair: Run, ours: dict[Any, Run], theirs: dict[Any, Run], both: list[Any]) -> Iterator[str]:
@@ -84,8 +81,8 @@ def pair_table(pair: Run, ours: dict[Any, Run], theirs: dict[Any, Run], both: li
     yield f"\n### {pair['title']}\n\n{pair['limits']}{target}.\n"
     yield "| task | pairs | ours | DSPy | difference | calls | tokens | wall s | CPU ms a call | thread use |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
-    for task in [*dict.fromkeys(t for t, _ in both), "all"]:
-        keys = [k for k in both if task in (k[0], "all")]
+    for task in [*dict.fromkeys(t for _, t, _ in both), "all"]:
+        keys = [k for k in both if task in (k[1], "all")]
         mine, other = [ours[k] for k in keys], [theirs[k] for k in keys]
         gap = interval([a["true"] - b["true"] for a, b in zip(mine, other, strict=True)])
         cells = [task, str(len(keys)), f"{mean(mine, 'true'):.3f}", f"{mean(other, 'true'):.3f}", gap]
