@@ -111,6 +111,20 @@ def test_two_models_of_one_name_do_not_share_answers() -> None:
     assert [Yes("same")("q"), No("same")("q"), Yes("same")("q")] == [["yes"], ["no"], ["yes"]]
 
 
+def test_the_name_of_a_models_code_is_the_same_in_every_process() -> None:
+    def made() -> Any:
+        kept = {"answer": "yes"}
+
+        class Kept(dspy.BaseLM):
+            def complete(self, request: Any) -> str:
+                return kept["answer"]
+
+        return Kept("same")
+
+    assert made().identity() == made().identity(), "a journal or a cassette of another process must know it again"
+    assert made().identity() != dspy.BaseLM("same").identity()
+
+
 def test_an_lm_whose_forward_goes_on_to_its_parents() -> None:
     class Counted(dspy.LM):
         asked = 0

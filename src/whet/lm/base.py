@@ -18,7 +18,7 @@ from whet.core.flow import Flow, adrive, drive
 from whet.core.trace import CallRecord, History, Outputs, Trace, message_dicts, plain_outputs, usage_dict
 from whet.errors import LMError
 from whet.lm.asking import merged_request, request_of
-from whet.lm.callable_identity import identity_of
+from whet.lm.callable_identity import code_of
 from whet.lm.facts import Price
 from whet.lm.own import OwnMethod, asked_by_call, own_method
 from whet.lm.spans import Spanned, tracer_in_use
@@ -223,7 +223,7 @@ class BaseLM:
     def identity(self) -> str:
         """What tells this model's answers from another's in the cache: its name, and the code that answers or the server's address."""
         method = own_method(type(self), "complete", "stream_complete")
-        return self.model if method is None else f"{self.model}#{identity_of(method)}"
+        return self.model if method is None else f"{self.model}#{code_of(method)}"
 
     def _count(self, response: Response, settings: Settings) -> None:
         if (counter := meter.get()) is not None:

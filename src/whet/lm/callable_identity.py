@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any
 from weakref import WeakKeyDictionary
 
-__all__ = ["identity_of"]
+__all__ = ["code_of", "identity_of"]
 
 
 class _Seen:
@@ -29,6 +29,17 @@ class _Seen:
             return f"{self.process}.{next(self.count)}"
 
 
+def code_of(function: Any) -> str:
+    """The name and source of a function, whatever it closes over."""
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):
+        code = getattr(function, "__code__", None)
+        source = repr((code.co_code, code.co_consts)) if code is not None else ""
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{function.__module__}.{name} {blake2b(source.encode(), digest_size=16).hexdigest()}"
+
+
 @cache
 def _seen() -> _Seen:
     return _Seen()
@@ -42,12 +53,8 @@ def identity_of(function: Callable[..., Any]) -> str:
     """
     if isinstance(function, partial):
         return f"partial {identity_of(function.func)} {function.args!r} {sorted(function.keywords.items())!r}"
-    if inspect.isfunction(function) and set(function.__code__.co_freevars) <= {"__class__"}:  # the cell that `super()` needs
-        try:
-            source = inspect.getsource(function)
-        except (OSError, TypeError):
-            source = repr((function.__code__.co_code, function.__code__.co_consts))
-        return f"{function.__module__}.{function.__qualname__} {blake2b(source.encode(), digest_size=16).hexdigest()}"
+    if inspect.isfunction(function) and function.__closure__ is None:
+        return code_of(function)
     owner = getattr(function, "__self__", None)
     name = getattr(function, "__qualname__", type(function).__qualname__)
     return f"{name} {_seen().number(function if owner is None else owner)}"
