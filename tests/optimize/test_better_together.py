@@ -164,3 +164,5 @@ def test_what_cannot_work_is_said_before_the_first_call(options: dict[str, Any],
 def test_only_optimizers_take_part() -> None:
     with pytest.raises(TypeError, match="`p` is 'BootstrapRS'"):
         BetterTogether(exact, p="BootstrapRS")
+    with pytest.raises(TypeError, match="one program of many"):
+        BetterTogether(exact, e=whet.Ensemble())

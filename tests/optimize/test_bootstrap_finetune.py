@@ -220,6 +220,25 @@ def test_one_training_per_model_or_per_predictor() -> None:
         BootstrapFinetune(exact, multitask=False, trainer=apart, num_threads=1).compile(student, trainset=ROWS)
 
 
+class Twins(whet.Module):
+    """Two predictors that are asked the same."""
+
+    def __init__(self) -> None:
+        self.first, self.second = whet.Predict("question -> answer"), whet.Predict("question -> answer")
+
+    def forward(self, question: str) -> Any:
+        self.first(question=question)
+        return self.second(question=question)
+
+
+def test_predictors_that_are_asked_the_same_are_each_trained() -> None:
+    recorder = Recorder()
+    with whet.context(lm=two_lm()):
+        program = BootstrapFinetune(exact, multitask=False, trainer=recorder).compile(Twins(), trainset=[*ROWS, ROWS[0]])
+    assert [len(data) for data, _ in recorder.given] == [4, 4]
+    assert "tuned" in program.first.lm.model and "tuned" in program.second.lm.model
+
+
 def test_options_may_be_given_per_model() -> None:
     student, recorder = Two(), Recorder()
     student.first.lm, student.second.lm = two_lm("one"), two_lm("two")

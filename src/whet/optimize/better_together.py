@@ -16,6 +16,7 @@ from whet.errors import ConfigurationError, InputError
 from whet.modules.module import Module
 from whet.optimize.bootstrap_finetune import BootstrapFinetune
 from whet.optimize.candidate import Candidate, labels_of
+from whet.optimize.ensemble import Ensemble
 from whet.optimize.optimizer import COMMON, Optimizer
 from whet.optimize.random_search import BootstrapFewShotWithRandomSearch
 from whet.optimize.run import ranked
@@ -62,6 +63,8 @@ class BetterTogether(Optimizer):
         for name, value in optimizers.items():
             if not isinstance(value, Optimizer):
                 raise InputError(f"`{name}` is {value!r}; an optimizer is needed, such as `whet.BootstrapRS(metric)`.")
+            if isinstance(value, Ensemble):
+                raise InputError(f"`{name}` is an `Ensemble`, which makes one program of many: `Ensemble(top=3).compile(the result)`.")
         self.optimizers: dict[str, Optimizer] = optimizers or {
             "p": BootstrapFewShotWithRandomSearch(metric),
             "w": BootstrapFinetune(metric),

@@ -134,7 +134,7 @@ class Collected:
 def collected(
     episodes: Sequence[Episode], renderer: Renderer, *, step_reward: StepReward | None = None, pairs_per_prompt: int = 3, **facts: Any
 ) -> Collected:
-    """Rows of every kind from these runs; equal ones are kept once."""
+    """Rows of every kind from these runs; equal ones of a predictor are kept once."""
     chats, doubles = _unique(_chats(episodes, renderer))
     prompts = _by_prompt(episodes, renderer, step_reward)
     groups = tuple(_group(prompt, tried) for prompt, tried in prompts.items() if len(tried) > 1)
@@ -169,7 +169,7 @@ def _unique(rows: Iterable[Any]) -> tuple[list[Any], int]:
     count = 0
     for row in rows:
         count += 1
-        kept.setdefault(json.dumps(row.plain(), sort_keys=True, ensure_ascii=False, default=str), row)
+        kept.setdefault(json.dumps([row.predictor, row.plain()], sort_keys=True, ensure_ascii=False, default=str), row)
     return list(kept.values()), count - len(kept)
 
 
