@@ -86,15 +86,16 @@ class Distill(BootstrapFinetune):
             return (yield from super().taught(search))
         how = Collecting()
         first = yield from episodes(search, teachers, search.train[:1], how)
-        for run in first:  # one that the student cannot learn is found at the first row
-            self._answered(search, run)
+        for run in first:
+            if run.prediction is not None:  # an answer that the student cannot give is found at the first row
+                self._answered(search, run)
         runs = yield from episodes(search, teachers, search.train, how)
-        return [replace(run, steps=(_whole(student, run),)) for run in runs]
+        return [replace(run, steps=(_whole(student, run),)) for run in runs if run.prediction is not None]
 
     def _answered(self, search: Search, run: Episode) -> None:
         student = search.task.student
         ((name, _),) = student.named_predictors()
-        Renderer(student=student, adapter=self.adapter).answer(name, run.prediction if run.prediction is not None else {})
+        Renderer(student=student, adapter=self.adapter).answer(name, run.prediction)
 
     def _judge(self, search: Search, teachers: Sequence[Any]) -> Strand[None]:
         """Say what the teachers score on rows of their own."""
@@ -114,7 +115,7 @@ def _whole(student: Any, run: Episode) -> Step:
     """A run of the teacher as one step of the student's only predictor."""
     ((name, predictor),) = student.named_predictors()
     inputs = {field: run.row[field] for field in predictor.signature.input_fields if field in run.row}
-    return Step(predictor, inputs, run.prediction if run.prediction is not None else {}, name=name)
+    return Step(predictor, inputs, run.prediction, name=name)
 
 
 def _alike(student: Any, teachers: Sequence[Any]) -> bool:
