@@ -12,6 +12,7 @@ from whet.core.flow import start_thread
 from whet.errors import ConfigurationError
 from whet.optimize.grpo import GRPO
 from whet.optimize.leret import LeReT
+from whet.testing.scripted import ScriptedLM
 from whet.train import Job
 
 WORDS = {"red": "blood rose fire brick".split(), "blue": "sea sky ink whale".split(), "green": "grass leaf frog moss".split()}
@@ -49,6 +50,20 @@ def test_rewards_alone_make_the_program_better(tmp_path: Path) -> None:
     assert again.lm.model == program.lm.model and again.run.spend.calls == program.run.spend.calls
     curve = [value for _, value, _ in program.run.curve]
     assert curve == sorted(curve) and len(program.run.trials) >= 3
+
+
+def test_answers_out_of_form_are_part_of_exploring() -> None:
+    seen: list[int] = []
+
+    def answer(request: Any) -> Any:
+        seen.append(1)
+        return {"colour": ["red", "blue", "no colour at all"][len(seen) % 3]}
+
+    trainer = Preferring()
+    with whet.context(lm=ScriptedLM(answer)):
+        GRPO(right, num_train_steps=1, group_size=6, trainer=trainer, max_errors=2).compile(whet.Predict(SIGNATURE), trainset=ROWS[:8])
+    ((data, _),) = trainer.given
+    assert all(3 <= len(group.answers) <= 5 for group in data.rows)
 
 
 class Preferring:

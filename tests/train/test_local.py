@@ -20,7 +20,7 @@ from train.tiny import WORDS, tiny_checkpoint
 from whet.errors import ConfigurationError, MissingExtraError, StateError, TrainingError
 from whet.lm.home import find_model, home_folder, models_folder, seal
 from whet.train import TrainConfig, as_data, trainer_of
-from whet.train.groups import cases_of
+from whet.train.groups import groups_of
 from whet.train.worker import last_whole
 
 
@@ -70,9 +70,9 @@ def test_only_answers_that_earned_differently_and_fit_are_learnt_from() -> None:
         answers = [[{"role": "assistant", "content": f"a{n}"}] for n in range(len(earned))]
         return {"prompt": [{"role": "user", "content": prompt}], "completions": answers, "rewards": list(earned)}
 
-    cases = cases_of([group("q", 1, 0), group("q", 1, 1), group("q", 1, 0.5, 0), group("q" * 9, 1, 0)], Spelling(), longest=6)
-    assert [round(case["advantage"], 3) for case in cases] == [1.0, -1.0, 1.225, -1.225]
-    assert cases[0] == {"ids": [ord(c) for c in "qa0$"], "start": 1, "advantage": 1.0}
+    groups = groups_of([group("q", 1, 0), group("q", 1, 1), group("q", 1, 0.5, 0), group("q" * 9, 1, 0)], Spelling(), longest=6)
+    assert [[round(case["advantage"], 3) for case in cases] for cases in groups] == [[1.0, -1.0], [1.225, -1.225]]
+    assert groups[0][0] == {"ids": [ord(c) for c in "qa0$"], "start": 1, "advantage": 1.0}
 
 
 def test_only_a_checkpoint_that_was_sealed_and_is_whole_is_gone_on_from(tmp_path: Path) -> None:

@@ -29,6 +29,11 @@ class Collecting:
     threshold: float | None = None
     settings: Mapping[str, Any] | None = None
 
+    @property
+    def exploring(self) -> bool:
+        """Whether other answers than the program's own are asked for."""
+        return self.first + self.samples > 1
+
     def accepts(self, result: Result) -> bool:
         """Whether a run is good enough to learn from."""
         if result.status != "ok" or result.score is None:
@@ -40,12 +45,14 @@ def episodes(search: Search, teachers: Sequence[Any], rows: Sequence[Any], how: 
     """Run each teacher on each row, in training: hints are shown, and a demo made from the row itself is not."""
     handles, asked = [], []
     for number, teacher in enumerate(teachers):
-        subject = Subject(name=f"t{number}" if number else "t", program=teacher, settings=dict(how.settings or {}), training=True)
+        subject = Subject(
+            name=f"t{number}" if number else "t", program=teacher, settings=dict(how.settings or {}), training=True, exploring=how.exploring
+        )
         base = Candidate(params=teacher.params(), note="teacher")
         for row in rows:
             candidate = _without(base, teacher, row)
             for sample in range(how.first, how.first + how.samples):
-                temperature = how.temperature if how.first + how.samples > 1 else None
+                temperature = how.temperature if how.exploring else None
                 handles.append(search.score(candidate, row, subject=subject, sample=sample, temperature=temperature))
                 asked.append(row)
     results: list[Result] = yield handles

@@ -174,7 +174,7 @@ class Search:
             **{"metric": self.task.metric, **how},
         )
         again = (lambda: rollout(replace(job, fresh=True))) if self.options.hedge else None
-        return self.strands.start(Work(lambda: rollout(job), rank, again, lambda outcome: self._kept(key, outcome)))
+        return self.strands.start(Work(lambda: rollout(job), rank, again, lambda outcome: self._kept(key, subject, outcome)))
 
     def scores(self, candidate: Candidate, rows: Sequence[Any], **how: Any) -> list[Handle]:
         """One handle per row."""
@@ -230,10 +230,10 @@ class Search:
         """How many program runs this search has asked for, those of an earlier session included."""
         return len(self._asked)
 
-    def _kept(self, key: Key, outcome: Result | Exception) -> Result:
+    def _kept(self, key: Key, subject: Subject, outcome: Result | Exception) -> Result:
         if not isinstance(outcome, Result):
             raise outcome
-        self._count_failure(key, outcome)
+        self._count_failure(subject, outcome)
         if outcome.failure is not None:
             outcome = replace(outcome, failure=None)
         self.store.put(key, outcome)
@@ -252,7 +252,7 @@ class Search:
 
     # -- trouble ------------------------------------------------------------------------------------------------------------------------
 
-    def _count_failure(self, key: Key, result: Result) -> None:
+    def _count_failure(self, subject: Subject, result: Result) -> None:
         failure = result.failure
         first, self._judged = not self._judged, self._judged or result.status in ("ok", "metric_error")
         if failure is None:
@@ -262,8 +262,8 @@ class Search:
         if isinstance(failure, BudgetExceeded):
             self.stop(cap_of(failure))
             return
-        training = key.subject != self.student.name
-        if is_models_fault(failure) and not training:
+        training = subject.name != self.student.name
+        if is_models_fault(failure) and (not training or subject.exploring):
             return  # a candidate that leads the model astray is a bad candidate, and its score says so
         self._failures[result.status] += 1
         _logger.warning("A row failed (%s): %s", result.status, result.error)

@@ -17,12 +17,14 @@ __all__ = ["Key", "Result", "Store", "Subject", "mean_of", "means_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Which program, in which settings, candidates are put into. `training` tells the metric the trace, and shows hints to the program."""
+    """Which program, in which settings, candidates are put into. `training` tells the metric the trace, and shows hints to the program;
+    `exploring` says that bad answers are wanted, too, so that they are no reason to give up."""
 
     name: str
     program: Any
     settings: Mapping[str, Any]
     training: bool = False
+    exploring: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["cases_of", "group_trainer"]
+__all__ = ["group_trainer", "groups_of"]
 
 CLIP = 0.2  # how far the probability of a token may move before it earns nothing more
-_BATCH = 16
 
 
-def cases_of(rows: Sequence[Mapping[str, Any]], tokenizer: Any, longest: int) -> list[dict[str, Any]]:
-    """Each answer that earned more or less than its group: token ids, the place where it starts, and its standardised reward."""
-    return [case for row in rows for case in _group(row, tokenizer, longest)]
+def groups_of(rows: Sequence[Mapping[str, Any]], tokenizer: Any, longest: int) -> list[list[dict[str, Any]]]:
+    """For each prompt the answers that earned more or less than its mean: token ids, where the answer starts, its standardised reward."""
+    return [cases for row in rows if (cases := _cases(row, tokenizer, longest))]
 
 
-def _group(row: Mapping[str, Any], tokenizer: Any, longest: int) -> list[dict[str, Any]]:
+def _cases(row: Mapping[str, Any], tokenizer: Any, longest: int) -> list[dict[str, Any]]:
     rewards = row["rewards"]
     mean = sum(rewards) / len(rewards)
     spread = math.sqrt(sum((r - mean) ** 2 for r in rewards) / len(rewards))
@@ -31,9 +30,12 @@ def _group(row: Mapping[str, Any], tokenizer: Any, longest: int) -> list[dict[st
     return found
 
 
-def group_trainer(model: Any, cases: Sequence[dict[str, Any]], beta: float, **given: Any) -> Any:
-    """A trainer over these cases. The groups were drawn by `model` as it is now, so it is both the policy before and the reference: answers
-    earn by their advantage, clipped where a token has moved far (Shao et al. 2024, arXiv 2402.03300), and `beta` holds the model back."""
+def group_trainer(model: Any, groups: Sequence[list[dict[str, Any]]], beta: float, **given: Any) -> Any:
+    """A trainer over these groups. They were drawn by `model` as it is now, so it is both the policy before and the reference: answers earn
+    by their advantage, clipped where a token has moved far (Shao et al. 2024, arXiv 2402.03300), and `beta` holds the model back.
+
+    A group is never torn apart: what its answers have in common, such as their form, is pushed up by some as much as down by others, and
+    only together do these pushes cancel."""
     import torch  # noqa: PLC0415 - optional, and only the training process comes here
     from transformers import Trainer  # noqa: PLC0415 - optional, and only the training process comes here
 
@@ -51,8 +53,14 @@ def group_trainer(model: Any, cases: Sequence[dict[str, Any]], beta: float, **gi
             return (each.mean(), None) if return_outputs else each.mean()
 
     tokenizer = given["processing_class"]
-    _remember(model, cases, tokenizer)
-    return GroupTrainer(model=model, train_dataset=list(cases), data_collator=lambda some: _batch(some, tokenizer), **given)
+    for cases in groups:
+        _remember(model, cases, tokenizer)
+    together = [{"cases": cases} for cases in groups]
+    return GroupTrainer(model=model, train_dataset=together, data_collator=lambda some: _flat(some, tokenizer), **given)
+
+
+def _flat(groups: Sequence[Mapping[str, Any]], tokenizer: Any) -> dict[str, Any]:
+    return _batch([case for group in groups for case in group["cases"]], tokenizer)
 
 
 def _batch(cases: Sequence[Mapping[str, Any]], tokenizer: Any) -> dict[str, Any]:
@@ -80,14 +88,12 @@ def _likelihoods(model: Any, inputs: Mapping[str, Any]) -> Any:
 
 
 def _remember(model: Any, cases: Sequence[dict[str, Any]], tokenizer: Any) -> None:
-    """Write into each case how likely its tokens are now."""
+    """Write into each case of a group how likely its tokens are now."""
     import torch  # noqa: PLC0415 - optional, and only the training process comes here
 
     model.eval()
-    for begin in range(0, len(cases), _BATCH):
-        some = cases[begin : begin + _BATCH]
-        inputs = {name: value.to(model.device) for name, value in _batch(some, tokenizer).items()}
-        with torch.no_grad():
-            found = _likelihoods(model, inputs).cpu()
-        for place, case in enumerate(some):
-            case["before"] = found[place, case["start"] - 1 : len(case["ids"]) - 1].tolist()
+    inputs = {name: value.to(model.device) for name, value in _batch(cases, tokenizer).items()}
+    with torch.no_grad():
+        found = _likelihoods(model, inputs).cpu()
+    for place, case in enumerate(cases):
+        case["before"] = found[place, case["start"] - 1 : len(case["ids"]) - 1].tolist()

@@ -103,11 +103,12 @@ def _watching(folder: Path, job: Mapping[str, Any]) -> Any:
     return Watching()
 
 
-def _arguments(job: Mapping[str, Any], folder: Path, count: int) -> dict[str, Any]:
+def _arguments(job: Mapping[str, Any], folder: Path, count: int, answers: int = 1) -> dict[str, Any]:
+    """What all ways to train have in common; `answers` is how many a row holds."""
     import torch  # noqa: PLC0415 - optional, and this process exists for it
 
     options, gpu = job["options"], bool(torch.cuda.is_available())
-    batch = options.get("batch_size", 8)
+    batch = max(1, options.get("batch_size", 8) // answers)
     steps = max(1, math.ceil(count / batch))
     epochs = options.get("epochs", _EPOCHS[job["method"]])
     return {
@@ -179,20 +180,20 @@ def _grpo(job: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], model: Any,
     """GRPO on groups that are there already."""
     from transformers import TrainingArguments  # noqa: PLC0415 - optional, and this process exists for it
 
-    from whet.train.groups import cases_of, group_trainer  # noqa: PLC0415 - one of four ways to train
+    from whet.train.groups import group_trainer, groups_of  # noqa: PLC0415 - one of four ways to train
 
     options = job["options"]
-    cases = cases_of(rows, given["processing_class"], options.get("max_length", _MAX_LENGTH))
-    if not cases:
+    groups = groups_of(rows, given["processing_class"], options.get("max_length", _MAX_LENGTH))
+    if not groups:
         raise ValueError(f"in none of {len(rows)} groups do answers of at most `max_length` tokens earn differently")
-    config = TrainingArguments(remove_unused_columns=False, label_names=[], **_arguments(job, folder, len(cases)))
+    config = TrainingArguments(remove_unused_columns=False, label_names=[], **_arguments(job, folder, len(groups), max(map(len, groups))))
     if config.device.type == "cuda":
         model = model.to(config.device)
     if (lora := _lora(job)) is not None:
         from peft import get_peft_model  # noqa: PLC0415 - optional, and this process exists for it
 
         model = get_peft_model(model, lora)  # it begins as no change, so probabilities before it are those of the model
-    return group_trainer(model, cases, options.get("beta", 0.04), args=config, **given)
+    return group_trainer(model, groups, options.get("beta", 0.04), args=config, **given)
 
 
 if __name__ == "__main__":
