@@ -50,6 +50,17 @@ def test_a_journal_pays_nothing_twice(name: str, tmp_path: Any) -> None:
 
 
 @every
+def test_a_plan_says_what_it_will_cost_and_asks_nobody(name: str) -> None:
+    lm = model()
+    with whet.context(lm=lm):
+        plan = RECIPES[name]().plan(program(), trainset=rows(40))
+        assert lm.calls == 0 and RECIPES[name](max_calls=10**6).plan(program(), trainset=rows(40)).runs == plan.runs
+    _, recipe, lm = compiled(name)
+    assert plan.runs[0] <= recipe.run.rollouts <= plan.runs[1] <= 60 * recipe.run.rollouts
+    assert plan.calls[0] <= lm.calls <= plan.calls[1]
+
+
+@every
 def test_caps_hold_and_the_best_so_far_comes_back(name: str) -> None:
     result, recipe, lm = compiled(name, max_calls=30, num_threads=4)
     assert recipe.run.stop_reason == "max_calls" and lm.calls <= 30 + 4

@@ -10,12 +10,13 @@ from whet.core.signature import Signature
 from whet.errors import ConfigurationError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
+from whet.optimize.forecast import Bounds
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.paired import paired
 from whet.optimize.plan import rows_in_order
 from whet.optimize.proposers.reflect import lm_for_proposals, outline_of, shown_run
 from whet.optimize.proposers.writing import Writer, clean, joined
-from whet.optimize.search import Search
+from whet.optimize.search import Search, Task
 from whet.optimize.store import Result
 from whet.optimize.strand import Strand
 
@@ -84,6 +85,11 @@ class AvatarOptimizer(Optimizer):
             raise ConfigurationError(
                 f"`lower_bound` is {self.lower_bound:g} and `upper_bound` {self.upper_bound:g}; the lower one must be less."
             )
+
+    def bounds(self, task: Task) -> Bounds:
+        """The program as given, and each rewrite, on all rows."""
+        rows = len(task.val)
+        return Bounds(runs=(rows, (1 + self.max_iters) * rows), asks=(0, 2 * self.max_iters))
 
     def steps(self, search: Search) -> Strand[Candidate]:
         """Run, compare, rewrite, keep what is better."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from whet.errors import ConfigurationError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
+from whet.optimize.forecast import Bounds
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.paired import paired
 from whet.optimize.plan import rows_in_order
@@ -63,6 +64,21 @@ class COPRO(Optimizer):
         super().check_arguments()
         check_number("depth", self.depth, at_least=1)
         check_number("init_temperature", self.init_temperature, at_least=0, whole=False)
+
+    def bounds(self, task: Task) -> Bounds:
+        """Every attempt, as far as it may go."""
+        predictors, rows = len(task.student.predictors()), len(task.val)
+        asks = (1, self.depth * predictors * self.breadth)
+        if self.strict:
+            tried = sum(self.breadth * (d + 1 if predictors > 1 else 1) + 1 for d in range(self.depth))
+            return Bounds(runs=(rows, predictors * tried * rows), asks=asks)
+        size, alive = min(FIRST, rows), self.breadth
+        race = alive * size
+        while alive > LAST - 1 and size < rows:
+            alive, grown = max(1, alive // 2), min(rows, 2 * size)
+            race, size = race + alive * (grown - size), grown
+        most = self.depth * (predictors * race + rows + 2 * FIRST) + (LAST + 1) * rows
+        return Bounds(runs=(min(rows, 2 * FIRST), most), asks=asks)
 
     def search_for(self, task: Task, options: Mapping[str, Any]) -> Search:
         """The search; `eval_kwargs` may say how many rows run side by side."""

@@ -12,7 +12,8 @@ from whet.errors import ConfigurationError
 from whet.evaluate.metric import MetricCall
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
-from whet.optimize.gepa_evolution import Evolution
+from whet.optimize.forecast import Bounds
+from whet.optimize.gepa_evolution import GATE, PROPOSALS, Evolution
 from whet.optimize.gepa_published import Published
 from whet.optimize.gepa_results import GEPAResults
 from whet.optimize.optimizer import Optimizer
@@ -147,20 +148,29 @@ class GEPA(Optimizer):
         full = (trials + 1) // full_eval_steps + 1 + (1 if trials < full_eval_steps else 0)
         return valset_size + 5 * num_candidates + minibatch_size * trials + full * valset_size
 
-    def runs_allowed(self, search: Search) -> int:
+    def bounds(self, task: Task) -> Bounds:
+        """The program runs that are allowed, and the proposals that they can be for."""
+        runs, predictors = self.runs_allowed(task), len(task.student.predictors())
+        if self.strict:
+            asks = (1 + runs // self.reflection_minibatch_size) * predictors
+            return Bounds(runs=(min(runs, len(task.val)), runs + len(task.val)), asks=(0, asks), useful=len(task.val))
+        rounds = 2 + runs // GATE
+        return Bounds(runs=(min(runs, GATE), runs), asks=(0, rounds * (PROPOSALS + 2) * predictors), useful=2 * GATE)
+
+    def runs_allowed(self, task: Task) -> int:
         """How many program runs this search may ask for."""
         if self.max_metric_calls is not None:
             return self.max_metric_calls
         if self.max_full_evals is not None:
-            return self.max_full_evals * (len(search.val) if search.task.val is search.task.train else len(search.val) + len(search.train))
-        published = self.auto_budget(len(search.baseline.params), SIZES[self.auto or "light"], len(search.val))
+            return self.max_full_evals * (len(task.val) if task.val is task.train else len(task.val) + len(task.train))
+        published = self.auto_budget(len(task.student.predictors()), SIZES[self.auto or "light"], len(task.val))
         return published if self.strict else int(SHARE * published)
 
     # -- the search ----------------------------------------------------------------------
 
     def steps(self, search: Search) -> Strand[Candidate]:
         """The evolution, in our order or the published one."""
-        course = (Published if self.strict else Evolution)(search, self, self.runs_allowed(search))
+        course = (Published if self.strict else Evolution)(search, self, self.runs_allowed(search.task))
         self._course = course
         return (yield from course.run())
 

@@ -9,7 +9,8 @@ from whet.core.flow import Flow
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number, check_rows
 from whet.optimize.few_shot import BootstrapFewShot
-from whet.optimize.plan import halving, one_by_one, rows_in_order
+from whet.optimize.forecast import Bounds
+from whet.optimize.plan import halving, halving_cost, one_by_one, rows_in_order
 from whet.optimize.proposers.reflect import lm_for_proposals
 from whet.optimize.proposers.rules import Rules
 from whet.optimize.proposers.writing import Writer
@@ -55,6 +56,13 @@ class InferRules(BootstrapFewShot):
             half = len(rows) // 2
             rows, valset = rows[:half], rows[half:]
         return (yield from super().checked(student, rows, teacher, valset, options))
+
+    def bounds(self, task: Task) -> Bounds:
+        """The demos, and a race of all sets of rules."""
+        boots, rows = super().bounds(task), len(task.val)
+        most = (self.num_candidates + 2) * rows if self.strict else halving_cost(self.num_candidates + 2, rows)
+        asks = self.num_candidates * len(task.student.predictors())
+        return Bounds(runs=(boots.runs[0] + rows, boots.runs[1] + most), asks=(asks, asks), demos=boots.demos)
 
     def steps(self, search: Search) -> Strand[Candidate]:
         """Demos, rules, a race."""

@@ -13,10 +13,11 @@ from whet.errors import ConfigurationError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number, check_rows
 from whet.optimize.few_shot import bootstrapper
-from whet.optimize.miprov2_trials import Trials
+from whet.optimize.forecast import Bounds
+from whet.optimize.miprov2_trials import BLOCK, FINALS, Trials
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.proposers.bootstrapped import Bootstrapper, filled
-from whet.optimize.proposers.grounded import Grounded
+from whet.optimize.proposers.grounded import SUMMARY_BATCHES, Grounded
 from whet.optimize.proposers.labeled import labeled
 from whet.optimize.proposers.reflect import lm_for_proposals
 from whet.optimize.proposers.writing import Writer
@@ -142,6 +143,20 @@ class MIPROv2(Optimizer):
             )
             raise ConfigurationError(f"With `auto=None` give `num_candidates`{known or ' and, to `compile`, `num_trials`'}.")
         check_number("num_trials", trials, at_least=1)
+
+    def bounds(self, task: Task) -> Bounds:
+        """Every row once for demos, every trial, and the instructions."""
+        given, names, val = task.options, len(task.student.predictors()), len(task.val)
+        limits = [getattr(self, n) if given.get(n) is None else given[n] for n in ("max_bootstrapped_demos", "max_labeled_demos")]
+        count = self.num_candidates or SIZES[self.auto or "light"][0]
+        trials = given.get("num_trials") or self._trials(names * (2 if any(limits) else 1), count)
+        asks = (names, SUMMARY_BATCHES + 2 + names * count)
+        if self.strict:
+            few = min(given.get("minibatch_size", 35), val) if given.get("minibatch", True) else val
+            full = trials // given.get("minibatch_full_eval_steps", 5) + 2
+            return Bounds(runs=(val, len(task.train) + trials * few + full * val), asks=asks, demos=max(limits))
+        most = (count + 2 + trials) * min(BLOCK, val) + sum(alive * min(size, val) for alive, size in FINALS)
+        return Bounds(runs=(min(BLOCK, val), len(task.train) + most), asks=asks, demos=max(limits))
 
     def _seed(self, options: Mapping[str, Any]) -> int:
         given = options.get("seed")

@@ -178,7 +178,7 @@ class Optimizer:
         metric = self._metric_call()
         if metric is not None and train:
             yield from try_metric(metric, train[0])
-        return Task(student=self.prepared(student), train=train, val=val, metric=metric, teacher=teacher)
+        return Task(student=self.prepared(student), train=train, val=val, metric=metric, teacher=teacher, options=dict(options))
 
     def check_arguments(self) -> None:
         """Raise for numbers that cannot be; recipes add their own."""

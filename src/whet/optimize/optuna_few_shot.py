@@ -9,8 +9,9 @@ from whet.errors import MissingExtraError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
 from whet.optimize.few_shot import BootstrapFewShot, bootstrapper
+from whet.optimize.forecast import Bounds
 from whet.optimize.plan import rows_in_order
-from whet.optimize.search import Search
+from whet.optimize.search import Search, Task
 from whet.optimize.store import mean_of
 from whet.optimize.strand import Strand
 
@@ -53,6 +54,11 @@ class BootstrapFewShotWithOptuna(BootstrapFewShot):
         super().check_arguments()
         check_number("num_candidate_programs", self.num_candidate_programs, at_least=1)
         _optuna()
+
+    def bounds(self, task: Task) -> Bounds:
+        """The demos, and every trial on all rows."""
+        boots = super().bounds(task)
+        return Bounds(runs=(boots.runs[0], boots.runs[1] + self.num_candidate_programs * len(task.val)), demos=1)
 
     def steps(self, search: Search, *, max_demos: int | None = None) -> Strand[Candidate]:
         """Demos, then trials."""

@@ -34,13 +34,14 @@ _PROGRAMS_KEPT = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is to be improved: a program, rows to learn from, rows to judge by, a metric, and who teaches."""
+    """What is to be improved: a program, rows to learn from, rows to judge by, a metric, who teaches, and other arguments of `compile`."""
 
     student: Any
     train: Sequence[Any]
     val: Sequence[Any]
     metric: MetricCall | None
     teacher: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

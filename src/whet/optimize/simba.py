@@ -10,6 +10,7 @@ from typing import Any
 from whet.core.flow import Flow
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
+from whet.optimize.forecast import Bounds
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.paired import Difference, paired
 from whet.optimize.proposers.contrast import Bucket, Contrast, in_order_of_interest
@@ -68,6 +69,17 @@ class SIMBA(Optimizer):
             check_number(name, getattr(self, name), at_least=least)
         for name in ("temperature_for_sampling", "temperature_for_candidates"):
             check_number(name, getattr(self, name), at_least=0.001, whole=False)
+
+    def bounds(self, task: Task) -> Bounds:
+        """Every step with all candidates and all advice, and then the best few."""
+        predictors, rows = len(task.student.predictors()), len(task.train)
+        if self.strict:
+            step, advice = self.bsize * (2 * self.num_candidates + 1), self.bsize
+            most = self.max_steps * step + (self.num_candidates + 1) * rows
+        else:
+            step = DRAWN * (1 + SAMPLES) + (self.num_candidates + 1) * GATE + (ON + 2) * (DRAWN + RACED)
+            most, advice = self.max_steps * step + FINALISTS * min(rows, FINAL_ROWS), self.num_candidates
+        return Bounds(runs=(min(self.bsize, DRAWN), most), asks=(0, self.max_steps * advice * predictors), demos=self.max_demos)
 
     def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
         """The task; there must be rows for one step at least."""

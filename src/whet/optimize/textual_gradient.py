@@ -11,13 +11,14 @@ from whet.core.field import InputField, OutputField
 from whet.core.signature import Signature
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
+from whet.optimize.forecast import Bounds
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.paired import paired
 from whet.optimize.plan import rows_in_order
 from whet.optimize.proposers.blame import Blame
 from whet.optimize.proposers.reflect import lm_for_proposals, outline_of, shown_run
 from whet.optimize.proposers.writing import Writer, clean, clipped, joined
-from whet.optimize.search import Search
+from whet.optimize.search import Search, Task
 from whet.optimize.store import Result
 from whet.optimize.strand import Strand
 
@@ -84,6 +85,12 @@ class TextualGradient(Optimizer):
         super().check_arguments()
         check_number("batch_size", self.batch_size, at_least=1)
         check_number("max_steps", self.max_steps, at_least=1)
+
+    def bounds(self, task: Task) -> Bounds:
+        """Every step, with a contest of all rewrites."""
+        batch, first = min(self.batch_size, len(task.train)), min(FIRST, len(task.val))
+        most = self.max_steps * (batch + (REWRITES + 3) * first)
+        return Bounds(runs=(batch, most), asks=(0, self.max_steps * (1 + CRITIQUES + REWRITES)))
 
     def steps(self, search: Search) -> Strand[Candidate]:
         """Run, criticise, rewrite, keep what is better."""
