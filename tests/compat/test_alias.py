@@ -232,16 +232,23 @@ def test_errors_as_models_are_shown_them() -> None:
     assert issubclass(whet.LMError, whet.DSPyError)
 
 
-def test_logging_is_switched_on_and_off(capsys: pytest.CaptureFixture[str]) -> None:
-    logger = logging.getLogger("whet.some.module")
-    level = logging.getLogger("whet").level
+def test_logging_is_switched_on_and_off(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, dspy: Any) -> None:
+    logger, top = logging.getLogger("whet.some.module"), logging.getLogger("dspy")
+    assert top is logging.getLogger("whet"), "what is set for one name holds for the other"
+    level, handlers = top.level, list(top.handlers)
     try:
         whet.enable_logging()
         whet.enable_logging()
         logger.info("heard once")
+        assert caplog.messages == ["heard once"]
+        whet.disable_logging()
         whet.disable_logging()
         logger.error("not heard")
+        assert caplog.messages == ["heard once"]
+        top.propagate = True
+        logger.error("for the root alone")
+        assert caplog.messages == ["heard once", "for the root alone"]
     finally:
-        whet.disable_logging()
-        logging.getLogger("whet").setLevel(level)
+        top.handlers[:], top.propagate = handlers, True
+        top.setLevel(level)
     assert capsys.readouterr().err.count("heard") == 1

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import runpy
 import sys
@@ -20,7 +21,7 @@ _USAGE = "usage: python -m whet.compat.dspy (script.py | -m module) [arguments]"
 
 
 def install() -> None:
-    """From now on `import dspy` gives whet, in this process.
+    """From now on `import dspy` gives whet, in this process, and `logging.getLogger("dspy")` its logger.
 
     Raises `ConfigurationError` when another `dspy` was imported before: two libraries under one name would mix.
 
@@ -35,12 +36,14 @@ def install() -> None:
         raise ConfigurationError("`dspy` is imported already. Call `whet.compat.dspy.install()` before anything that imports it.")
     if DspyAlias not in sys.meta_path:
         sys.meta_path.insert(0, DspyAlias)
+        logging.root.manager.loggerDict["dspy"] = logging.getLogger("whet")  # what is set for the one holds for the other
 
 
 def uninstall() -> None:
     """Undo `install()`; programs that have imported the alias keep what they have."""
     if DspyAlias in sys.meta_path:
         sys.meta_path.remove(DspyAlias)
+        logging.root.manager.loggerDict.pop("dspy", None)
     for name in [n for n in sys.modules if n.partition(".")[0] in ("dspy", "dsp")]:
         del sys.modules[name]
 

@@ -12,9 +12,15 @@ class _Shown(logging.StreamHandler[Any]):
     """The handler that `enable_logging` adds; a class of its own, so that it is added once."""
 
 
+class _Silent(logging.NullHandler):
+    """The handler that `disable_logging` leaves: without any, Python itself would print warnings."""
+
+
 def enable_logging() -> None:
     """Show whet's log records, from INFO on, on the standard error stream."""
     logger = logging.getLogger("whet")
+    _leave(logger, _Silent)
+    logger.propagate = True
     logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _Shown) for handler in logger.handlers):
         handler = _Shown()
@@ -23,10 +29,18 @@ def enable_logging() -> None:
 
 
 def disable_logging() -> None:
-    """Show none of whet's log records, warnings included."""
+    """Show none of whet's log records, warnings included.
+
+    They are still made: `logging.getLogger("whet").propagate = True` hands them to the handlers of the root logger.
+    """
     logger = logging.getLogger("whet")
-    logger.setLevel(logging.CRITICAL + 1)
-    for handler in [h for h in logger.handlers if isinstance(h, _Shown)]:
+    _leave(logger, _Shown, _Silent)
+    logger.propagate = False
+    logger.addHandler(_Silent())
+
+
+def _leave(logger: logging.Logger, *kinds: type[logging.Handler]) -> None:
+    for handler in [h for h in logger.handlers if isinstance(h, kinds)]:
         logger.removeHandler(handler)
 
 
