@@ -191,6 +191,8 @@ def test_detailed_results(strict: bool) -> None:
     found = result.detailed_results
     n = len(found.candidates)
     assert n == len(found.parents) == len(found.val_aggregate_scores) == len(found.val_subscores) == len(found.discovery_eval_counts)
+    assert found.discovery_eval_counts == sorted(found.discovery_eval_counts) and found.discovery_eval_counts[0] == 0
+    assert n == 1 or 0 < found.discovery_eval_counts[-1] <= found.total_metric_calls
     assert found.best_candidate.signature.instructions == result.signature.instructions
     assert found.parents[0] == [None] and len(found.highest_score_achieved_per_val_task) == 40
     assert found.total_metric_calls == recipe.run.rollouts and found.best_outputs_valset

@@ -73,7 +73,7 @@ class GEPAResults:
             val_aggregate_scores=[sum(s.values()) / len(s) if s else 0.0 for s in found],
             val_subscores=found,
             per_val_instance_best_candidates=best_of,
-            discovery_eval_counts=[int(getattr(search, "found_after", {}).get(c.hash, 0)) for c in pool],
+            discovery_eval_counts=[search.found_after.get(c.hash, 0) for c in pool],
             best_outputs_valset=_outputs(search, pool, best_of) if recipe.track_best_outputs else None,
             val_aggregate_subscores=_parts(search, pool),
             total_metric_calls=run.rollouts,

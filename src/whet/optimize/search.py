@@ -77,6 +77,7 @@ class Search:
         self._programs: dict[tuple[str, str], Any] = {}
         self._asked: dict[Key, Handle] = {}
         self._known: dict[str, Candidate] = {}
+        self.found_after: dict[str, int] = {}  # how many program runs had been asked for when a candidate came up
         self._row_hashes: dict[int, str] = {}
         self._failures = {"infra_error": 0, "metric_error": 0, "program_error": 0}
         self._judged = self.values_chosen = False
@@ -96,6 +97,7 @@ class Search:
         """Put a candidate on record."""
         if candidate.hash not in self._known:
             self._known[candidate.hash] = candidate
+            self.found_after[candidate.hash] = self.rollouts
             self.run.candidates.append(candidate)
             self.journal.candidate(candidate, lambda: self.program_of(candidate))
         elif candidate.seed is not None:  # the program as given may be one of a recipe's numbered candidates too
