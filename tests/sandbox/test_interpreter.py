@@ -21,6 +21,7 @@ import pytest
 from whet.core.context import context
 from whet.errors import CodeExecutionError, CodeInterpreterError, ConfigurationError, WhetError
 from whet.sandbox import CodeInterpreter, FinalOutput, PythonInterpreter, SandboxSerializable, check_backends
+from whet.sandbox.value import sent
 
 READY = [status.name for status in check_backends() if status.ready]
 Make = Callable[..., PythonInterpreter]
@@ -570,3 +571,15 @@ def test_shutting_down_ends_a_run_at_once_that_is_on_in_another_thread(make: Mak
     assert time.monotonic() - began < 5 and not isinstance(ended[0], CodeExecutionError)
     with pytest.raises(CodeInterpreterError, match="shut down|lost"):
         interpreter.execute("x")
+
+
+def test_what_unfolds_is_refused_before_it_is_unfolded() -> None:
+    value: Any = ["x" * 50]
+    for _ in range(8):
+        value = {"a": [value] * 50, "b": (value,) * 50}
+    began = time.process_time()
+    with pytest.raises(CodeInterpreterError, match="more than 1000000 parts|longer than"):
+        sent("x", value)
+    assert time.process_time() - began < 0.5
+    twice = [1]
+    assert sent("x", {"a": [twice, twice], "b": (twice, [])}) == {"a": [[1], [1]], "b": [[1], []]}

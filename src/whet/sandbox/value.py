@@ -37,6 +37,8 @@ class _Copier:
         self.strict = strict
         self.left = MAX_NODES
         self.chars = MAX_CHARS
+        # What a list or dict that comes again has cost: one that holds itself many times over is refused before it is unfolded.
+        self.seen: dict[int, tuple[Any, Any, int, int]] = {}
 
     def copy(self, value: Any, depth: int = 0) -> Any:
         self._take(1)
@@ -47,13 +49,25 @@ class _Copier:
             return value if self.strict else _writable(value)
         if depth > MAX_DEPTH:
             raise _Unfit(f"it is nested more than {MAX_DEPTH} deep or contains itself")
-        if kind is list or kind is tuple:
-            return self._list(value, depth)
+        if kind is list or kind is tuple or kind is dict:
+            return self._once(value, depth)
         known = value if isinstance(value, Mapping) else self._record(value)
         if known is not None:
             return {self._key(k): self.copy(v, depth + 1) for k, v in known.items()}
         several = _several(value)
         return self._scalar(value, depth) if several is None else self._list(list(several), depth)
+
+    def _once(self, value: Any, depth: int) -> Any:
+        if (found := self.seen.get(id(value))) is not None:
+            _, made, parts, chars = found
+            self._take(parts)
+            self._count(chars)
+            return made
+        left, chars = self.left, self.chars
+        made = {self._key(k): self.copy(v, depth + 1) for k, v in value.items()} if type(value) is dict else self._list(value, depth)
+        # The value is kept too: its place in memory must not become another's meanwhile.
+        self.seen[id(value)] = (value, made, left - self.left, chars - self.chars)
+        return made
 
     def _take(self, parts: int) -> None:
         self.left -= parts
