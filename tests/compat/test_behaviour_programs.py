@@ -298,6 +298,15 @@ def test_evaluate_gives_percent_and_triples() -> None:
         dspy.Evaluate(devset=ROWS, metric=None, return_outputs=True)
 
 
+def test_a_result_can_be_made_and_copied_by_hand() -> None:
+    row = dspy.Example(question="q", answer="a")
+    made = dspy.evaluate.EvaluationResult(score=67.3, results=[(row, dspy.Prediction(answer="a"), 1.0), (row, dspy.Prediction(), 0.0)])
+    assert repr(made) == repr(made.copy()) == "EvaluationResult(score=67.3, results=<list of 2 results>)"
+    assert float(made) == made["score"] == 67.3
+    assert [found.score.value for found in made.rows] == [1.0, 0.0]
+    assert made.copy(score=1.0).score == 1.0
+
+
 def test_metrics_for_answers() -> None:
     from whet.evaluate import EM, F1, HotPotF1, answer_exact_match, answer_passage_match, normalize_text
 

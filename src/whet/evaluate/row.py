@@ -63,16 +63,21 @@ class EvaluationResult(Prediction):
 
     def __init__(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[Row] | Mapping[str, Any] = (),
         failure_score: float = 0.0,
         complete: bool = True,
         corpus: Mapping[str, Any] | None = None,
         metric: str = "score",
+        **fields: Any,
     ) -> None:
-        results = [(row.example, row.prediction, row.score.value if row.score is not None else failure_score) for row in rows]
-        counted = [row.score.value for row in rows if row.score is not None]
-        score = round(100 * sum(counted) / len(counted), 2) if counted else 0.0
-        super().__init__({"score": score, "results": results})
+        if isinstance(rows, Mapping) or fields:  # `score` and `results` as somebody has them, a copy for one
+            values = {**(rows if isinstance(rows, Mapping) else {}), **fields}
+            rows = [_row_of(i, *triple) for i, triple in enumerate(values.get("results", ()))]
+        else:
+            results = [(row.example, row.prediction, row.score.value if row.score is not None else failure_score) for row in rows]
+            counted = [row.score.value for row in rows if row.score is not None]
+            values = {"score": round(100 * sum(counted) / len(counted), 2) if counted else 0.0, "results": results}
+        super().__init__(values)
         self._rows, self._complete, self._corpus, self._metric = tuple(rows), complete, dict(corpus or {}), metric
 
     @property
@@ -191,6 +196,10 @@ class EvaluationResult(Prediction):
 
     def __repr__(self) -> str:
         return f"EvaluationResult(score={self['score']}, results=<list of {len(self._rows)} results>)"
+
+
+def _row_of(index: int, example: Any, prediction: Any, score: Any) -> Row:
+    return Row(index=index, example=example, prediction=prediction, score=Score.of(score), status="ok")
 
 
 def _groups(rows: Sequence[Row]) -> list[int] | None:
