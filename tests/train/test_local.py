@@ -21,7 +21,7 @@ from whet.errors import ConfigurationError, MissingExtraError, StateError, Train
 from whet.lm.home import find_model, home_folder, models_folder, seal
 from whet.train import TrainConfig, as_data, trainer_of
 from whet.train.groups import groups_of
-from whet.train.worker import last_whole
+from whet.train.worker import PLAIN_TEMPLATE, last_whole
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +134,18 @@ def test_it_learns_is_served_and_is_found_again(checkpoint: Path) -> None:
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(StateError, match="damaged"):
         whet.LM(lm.model, cache=False)("rose")
+
+
+@pytest.mark.train
+@pytest.mark.timeout(300)
+def test_each_prompt_has_luck_of_its_own(tmp_path: Path) -> None:
+    folder = tiny_checkpoint(tmp_path / "model", [*WORDS, "red", "blue"])
+    (folder / "chat_template.jinja").write_text(PLAIN_TEMPLATE, encoding="utf-8")
+    lm = whet.LM(f"local:{folder}", cache=False, temperature=3.0, max_tokens=3)
+    drawn = {word: [lm(word, rollout_id=number)[0] for number in range(1, 9)] for word in WORDS}
+    assert drawn["rose"] == [lm("rose", rollout_id=number)[0] for number in range(1, 9)]
+    assert all(len(set(answers)) > 1 for answers in drawn.values())
+    assert all(len({drawn[word][number] for word in WORDS}) > 1 for number in range(8))
 
 
 def lesson(method: str) -> Any:

@@ -67,7 +67,9 @@ class TransformersSource:
         temperature = float(options.get("temperature") or 0.0)
         how: dict[str, Any] = {"do_sample": False}
         if temperature > 0:
-            torch.manual_seed(zlib.crc32(repr((options.get("seed"), request.rollout_id, number)).encode()))
+            # The prompt is part of it: with the same luck for all prompts, samples of a whole search would be as few as its rollouts.
+            about = (options.get("seed"), request.rollout_id, number, given["input_ids"].tolist())
+            torch.manual_seed(zlib.crc32(repr(about).encode()))
             how = {"do_sample": True, "temperature": temperature, "top_p": float(options.get("top_p") or 1.0), "top_k": 0}
         with torch.no_grad():
             out = model.generate(**given, max_new_tokens=limit, pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id, **how)
