@@ -117,7 +117,7 @@ class _Threads:
         for _ in range(count):
             if self._may_hire():
                 self.workers += 1
-                threading.Thread(target=self._work, name="whet-worker", daemon=True).start()
+                threading.Thread(target=self.context.copy().run, args=(self._work,), name="whet-worker", daemon=True).start()
 
     def _work(self) -> None:
         left_behind = False
@@ -136,7 +136,7 @@ class _Threads:
     def _next_job(self) -> tuple[int, Job] | None:
         with self.changed:
             while not self.stopped:
-                pulled = self.context.copy().run(self.pull.next, len(self.started))
+                pulled = self.pull.next(len(self.started))
                 if pulled is not None:
                     self.started[pulled[0]] = time.monotonic()
                     self._call_another()
@@ -166,7 +166,7 @@ class _Threads:
     def _settle(self, index: int, outcome: Any) -> None:
         self.outcomes[index] = outcome
         if self.gather.done is not None:
-            self.context.copy().run(self.gather.done, index, outcome)
+            self.gather.done(index, outcome)
 
     def _patience(self) -> float | None:
         look_again = _HIRE_EVERY if self._may_hire() else None
