@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -11,11 +12,12 @@ from typing import Any
 import pytest
 
 import whet
-from optimize.doubling import exact, model, rows
+from optimize.doubling import answer, exact, model, rows
 from whet.core.exchange import Response
 from whet.core.flow import Flow
 from whet.errors import ConfigurationError, EvaluationError, LMAuthError, LMServerError
 from whet.lm.base import BaseLM
+from whet.testing.scripted import ScriptedLM
 
 
 def compiled(lm: Any, **options: Any) -> Any:
@@ -134,3 +136,36 @@ def test_a_metric_that_breaks_later_is_said_and_not_scored() -> None:
 
     with pytest.raises(EvaluationError, match="moody"):
         compiled(model(), metric=moody, max_errors=5)
+
+
+def slow_once() -> ScriptedLM:
+    """A model that takes long over its twentieth call."""
+    count = itertools.count(1)
+
+    def slowly(request: Any) -> dict[str, str]:
+        time.sleep(1.0 if next(count) == 20 else 0.03)
+        return answer(request)
+
+    return ScriptedLM(slowly)
+
+
+class TwoWaves(whet.Optimizer):
+    """Waits for one wave of rows, so that places are idle while the last one is late, and then runs another."""
+
+    def steps(self, search: Any, **options: Any) -> Any:
+        yield search.scores(search.baseline, search.train)
+        yield search.scores(search.baseline, search.val)
+        return search.baseline
+
+
+def test_a_work_that_was_started_twice_is_on_the_books_twice(tmp_path: Any) -> None:
+    def run(lm: Any) -> Any:
+        recipe = TwoWaves(metric=exact, num_threads=4, run_dir=tmp_path)
+        with whet.context(lm=lm):
+            recipe.compile(whet.Predict("question -> answer"), trainset=rows(20), valset=rows(120, start=100))
+        return recipe.run.spend
+
+    lm, again = slow_once(), slow_once()
+    spent = run(lm)
+    assert spent.calls == lm.calls == 141
+    assert run(again).calls == 141 and again.calls == 0

@@ -14,6 +14,7 @@ from whet.modules.module import Module
 from whet.optimize.budget import Spend
 from whet.optimize.candidate import Candidate, content_hash
 from whet.optimize.ledger import CallStore, Lines, private_folder
+from whet.optimize.store import Result
 
 __all__ = ["Journal", "fingerprint_of_metric", "fingerprint_of_program", "load_best"]
 
@@ -73,6 +74,11 @@ class Journal:
         """Write what a job cost that is no row."""
         if self.lines is not None and calls:
             self.lines.append({"asked": name, "calls": calls, "tokens": tokens, "cost": cost})
+
+    def beaten(self, outcome: Any) -> None:
+        """Write what the slower one of two runs of the same row cost."""
+        if isinstance(outcome, Result):
+            self.paid("beaten", outcome.calls, outcome.tokens, outcome.cost)
 
     def candidate(self, candidate: Candidate, program: Callable[[], Module]) -> None:
         """Write a candidate with all that is needed to make its program again."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from whet.core.context import context, meter
+from whet.core.context import Meter, context, meter
 from whet.core.events import handlers_of, observing
 from whet.core.flow import Flow
 from whet.errors import BudgetExceeded, ConfigurationError, EvaluationError, LMAuthError, LMBillingError, LMConfigurationError
@@ -177,7 +177,9 @@ class Search:
             **{"metric": self.task.metric, **how},
         )
         again = (lambda: rollout(replace(job, fresh=True))) if self.options.hedge else None
-        return self.strands.start(Work(lambda: rollout(job), rank, again, lambda outcome: self._kept(key, subject, outcome)))
+        return self.strands.start(
+            Work(lambda: rollout(job), rank, again, lambda outcome: self._kept(key, subject, outcome), self.journal.beaten)
+        )
 
     def scores(self, candidate: Candidate, rows: Sequence[Any], **how: Any) -> list[Handle]:
         """One handle per row."""
@@ -196,7 +198,9 @@ class Search:
                 return (yield from flow())
 
         again = (lambda: job(True)) if hedge and self.options.hedge else None
-        return self.strands.start(Work(lambda: job(False), rank, again, lambda outcome: self._answered(name, spent, outcome)))
+        return self.strands.start(
+            Work(lambda: job(False), rank, again, lambda outcome: self._answered(name, spent, outcome), lambda _: self._paid(name, spent))
+        )
 
     def invest(self, what: str, usd: float | None) -> None:
         """Count what was paid for something that is no call, such as a training; once, however often the run is resumed."""
@@ -244,7 +248,7 @@ class Search:
         return outcome
 
     def _answered(self, name: str, spent: JobMeter, outcome: Any) -> Any:
-        self.journal.paid(name, spent.calls, spent.tokens, spent.cost)
+        self._paid(name, spent)
         if isinstance(outcome, Exception):
             if isinstance(outcome, _HOPELESS):
                 raise outcome
@@ -252,6 +256,12 @@ class Search:
             if isinstance(outcome, BudgetExceeded):
                 self.stop(cap_of(outcome))
         return outcome
+
+    def _paid(self, name: str, spent: JobMeter) -> None:
+        """Write what was spent since the last look."""
+        new = Meter()
+        new.spent, spent.spent = spent.spent, []
+        self.journal.paid(name, new.calls, new.tokens, new.cost)
 
     # -- trouble ------------------------------------------------------------------------------------------------------------------------
 

@@ -40,13 +40,14 @@ class Work:
 
     Works with a lower `rank` come first; equal ones in the order in which they were asked for. Where a place is idle, a work that takes
     much longer than others is done `again` beside itself, and what is in first counts (Dean and Barroso 2013, The Tail at Scale). `then`
-    makes the result from the outcome; what it raises ends the search.
+    makes the result from the outcome; what it raises ends the search. `beaten` is given the outcome that came second.
     """
 
     job: Job
     rank: float = 0.0
     again: Job | None = None
     then: Callable[[Any], Any] | None = None
+    beaten: Callable[[Any], None] | None = None
 
 
 class Stopped(Exception):
@@ -219,6 +220,8 @@ class Strands:
         elif not handle.done:
             self._tell(handle.finish(self._value(work, outcome)))
             self._turn()
+        elif work.beaten is not None:
+            work.beaten(outcome)
 
     def _value(self, work: Work, outcome: Any) -> Any:
         try:
