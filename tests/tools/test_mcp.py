@@ -178,3 +178,22 @@ def test_a_session_of_ones_own() -> None:
         asyncio.run(tool.acall(deep=True))
     with pytest.raises(ValueError, match="Unsupported MCP result mode: 'x'"):
         Tool.from_mcp_tool(Session(), listed, "x")
+
+
+def test_a_call_ends_with_its_session_whenever_that_ends() -> None:
+    from concurrent.futures import wait
+
+    for moment in (0.0, 0.001, 0.003, 0.01, 0.03):
+        connection = mcp_tools(COMMAND)
+        with connection:
+            session = connection._connect()
+            threading.Timer(moment, session.stop).start()
+            calls = []
+            while not session.ended.done():
+                try:
+                    calls.append(session.submit("add", {"a": 1, "b": 2}))
+                except ToolError as error:
+                    assert "was lost before" in str(error)
+                time.sleep(0.0005)
+            assert not wait(calls, timeout=5).not_done
+        assert all(isinstance(call.exception(), ToolError | None) for call in calls)

@@ -7,7 +7,7 @@ import shlex
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -217,6 +217,9 @@ class _Session:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._client: Any = None
+        self._gate = threading.Lock()
+        # Those under way, with the tasks that make them; none are taken any more once it is None.
+        self._calls: dict[Future[Any], asyncio.Future[Any] | None] | None = {}
         threading.Thread(target=self._run, name="whet-mcp", daemon=True).start()
 
     def _run(self) -> None:
@@ -228,6 +231,10 @@ class _Session:
                 self.ready.set_exception(_failure("could not be reached", _cause(error)))
         finally:
             self.lost = True
+            with self._gate:
+                left, self._calls = self._calls or {}, None
+            for call in left:
+                call.set_exception(ToolError("The connection to the MCP server was closed while a tool was running."))
             self.ended.set_result(None)
 
     async def _live(self) -> None:
@@ -236,13 +243,16 @@ class _Session:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         if self._stopped:
             self._stop.set()
-        async with asyncio.timeout(self.timeout) as patience:
-            async with _opened(self.target) as target, Client(target, read_timeout_seconds=self.timeout) as client:
-                self._client = client
-                listed = await _listed(client)
-                patience.reschedule(None)
-                self.ready.set_result(listed)
-                await self._stop.wait()
+        try:
+            async with asyncio.timeout(self.timeout) as patience:
+                async with _opened(self.target) as target, Client(target, read_timeout_seconds=self.timeout) as client:
+                    self._client = client
+                    listed = await _listed(client)
+                    patience.reschedule(None)
+                    self.ready.set_result(listed)
+                    await self._stop.wait()
+        finally:
+            self.lost = True
 
     def stop(self) -> None:
         """End the session."""
@@ -251,12 +261,34 @@ class _Session:
             self._loop.call_soon_threadsafe(self._stop.set)
 
     def submit(self, name: str, arguments: dict[str, Any]) -> Future[Any]:
-        """Start a call."""
+        """Start a call. It ends with the session at the latest, whatever the moment at which that ends."""
         assert self._loop is not None
-        try:
-            return asyncio.run_coroutine_threadsafe(self._call(name, arguments), self._loop)
-        except RuntimeError:
-            raise ToolError(f"The connection to the MCP server was lost before `{name}` could be called.") from None
+        call: Future[Any] = Future()
+        with self._gate:
+            if self._calls is None:
+                raise ToolError(f"The connection to the MCP server was lost before `{name}` could be called.")
+            self._calls[call] = None
+        with suppress(RuntimeError):  # the loop was closed just now, and `_run` is about to end the call
+            self._loop.call_soon_threadsafe(self._begin, call, name, arguments)
+        return call
+
+    def _begin(self, call: Future[Any], name: str, arguments: dict[str, Any]) -> None:
+        with self._gate:
+            if self.lost or self._calls is None:  # nobody would see a task to its end; `_run` ends the call
+                return
+            task = self._calls[call] = asyncio.ensure_future(self._call(name, arguments))
+        task.add_done_callback(lambda task: self._end(call, task))
+
+    def _end(self, call: Future[Any], task: asyncio.Future[Any]) -> None:
+        with self._gate:
+            if self._calls is None:
+                return
+            del self._calls[call]
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None:
+            call.set_result(task.result())
+        else:
+            call.set_exception(error)
 
     async def _call(self, name: str, arguments: dict[str, Any]) -> Any:
         from mcp import MCPError  # noqa: PLC0415 - an extra, there since `_target` has looked
