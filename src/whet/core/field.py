@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -26,6 +26,9 @@ _PYDANTIC = frozenset(
 class _Missing:
     def __repr__(self) -> str:
         return "MISSING"
+
+    def __reduce__(self) -> str:
+        return "MISSING"  # the one there is, also for who copies or sends it
 
 
 MISSING: Final = _Missing()
@@ -86,6 +89,10 @@ class Field:
         """The default, made anew where there is a factory."""
         return self.default_factory() if self.default_factory is not None else self.default
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        return _field_of, ({**given, "constraints": dict(self.constraints), "extra": dict(self.extra)},)
+
     def evolve(self, **changes: Any) -> Field:
         """A changed copy."""
         return replace(self, **changes)
@@ -105,6 +112,10 @@ class Field:
             self.train_only,
             extra,
         )
+
+
+def _field_of(given: dict[str, Any]) -> Field:
+    return Field(**{**given, "constraints": MappingProxyType(given["constraints"])})
 
 
 def InputField(default: Any = MISSING, **options: Any) -> Any:

@@ -180,6 +180,9 @@ class Signature(_Parts):
     def __deepcopy__(self, memo: Any) -> Signature:
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Signature._make, (tuple(self.fields.values()), self.instructions, self.name)
+
     def __repr__(self) -> str:
         lines = [f"    {f.name} = Field({f.kind}, {f.schema.name}{f', desc={f.desc!r}' if f.desc else ''})" for f in self.fields.values()]
         return f"{self.name}({self.signature}\n    instructions={self.instructions!r}\n" + "\n".join(lines) + "\n)"
@@ -389,9 +392,8 @@ def _annotations_of(name: str, body: dict[str, Any]) -> dict[str, Any]:
     raw = body.get("__annotations__")
     if raw is None and (annotate := body.get("__annotate_func__") or body.get("__annotate__")) is not None:
         raw = annotate(1)
-    raw = raw or {}
-    if not any(isinstance(a, str) for a in raw.values()):
-        return dict(raw)
+    if not any(isinstance(a, str) for a in (raw or {}).values()):
+        return dict(raw or {})
     caller = sys._getframe(3)
     names = {**caller.f_globals, **caller.f_locals}
     holder = type(name, (), {"__annotations__": dict(raw), "__module__": body.get("__module__", "")})

@@ -58,13 +58,17 @@ def _make_forward(cls: Any, flow: Callable[..., Any]) -> None:
 def _warning(function: Callable[..., Any]) -> Any:
     @functools.wraps(function)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        running = active_modules.get()
-        if not running or running[-1] is not self:
-            _logger.warning("Calling module.forward(...) on %s directly is discouraged: call the module itself.", type(self).__name__)
+        _discourage(self)  # in a function of its own: who sends this wrapper by value must not meet a context variable
         return function(self, *args, **kwargs)
 
     forward.whet_plain = function  # type: ignore[attr-defined]
     return forward
+
+
+def _discourage(module: Any) -> None:
+    running = active_modules.get()
+    if not running or running[-1] is not module:
+        _logger.warning("Calling module.forward(...) on %s directly is discouraged: call the module itself.", type(module).__name__)
 
 
 def undecorated(method: Any) -> Any:
