@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from unittest import mock
 
 import pytest
 
@@ -99,3 +100,11 @@ def test_two_requests_with_different_settings_never_mix() -> None:
         return await asyncio.gather(*(request(i) for i in range(1, 40)))
 
     assert all(asyncio.run(main()))
+
+
+def test_a_setting_patched_by_a_test_is_put_back() -> None:
+    before = whet.settings.max_errors
+    with mock.patch.object(whet.settings, "max_errors", 77):
+        assert whet.settings.max_errors == 77
+    assert whet.settings.max_errors == before
+    assert vars(whet.settings)["max_errors"] == before

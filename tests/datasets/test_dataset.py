@@ -72,3 +72,14 @@ def test_a_split_that_is_not_there_is_named() -> None:
         _ = Numbers().test
     with pytest.raises(ConfigurationError, match="size of `train` is -1"):
         _ = Numbers(train_size=-1).train
+
+
+def test_training_sets_by_seed_with_a_share_of_the_dev_rows_each() -> None:
+    drawn = Numbers.prepare_by_seed(train_seeds=[1, 2], train_size=10, dev_size=6)
+    assert [numbers(rows) for rows in drawn.train_sets] == [numbers(Numbers(train_seed=seed, train_size=10).train) for seed in (1, 2)]
+    dev = numbers(Numbers(eval_seed=2023, dev_size=6).dev)
+    assert [numbers(rows) for rows in drawn.eval_sets] == [dev[:3], dev[3:]]
+    whole = Numbers.prepare_by_seed([1, 2], 10, 6, divide_eval_per_seed=False)
+    assert [numbers(rows) for rows in whole.eval_sets] == [dev, dev]
+    with pytest.raises(ConfigurationError, match="cannot be dealt out to 7 seeds"):
+        Numbers.prepare_by_seed(range(7), 10, 6)

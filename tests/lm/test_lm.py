@@ -37,6 +37,9 @@ def test_parameters_are_kept_together_and_a_call_overrides_them() -> None:
 @pytest.mark.parametrize("name", ["openai/o3-mini", "o1", "azure/gpt-5-nano", "openai/o4-mini-2025-04-16"])
 def test_reasoning_models_take_their_own_limit_and_no_temperature(name: str) -> None:
     match = "reasoning models require passing temperature=1.0 or None and max_tokens >= 16000 or None"
+    o3 = whet.LM("openai/o3-mini", max_tokens=20_000)
+    assert o3.kwargs == {"temperature": None, "max_completion_tokens": 20_000}
+    assert o3.copy(max_tokens=30_000).dump_state()["max_tokens"] == 30_000
     for wrong in ({"temperature": 0.5}, {"max_tokens": 1000}, {"max_completion_tokens": 1000}):
         with pytest.raises(LMConfigurationError, match=match):
             LM(name, **wrong)

@@ -98,7 +98,7 @@ class Layout:
 
     def _rich_field(self, name: str, parts: Any) -> tuple[Any, ...]:
         head, _, tail = self.format_input(name, "\0").partition("\0")
-        inner = [TextPart(self.guard(part.text)) if isinstance(part, TextPart) else part for part in parts]
+        inner = [TextPart(self.guard(part.text), part.apart) if isinstance(part, TextPart) else part for part in parts]
         return (TextPart(head), *inner, TextPart(tail))
 
     def format_assistant_message_content(

@@ -46,7 +46,7 @@ def beside(parts: Iterable[Part]) -> Content:
     from whet.core.types.kind import joined  # noqa: PLC0415 - the types import pydantic when they are used
 
     whole = joined(parts)
-    return whole[0].text if len(whole) == 1 and isinstance(whole[0], TextPart) else whole
+    return whole[0].text if len(whole) == 1 and isinstance(whole[0], TextPart) and not whole[0].apart else whole
 
 
 def parts_of(content: Content) -> tuple[Part, ...]:

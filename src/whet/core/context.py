@@ -226,6 +226,11 @@ class SettingsView:
     def __setattr__(self, name: str, value: Any) -> None:
         configure(**{name: value})
 
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """What `vars` shows, and where `unittest.mock.patch.object` looks for what it shall put back."""
+        return dict(self.copy())
+
     def __getitem__(self, name: str) -> Any:
         try:
             return getattr(self, name)

@@ -14,9 +14,10 @@ Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """A run of plain text."""
+    """A run of plain text; `apart` where it is a block of its own, never run together with the text around it."""
 
     text: str
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from whet.core.records import Example
 from whet.errors import ConfigurationError
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "Draws"]
+
+
+class Draws(NamedTuple):
+    """The training sets that were drawn, and the rows that each is evaluated on."""
+
+    train_sets: list[list[Example]]
+    eval_sets: list[list[Example]]
 
 
 class Dataset:
@@ -69,6 +76,36 @@ class Dataset:
             if value is not None:
                 setattr(self, name, value)
         self._ready.clear()
+
+    @classmethod
+    def prepare_by_seed(
+        cls,
+        train_seeds: Sequence[int] | None = None,
+        train_size: int = 16,
+        dev_size: int = 1000,
+        divide_eval_per_seed: bool = True,
+        eval_seed: int = 2023,
+        **kwargs: Any,
+    ) -> Draws:
+        """Several training sets of one data set, a seed each (default 1 to 5), and what each is evaluated on.
+
+        `divide_eval_per_seed` deals the `dev_size` dev rows out to the seeds; otherwise each seed gets all of them. Further keywords go
+        to the data set's class. Raises `ConfigurationError` where there are fewer dev rows than seeds.
+        """
+        seeds = list(train_seeds or range(1, 6))
+        data = cls(train_size=train_size, eval_seed=eval_seed, dev_size=dev_size, **kwargs)
+        rows = data.dev
+        share = len(rows) // len(seeds) if divide_eval_per_seed else len(rows)
+        if share < 1:
+            raise ConfigurationError(f"{len(rows)} dev rows cannot be dealt out to {len(seeds)} seeds; raise `dev_size`.")
+        trains: list[list[Example]] = []
+        evals: list[list[Example]] = []
+        for place, seed in enumerate(seeds):
+            data.reset_seeds(train_seed=seed)
+            start = place * share if divide_eval_per_seed else 0
+            trains.append(data.train)
+            evals.append(rows[start : start + share])
+        return Draws(trains, evals)
 
     @property
     def train(self) -> list[Example]:

@@ -31,7 +31,7 @@ def renderer(schema: Schema) -> Callable[[Any], str | Parts]:
             return schema.render(value)
         else:
             found = joined(_written(value, 0))
-        return found[0].text if len(found) == 1 and isinstance(found[0], TextPart) else found
+        return found[0].text if len(found) == 1 and isinstance(found[0], TextPart) and not found[0].apart else found
 
     return render
 
@@ -66,7 +66,7 @@ def _written(value: Any, depth: int) -> Iterator[Part]:
     """JSON on one line, with the parts of custom values where they stand."""
     if is_special(value):
         shown = list(parts_of(value))
-        plain_text = len(shown) == 1 and isinstance(shown[0], TextPart)
+        plain_text = len(shown) == 1 and isinstance(shown[0], TextPart) and not shown[0].apart
         yield from [TextPart(one_line(shown[0].text))] if plain_text and isinstance(shown[0], TextPart) else shown
         return
     inner = _inner(value) if depth <= _DEEPEST else None

@@ -168,25 +168,26 @@ def _found(annotation: Any) -> Iterator[Any]:
 def parts_of(value: Any) -> Iterator[TextPart | MediaPart | RawPart]:
     """What a custom value puts into a message, as parts."""
     shown = value.whet_parts()
-    for part in (shown,) if isinstance(shown, (str, Mapping)) else shown:
+    blocks = not isinstance(shown, (str, Mapping))
+    for part in shown if blocks else (shown,):
         if isinstance(part, (TextPart, MediaPart, RawPart)):
             yield part
         elif isinstance(part, str):
             yield TextPart(part)
         elif set(part) == {"type", "text"} and part["type"] == "text":
-            yield TextPart(part["text"])
+            yield TextPart(part["text"], apart=blocks)
         else:
             yield RawPart(dict(part))
 
 
 def joined(parts: Iterable[TextPart | MediaPart | RawPart]) -> tuple[TextPart | MediaPart | RawPart, ...]:
-    """Parts in order, neighbouring runs of text made one and empty ones left out."""
+    """Parts in order, neighbouring runs of text made one (unless one stands apart) and empty ones left out."""
     done: list[TextPart | MediaPart | RawPart] = []
     for part in parts:
         if isinstance(part, TextPart):
             if not part.text:
                 continue
-            if done and isinstance(done[-1], TextPart):
+            if done and isinstance(done[-1], TextPart) and not (part.apart or done[-1].apart):
                 done[-1] = TextPart(done[-1].text + part.text)
                 continue
         done.append(part)
