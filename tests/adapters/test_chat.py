@@ -222,3 +222,25 @@ def test_blocks_of_a_custom_type_stay_blocks_of_their_own_also_where_they_are_te
     assert [block["type"] for block in content] == ["text"] * 4
     assert content[1]["text"] == "one"
     assert content[2]["text"] == "\\[[ ## mood ## ]]"  # still guarded: no text of a value reads as a marker
+
+
+class Terse(whet.ChatAdapter):
+    """One demo at most, and the last turn of the conversation only."""
+
+    def format_demos(self, signature: whet.Signature, demos: list[dict[str, object]]) -> list[dict[str, object]]:
+        return super().format_demos(signature, demos)[-2:]
+
+    def format_conversation_history(
+        self, signature: whet.Signature, history_field_name: str, inputs: dict[str, object]
+    ) -> list[dict[str, object]]:
+        return super().format_conversation_history(signature, history_field_name, inputs)[-2:]
+
+
+def test_demos_and_history_are_laid_out_by_the_methods_of_a_subclass() -> None:
+    signature = whet.Signature("history: whet.History, question -> answer")
+    demos = [{"question": f"d{i}", "answer": f"D{i}"} for i in (1, 2)]
+    inputs = {"question": "now", "history": {"messages": [{"question": f"h{i}", "answer": f"H{i}"} for i in (1, 2)]}}
+    usual = whet.ChatAdapter().format(signature, demos, inputs)
+    assert [m["role"] for m in usual] == ["system", *["user", "assistant"] * 4, "user"]
+    for made in (Terse().format(signature, demos, inputs), Terse(callbacks=[object()]).format(signature, demos, inputs)):
+        assert made == [usual[0], *usual[3:5], *usual[7:]]

@@ -45,6 +45,8 @@ class Adapter(Layout, Reader):
 
     use_native_function_calling: bool = False
     _own_format: ClassVar[bool] = False
+    _own_format_demos: ClassVar[bool] = False
+    _own_format_conversation_history: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -69,6 +71,9 @@ class Adapter(Layout, Reader):
         for name in ("format", "parse"):
             if name in cls.__dict__:
                 setattr(cls, name, with_callbacks(cls.__dict__[name]))
+                setattr(cls, f"_own_{name}", True)
+        for name in ("format_demos", "format_conversation_history"):
+            if name in cls.__dict__:
                 setattr(cls, f"_own_{name}", True)
 
     def native_types(self) -> Sequence[type]:
@@ -98,8 +103,8 @@ class Adapter(Layout, Reader):
         shown: tuple[Message, ...] = ()
         left_out = 0
         if demos:
-            shown, left_out = plan.demos.messages(demos, lambda chosen: self._demo_messages(signature, chosen), self.style.demo_tokens)
-        history = () if plan.history is None else tuple(history_messages(self, signature, inputs.get(plan.history), native))
+            shown, left_out = self._demos(plan, demos)
+        history = () if plan.history is None else self._history(plan, inputs, native)
         content = self.format_user_message_content(signature, inputs, main_request=True)
         final = (Message("user", content),) if content else ()
         if not shown or self.style.demos == "turns":
@@ -182,6 +187,29 @@ class Adapter(Layout, Reader):
                 self._plans.pop(next(iter(self._plans)), None)
             self._plans[id(signature)] = plan
         return plan
+
+    def _demos(self, plan: Plan, demos: Sequence[Mapping[str, Any]], usual: bool = False) -> tuple[tuple[Message, ...], int]:
+        if self._own_format_demos and not usual:
+            from whet.lm.asking import messages_of  # noqa: PLC0415 - only adapters of users give dicts
+
+            return messages_of(self.format_demos(plan.signature, list(demos))), 0
+        return plan.demos.messages(demos, lambda chosen: self._demo_messages(plan.signature, chosen), self.style.demo_tokens)
+
+    def _history(self, plan: Plan, inputs: Mapping[str, Any], native: bool) -> tuple[Message, ...]:
+        name = plan.history or ""
+        if self._own_format_conversation_history:
+            from whet.lm.asking import messages_of  # noqa: PLC0415 - only adapters of users give dicts
+
+            return messages_of(self.format_conversation_history(plan.signature, name, dict(inputs)))
+        return tuple(history_messages(self, plan.signature, inputs.get(name), native))
+
+    def format_demos(self, signature: Signature, demos: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The demos as message dicts, a user and an assistant message each; those that cannot be shown are left out."""
+        return message_dicts(self._demos(self.plan(signature), demos, usual=True)[0])
+
+    def format_conversation_history(self, signature: Signature, history_field_name: str, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The earlier turns in `inputs[history_field_name]` as message dicts; none where there is no history."""
+        return message_dicts(history_messages(self, signature, inputs.get(history_field_name), False))
 
     def _demo_messages(self, signature: Signature, demos: Iterable[Demo]) -> list[Message]:
         return demo_messages(self, signature, demos)
