@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 from pydantic import BaseModel
 
 import whet
+from effort import MOST_YARDS_PER_10_KB, within
 from whet.core.exchange import Choice
 from whet.errors import WhetError
 
@@ -45,7 +45,6 @@ SIGNS = [
     "“", "\x00", "\ufeff", "\u2028",
 ]  # fmt: skip
 answers = st.lists(st.sampled_from(SIGNS) | st.text(max_size=6), max_size=60).map("".join)
-MOST_SECONDS_PER_10_KB = 0.05
 
 
 def read(adapter: Any, signature: Any, text: str) -> None:
@@ -73,14 +72,8 @@ def test_only_our_errors_on_and_on(adapter: Any, signature: Any, text: str) -> N
 
 
 def soon(adapter: Any, signature: Any, text: str) -> bool:
-    """Whether reading takes no longer than it may; on a busy machine, in one of three tries."""
-    most = MOST_SECONDS_PER_10_KB * max(1.0, len(text) / 10_000)
-    for _ in range(3):
-        began = time.process_time()
-        read(adapter, signature, text)
-        if time.process_time() - began < most:
-            return True
-    return False
+    """Whether reading takes no more work than it may."""
+    return within(MOST_YARDS_PER_10_KB * max(1.0, len(text) / 10_000), lambda: read(adapter, signature, text))
 
 
 _UNITS = [

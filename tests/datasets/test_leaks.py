@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 from hypothesis import given, strategies as st
 
+from effort import within
 from whet.core.records import Example
 from whet.datasets import check_splits, find_copied, find_leaks, load_bundled
 from whet.datasets.leaks import _features
@@ -51,9 +51,8 @@ def test_thousands_against_thousands_take_a_second_or_two() -> None:
     vocabulary = [f"w{int(rng.paretovariate(0.4))}" for _ in range(30_000)]
     train = [" ".join(rng.choices(vocabulary, k=12)) for _ in range(4_000)]
     test = [" ".join(rng.choices(vocabulary, k=12)) for _ in range(3_990)] + train[:10]
-    start = time.process_time()
-    leaks = find_leaks(train, test)
-    assert time.process_time() - start < 5
+    leaks: list[object] = []
+    assert within(2_200, lambda: leaks.extend(find_leaks(train, test)))
     assert {leak.test_index for leak in leaks} >= set(range(3_990, 4_000))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
+from effort import within
 from whet.errors import InputError
 from whet.evaluate.comparison import compare
 
@@ -81,9 +81,7 @@ def test_the_detectable_difference_is_found_four_times_in_five() -> None:
 def test_ten_thousand_rows_take_no_time_worth_mentioning() -> None:
     rng = random.Random(5)
     a, b = [rng.random() for _ in range(10_000)], [rng.random() for _ in range(10_000)]
-    start = time.process_time()
-    compare(a, b)
-    assert time.process_time() - start < 3
+    assert within(1_300, lambda: compare(a, b))
 
 
 def test_scores_of_different_rows_cannot_be_compared() -> None:

@@ -1,7 +1,8 @@
 """Coverage-guided fuzzing of every reader of answers, with atheris: `make fuzz SECONDS=600`. For nights; the ordinary tests have a part.
 
 Whatever an answer holds, reading it gives values or an error of whet's tree, the pieces of a stream join to the same text however it is
-cut, and 10 kB take no more than 50 ms of CPU time. What breaks this is left as `crash-*` beside the corpus, and the exit status is 77.
+cut, and 10 kB take no more work than `tests/effort.py` allows. What breaks this is left as `crash-*` beside the corpus, and the exit
+status is 77.
 
     python tests/fuzz/fuzz_adapters.py [folder of the corpus] [seconds]
 """
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from pathlib import Path
 
 import atheris
@@ -18,11 +18,11 @@ import atheris
 with atheris.instrument_imports(include=["whet.adapters", "whet.core.schema"]):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from adapters.test_hostile import ADAPTERS, SIGNS
+    from effort import MOST_YARDS_PER_10_KB, within
     from whet.core.exchange import Choice
     from whet.errors import WhetError
     from whet.testing.adapter_shapes import shapes
 
-MOST_SECONDS_PER_10_KB = 0.05
 LONGEST = 20_000
 
 
@@ -44,15 +44,9 @@ def one(data: bytes) -> None:
     if len(data) < 2:
         return
     text = data[2:].decode("utf-8", "surrogateescape")
-    spent = []
-    for _ in range(4):  # a machine that was busy is asked again
-        began = time.process_time()
-        read(data[0], text, data[1] % 16 + 1)
-        spent.append(time.process_time() - began)
-        # Three readings, of which two are streams, and all of it slowed down by the watch over the branches taken.
-        if spent[-1] < 4 * MOST_SECONDS_PER_10_KB * max(1, len(text) / 10_000):
-            return
-    raise TimeoutError(f"{min(spent):.3f} s for {len(text)} characters")
+    # Three readings, of which two are streams, and all of it slowed down by the watch over the branches taken.
+    if not within(4 * MOST_YARDS_PER_10_KB * max(1, len(text) / 10_000), lambda: read(data[0], text, data[1] % 16 + 1)):
+        raise TimeoutError(f"reading {len(text)} characters takes far more than it may")
 
 
 def main() -> None:

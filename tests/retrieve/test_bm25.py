@@ -6,11 +6,11 @@ import math
 import random
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
+from effort import within
 from whet.datasets import load_bundled, load_corpus
 from whet.errors import ConfigurationError, InputError, MissingExtraError, StateError
 from whet.retrieve import BM25, Retriever
@@ -149,6 +149,4 @@ def test_it_is_fast_enough_for_twenty_thousand_passages() -> None:
     index = BM25([" ".join(rng.choices(vocabulary, k=40)) for _ in range(20_000)], backend="own")
     queries = [" ".join(rng.choices(vocabulary, k=6)) for _ in range(50)]
     index.search(queries, 5)
-    start = time.process_time()
-    index.search(queries, 5)
-    assert time.process_time() - start < 1.5
+    assert within(700, lambda: index.search(queries, 5))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 
 import pytest
 
+from effort import within
 from whet.core.mathematics.equality import final_answer, math_equal, numeric_equal, read_number
 from whet.core.mathematics.formula import FormulaError, parse
 
@@ -135,12 +135,13 @@ def test_what_does_not_is_not(a: str, b: str) -> None:
     ],
 )
 def test_hostile_input_costs_next_to_nothing(bomb: str) -> None:
-    start = time.process_time()
-    math_equal(bomb, "1")
-    math_equal(bomb, bomb + " ")
-    numeric_equal(bomb, 1)
-    final_answer(bomb)
-    assert time.process_time() - start < 0.4
+    def work() -> None:
+        math_equal(bomb, "1")
+        math_equal(bomb, bomb + " ")
+        numeric_equal(bomb, 1)
+        final_answer(bomb)
+
+    assert within(180, work)
 
 
 @pytest.mark.parametrize(

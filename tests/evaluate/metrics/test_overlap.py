@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 
 import pytest
 from hypothesis import given, strategies as st
 
+from effort import within
 from whet.errors import ConfigurationError, InputError
 from whet.evaluate.metrics.overlap import bleu, corpus_bleu, rouge_l, rouge_n
 
@@ -36,9 +36,8 @@ def test_rouge_takes_the_best_reference_and_no_words_score_zero() -> None:
 
 def test_rouge_l_of_long_texts_is_fast() -> None:
     text, other = " ".join(f"w{i % 977}" for i in range(20_000)), " ".join(f"w{i % 991}" for i in range(20_000))
-    start = time.process_time()
     assert 0 < rouge_l(text, [other]) < 1
-    assert time.process_time() - start < 2
+    assert within(900, lambda: rouge_l(text, [other]))
 
 
 def test_bleu_by_hand() -> None:
