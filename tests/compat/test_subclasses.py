@@ -143,3 +143,40 @@ def test_an_lm_whose_forward_goes_on_to_its_parents() -> None:
     assert len(net.bodies) == 2, "the second call of the same question came from the cache below"
     assert len(lm.history) == 2, "one entry a call, whoever answers it"
     assert lm.copy().history == []
+
+
+class _Counting(DummyLM):
+    asked = 0
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        self.asked += 1
+        return super().forward(*args, **kwargs)
+
+
+class _CountingAsync(DummyLM):
+    asked = 0
+
+    async def aforward(self, *args: Any, **kwargs: Any) -> Any:
+        self.asked += 1
+        return await super().aforward(*args, **kwargs)
+
+
+def test_a_dummy_whose_forward_is_overridden_is_asked_by_it() -> None:
+    lm = _Counting([{"answer": "1"}, {"answer": "2"}])
+    predict = dspy.Predict("question -> answer")
+    with dspy.context(lm=lm):
+        assert predict(question="q").answer == "1"
+        assert asyncio.run(predict.acall(question="q")).answer == "2"
+    assert (lm.asked, lm.calls) == (2, 2)
+    other = _CountingAsync([{"answer": "1"}, {"answer": "2"}])
+    with dspy.context(lm=other):
+        assert asyncio.run(predict.acall(question="q")).answer == "1"
+        assert predict(question="q").answer == "2"
+    assert (other.asked, other.calls) == (1, 2)
+
+
+def test_types_are_validated_under_the_names_of_pydantic() -> None:
+    calls = dspy.ToolCalls.model_validate([{"name": "search", "args": {"query": "cats"}}])
+    assert calls == dspy.ToolCalls.from_dict_list([{"name": "search", "args": {"query": "cats"}}])
+    assert dspy.ToolCalls.model_json_schema() == dspy.ToolCalls.json_schema()
+    assert dspy.History.model_validate({"messages": [{"q": "1"}]}) == dspy.History(messages=[{"q": "1"}])

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
-from whet.core.exchange import Choice, Request
+from whet.core.exchange import Choice, Request, Response
 from whet.core.records import Prediction
+from whet.core.trace import message_dicts
+from whet.lm.asking import merged_request, request_of
+from whet.lm.own import forwarded_options, response_of
 from whet.testing.scripted import ScriptedLM
 
 __all__ = ["DummyLM", "DummyVectorizer", "dummy_rm"]
@@ -51,6 +54,28 @@ class DummyLM(ScriptedLM):
             return next((value for key, value in answers.items() if key in last), _NO_MORE)
 
         return answer
+
+    def forward(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> Any:
+        """The next answer. A subclass may override it, and `aforward`, and ask for this one by `super()`."""
+        return super().complete(merged_request(request_of(prompt, messages, kwargs), self.model, self.kwargs))
+
+    async def aforward(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> Any:
+        """The same, from async code."""
+        return self.forward(prompt, messages, **kwargs)
+
+    def complete(self, request: Request) -> Response:
+        """The next answer, by the `forward` of a subclass where it has one."""
+        if type(self).forward is DummyLM.forward:
+            return super().complete(request)
+        answer = self.forward(messages=message_dicts(request.messages), **forwarded_options(request))
+        return response_of(answer, self.model)
+
+    async def acomplete(self, request: Request) -> Response:
+        """The same from async code, by the `aforward` of a subclass where it has one."""
+        if type(self).aforward is DummyLM.aforward:
+            return self.complete(request)
+        answer = await self.aforward(messages=message_dicts(request.messages), **forwarded_options(request))
+        return response_of(answer, self.model)
 
     def _choice(self, answer: Any) -> Choice:
         choice = super()._choice(answer)

@@ -34,6 +34,11 @@ class History:
     model_dump = to_dict
 
     @classmethod
+    def model_validate(cls, value: Any) -> History:
+        """`of`, as pydantic's models spell it."""
+        return cls.of(value)
+
+    @classmethod
     def of(cls, value: Any) -> History:
         """A history from a history, its plain data, or None."""
         if isinstance(value, History):

@@ -48,6 +48,16 @@ class FieldType:
         """The JSON schema of the dumped values."""
         return {"type": "string"}
 
+    @classmethod
+    def model_validate(cls, value: Any) -> Any:
+        """`validated`, as pydantic's models spell it."""
+        return cls.validated(value)
+
+    @classmethod
+    def model_json_schema(cls) -> dict[str, Any]:
+        """`json_schema()`, as pydantic's models spell it."""
+        return cls.json_schema()
+
     def format(self) -> Any:
         """The value as it goes into a message: text, or content blocks in OpenAI's form."""
         return self.dumped()
