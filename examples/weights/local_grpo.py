@@ -5,6 +5,8 @@
 
 The tiny model is a Llama of two layers with random weights. It is first taught to answer in form, with habits of which half are wrong: it
 says the wrong colour of every second thing three times in five. Test rows are pairs of a thing and a place that no training row has.
+Its settings were chosen on other things, places and seeds (red: blood, rose, fire, brick; blue: sea, sky, ink, whale; green: grass, leaf,
+frog, moss; in the attic, the barn and so on; seeds 0 to 2), and have been left as they are since these were put here.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ import report
 import whet
 from whet.train import TrainConfig, as_data, trainer_of
 
-THINGS = {"red": "blood rose fire brick", "blue": "sea sky ink whale", "green": "grass leaf frog moss"}
+THINGS = {"red": "cherry ruby lava poppy", "blue": "sapphire denim cobalt bluebell", "green": "fern emerald cactus pea"}
 COLOUR = {thing: colour for colour, things in THINGS.items() for thing in things.split()}
-PLACES = "attic barn cellar desk garden hall kitchen lake market park school yard".split()
+PLACES = "bridge cabin dock forge hostel inn loft mill office porch shed tower".split()
+FIRST_SEED = 10
 SIGNATURE = whet.Signature("thing, place -> colour").with_updated_fields("colour", type_=Literal[tuple(THINGS)])
 ADAPTER = whet.ChatAdapter()
 
@@ -97,7 +100,7 @@ def main() -> None:
     report.own_home()
     results: dict[str, list[list[float]]] = {"as it is": [], "GRPO": []}
     seconds = {"as it is": 0.0, "GRPO": 0.0}
-    for seed in range(given.seeds):
+    for seed in range(FIRST_SEED, FIRST_SEED + given.seeds):
         pairs = random.Random(seed).sample(list(itertools.product(COLOUR, PLACES)), len(COLOUR) * len(PLACES))
         program = whet.Predict(SIGNATURE)
         program.lm = whet.LM(given.lm, cache=False) if given.lm else taught(pairs[:80], seed)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 
 import whet
+from whet.core.exchange import Choice
 from whet.core.flow import start_thread
 from whet.errors import ConfigurationError
 from whet.optimize.grpo import GRPO
@@ -63,7 +64,47 @@ def test_answers_out_of_form_are_part_of_exploring() -> None:
     with whet.context(lm=ScriptedLM(answer)):
         GRPO(right, num_train_steps=1, group_size=6, trainer=trainer, max_errors=2).compile(whet.Predict(SIGNATURE), trainset=ROWS[:8])
     ((data, _),) = trainer.given
-    assert all(3 <= len(group.answers) <= 5 for group in data.rows)
+    assert data.rows and all(len(group.answers) == 6 for group in data.rows)
+    for group in data.rows:
+        for answer, reward in zip(group.answers, group.rewards, strict=True):
+            assert (reward == -1.0) == ("no colour at all" in answer)
+
+
+def test_where_only_form_differs_form_is_learnt_and_a_resumed_run_learns_the_same(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def answer(request: Any) -> Any:
+        seen.append(1)
+        return {"colour": "red" if len(seen) % 2 else "[no] colour"}
+
+    trainer = Preferring()
+    rows = [row for row in ROWS if row.colour != "red"][:4]
+    for _ in range(2):
+        with whet.context(lm=ScriptedLM(answer, model="scripted")):
+            recipe = GRPO(right, num_train_steps=1, group_size=4, trainer=trainer, format_failure_score=-0.5, run_dir=tmp_path / "run")
+            recipe.compile(whet.Predict(SIGNATURE), trainset=rows)
+    first, *others = [data.lines() for data, _ in trainer.given]
+    assert '"rewards": [0.0, 0.0, -0.5, -0.5]' in first and all(other == first for other in others)
+
+
+def test_the_step_whose_answer_cannot_be_read_is_blamed_for_its_form_and_no_other() -> None:
+    asked: list[int] = []
+
+    def answer(request: Any) -> Any:
+        asked.append(1)
+        if "again" not in request.messages[-1].text:
+            return {"colour": ["red", "blue"][len(asked) % 2]}
+        return {"colour": "red"} if len(asked) % 4 else Choice(text="I think that", finish_reason="length")
+
+    trainer = Preferring()
+    with whet.context(lm=ScriptedLM(answer)):
+        recipe = GRPO(right, num_train_steps=1, group_size=4, trainer=trainer, num_threads=1, max_errors=99)
+        recipe.compile(Hops(), trainset=[row for row in ROWS if row.colour == "red"][:2])
+    groups = [group for data, _ in trainer.given for group in data.rows]
+    assert {min(group.rewards) for group in groups if group.predictor == "first"} == {0.0}
+    second = [group for group in groups if group.predictor == "second"]
+    assert second and all((reward == -1.0) == (place in group.cut) for group in second for place, reward in enumerate(group.rewards))
+    assert all("I think that" in group.answers[place] for group in second for place in group.cut)
 
 
 class Preferring:
@@ -134,6 +175,7 @@ def test_where_all_earn_the_same_nothing_is_trained() -> None:
     [
         (lambda: GRPO(right, group_size=1), "group_size"),
         (lambda: GRPO(right, temperature=0), "temperature"),
+        (lambda: GRPO(right, format_failure_score=0.0), "format_failure_score"),
         (lambda: LeReT(right, method="sft"), "'ipo' or 'dpo'"),
         (lambda: LeReT(right, demo_sets=0), "demo_sets"),
         (lambda: GRPO(None), "needs a metric"),

@@ -67,3 +67,5 @@ def test_values_carry_where_they_come_from() -> None:
     assert row.plain() == CHAT
     assert Pair(prompt=(USER,), chosen="4", rejected="5", chosen_reward=1.0).plain()["chosen_reward"] == 1.0
     assert Rewarded(prompt=(USER,), answers=("4", "5"), rewards=(1.0, 0.0)).plain()["rewards"] == [1.0, 0.0]
+    cut = Rewarded(prompt=(USER,), answers=("4", "I th"), rewards=(1.0, -1.0), cut=(1,))
+    assert as_data([cut.plain()]).rows == (cut,)

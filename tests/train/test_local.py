@@ -73,6 +73,8 @@ def test_only_answers_that_earned_differently_and_fit_are_learnt_from() -> None:
     groups = groups_of([group("q", 1, 0), group("q", 1, 1), group("q", 1, 0.5, 0), group("q" * 9, 1, 0)], Spelling(), longest=6)
     assert [[round(case["advantage"], 3) for case in cases] for cases in groups] == [[1.0, -1.0], [1.225, -1.225]]
     assert groups[0][0] == {"ids": [ord(c) for c in "qa0$"], "start": 1, "advantage": 1.0}
+    ((_, cut),) = groups_of([{**group("q", 1, -1), "cut": [1]}], Spelling(), longest=6)
+    assert cut == {"ids": [ord(c) for c in "qa1"], "start": 1, "advantage": -1.0}  # where the limit ended it, its own end is not unlearnt
 
 
 def test_only_a_checkpoint_that_was_sealed_and_is_whole_is_gone_on_from(tmp_path: Path) -> None:
@@ -160,7 +162,7 @@ def lesson(method: str) -> Any:
 
 @pytest.mark.train
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("method", "epochs"), [("dpo", 12), ("ipo", 12), ("grpo", 4)])
+@pytest.mark.parametrize(("method", "epochs"), [("dpo", 12), ("ipo", 12), ("grpo", 10)])
 def test_preferences_and_rewards(undecided: Path, method: str, epochs: int) -> None:
     lm = start(undecided, lesson(method), method=method, options={"epochs": epochs, "learning_rate": 0.003}).result(500)
     assert right(lm) == 1.0 > right(whet.LM(f"local:{undecided}", cache=False))
@@ -170,7 +172,7 @@ def test_preferences_and_rewards(undecided: Path, method: str, epochs: int) -> N
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("method", ["sft", "grpo"])
 def test_lora_is_merged_into_a_whole_model(undecided: Path, method: str) -> None:
-    options = {"lora": True, "lora_rank": 8, "learning_rate": 0.01, "epochs": {"sft": 12, "grpo": 4}[method]}
+    options = {"lora": True, "lora_rank": 8, "learning_rate": 0.01, "epochs": {"sft": 12, "grpo": 10}[method]}
     lm = start(undecided, lesson(method), method=method, options=options).result(500)
     folder = models_folder() / lm.model.partition(":")[2]
     assert (folder / "model.safetensors").is_file() and not (folder / "adapter_config.json").exists()

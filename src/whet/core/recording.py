@@ -31,3 +31,4 @@ def trace() -> Iterator[Trace]:
             outer.extend(steps)
         if isinstance(outer, Trace):
             outer.calls.extend(steps.calls)
+            outer.unread.extend(steps.unread)

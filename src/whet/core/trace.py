@@ -6,12 +6,12 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from whet.core.exchange import Request, Response
 from whet.core.messages import MediaPart, Message, RawPart, TextPart
 
-__all__ = ["CallRecord", "History", "Outputs", "Step", "Trace", "as_given", "message_dicts"]
+__all__ = ["CallRecord", "History", "Outputs", "Step", "Trace", "Unread", "as_given", "message_dicts"]
 
 # What the newest records of one history may hold, in characters of prompts and answers.
 _HISTORY_CHARACTERS = 2_000_000
@@ -69,12 +69,24 @@ def _copied(value: Any) -> Any:
     return set(value) if kind is set else value
 
 
+class Unread(NamedTuple):
+    """A call of a predictor whose answer could not be read: the whole text, and whether the token limit cut it off."""
+
+    predictor: Any
+    inputs: dict[str, Any]
+    text: str
+    cut: bool = False
+    name: str = ""
+
+
 class Trace(list[Any]):
-    """A list of `Step`s, and in `calls` the `CallRecord`s of every model call made meanwhile."""
+    """A list of `Step`s, in `unread` the calls whose answers could not be read, and in `calls` the `CallRecord`s of every model call made
+    meanwhile."""
 
     def __init__(self, steps: Any = ()) -> None:
         super().__init__(steps)
         self.calls: list[CallRecord] = []
+        self.unread: list[Unread] = []
 
 
 def message_dicts(messages: tuple[Message, ...]) -> list[dict[str, Any]]:

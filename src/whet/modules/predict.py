@@ -22,7 +22,7 @@ from whet.core.param import Learnt
 from whet.core.records import Completions, Prediction
 from whet.core.replay import Record
 from whet.core.signature import Signature, ensure_signature, make_signature as _make_signature
-from whet.core.trace import Step, as_given
+from whet.core.trace import Step, Trace, Unread, as_given
 from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError, TruncatedError
 from whet.lm.base import BaseLM
 from whet.modules.answering import Answering, P, R
@@ -135,7 +135,12 @@ class Predict(Answering[P, R]):
         lm = None if settings.rendering else _model(special.get("lm") or self.lm or settings.lm)
         options = _sampling_options({**self.config, **special.get("config", _NOTHING)}, lm)
         demos = special.get("demos", self.demos)
-        prediction: Prediction = yield from self._ask(settings, lm, signature, demos, inputs, options)
+        try:
+            prediction: Prediction = yield from self._ask(settings, lm, signature, demos, inputs, options)
+        except AdapterParseError as error:
+            if isinstance(settings.trace, Trace) and error.lm_response:
+                settings.trace.unread.append(Unread(self, as_given(inputs), error.lm_response, isinstance(error, TruncatedError)))
+            raise
         if settings.trace is not None:
             self._trace(settings, inputs, prediction, time.perf_counter() - started)
         if noted is not None:

@@ -63,6 +63,7 @@ def episodes(search: Search, teachers: Sequence[Any], rows: Sequence[Any], how: 
             score=result.score.value if result.score is not None else 0.0,
             accepted=how.accepts(result),
             steps=result.steps,
+            unread=result.unread,
             prediction=result.prediction,
         )
         for row, result in zip(asked, results, strict=True)

@@ -28,8 +28,9 @@ class GRPO(Optimizer):
     Each of `num_train_steps` steps draws `rows_per_step` training rows, runs the program `group_size` times on each at `temperature`, and
     trains the model of each predictor (all that share one together) towards the answers that the metric, or `step_reward(example, step,
     prediction)`, rates above the others on the same prompt. Each model is a candidate, scored on the valset (default: the trainset); the
-    best is returned. Steps whose answers all earn the same teach nothing and are skipped. `train_kwargs` go to the trainer (`epochs`,
-    `learning_rate`, `beta`, the weight of staying near the start).
+    best is returned. An answer that cannot be read earns `format_failure_score`, so that form is learnt, too; the readable answers of a run
+    that failed earn `failure_score`. Steps whose answers all earn the same teach nothing and are skipped. `train_kwargs` go to the trainer
+    (`epochs`, `learning_rate`, `beta`, the weight of staying near the start).
     """
 
     needs_metric: ClassVar[bool] = True
@@ -44,6 +45,8 @@ class GRPO(Optimizer):
         group_size: int = 8,
         temperature: float = 1.0,
         step_reward: Any = None,
+        failure_score: float = 0.0,
+        format_failure_score: float = -1.0,
         multitask: bool = True,
         exclude_demos: bool = False,
         train_kwargs: Mapping[Any, Any] | None = None,
@@ -57,6 +60,8 @@ class GRPO(Optimizer):
         self.group_size = group_size
         self.temperature = temperature
         self.step_reward = step_reward
+        self.failure_score = failure_score
+        self.format_failure_score = format_failure_score
         self.multitask = multitask
         self.exclude_demos = exclude_demos
         self.train_kwargs = dict(train_kwargs or {})
@@ -71,6 +76,11 @@ class GRPO(Optimizer):
         check_number("group_size", self.group_size, at_least=2)
         if not self.temperature > 0:
             raise ConfigurationError(f"`temperature` is {self.temperature!r}; answers of a group must differ, so it is above 0.")
+        if not self.format_failure_score < self.failure_score:
+            raise ConfigurationError(
+                f"`format_failure_score` is {self.format_failure_score!r}, `failure_score` is {self.failure_score!r}: an unreadable answer "
+                "must earn less than a run that failed, else form is not learnt."
+            )
 
     def prepared(self, student: Any) -> Any:
         """A copy whose predictors all have a model of their own."""
@@ -97,7 +107,7 @@ class GRPO(Optimizer):
             program = search.program_of(current)
             runs = yield from episodes(search, [program], rows, how)
             renderer = Renderer(student=program, adapter=self.adapter, demos=not self.exclude_demos)
-            made = collected(runs, renderer, step_reward=self.step_reward)
+            made = collected(runs, renderer, step_reward=self.step_reward, format_failure_score=self.format_failure_score)
             lessons = lessons_of(self, program, made, self.taught_by)
             if not lessons:
                 search.decide("skip", current, f"step {step + 1}: all answers to each prompt earned the same, so there is nothing to learn")

@@ -10,7 +10,7 @@ from typing import Any
 from whet.core.context import context, current, meter
 from whet.core.flow import Flow, Invoke
 from whet.core.records import Example, Prediction, Score
-from whet.core.trace import Step, Trace
+from whet.core.trace import Step, Trace, Unread
 from whet.errors import AdapterParseError, BudgetExceeded, LMError, LMInvalidRequestError, LMUnsupportedFeatureError
 from whet.evaluate.metric import MetricCall
 from whet.modules.module import Module
@@ -57,6 +57,7 @@ def rollout(job: Rollout) -> Flow[Result]:
         status=status,
         prediction=prediction,
         steps=_named(trace, program),
+        unread=_named_unread(trace, program),
         seconds=time.perf_counter() - started,
         tokens=spent.tokens,
         cost=spent.cost,
@@ -108,6 +109,13 @@ def _named(trace: Trace, program: Any) -> tuple[Step, ...]:
         if (name := names.get(id(step.predictor))) is not None:
             named.append(Step(step.predictor, step.inputs, step.prediction, name=name, seconds=step.seconds))
     return tuple(named)
+
+
+def _named_unread(trace: Trace, program: Any) -> tuple[Unread, ...]:
+    if not trace.unread:
+        return ()
+    names = {id(predictor): name for name, predictor in program.named_predictors()}
+    return tuple(call._replace(name=names[id(call.predictor)]) for call in trace.unread if id(call.predictor) in names)
 
 
 def is_models_fault(error: Exception | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from whet.core.records import Example, Prediction, Score
 from whet.core.schema import schema_of
-from whet.core.trace import Step
+from whet.core.trace import Step, Unread
 from whet.errors import ConfigurationError, SchemaError
 
 __all__ = ["Key", "Result", "Store", "Subject", "mean_of", "means_of"]
@@ -44,13 +44,14 @@ class Key:
 class Result:
     """What became of one candidate on one row. `score` is `None` where the network or the metric failed: it counts for nothing then.
 
-    `steps` are the calls of the predictors, each with its `name`.
+    `steps` are the calls of the predictors, each with its `name`, `unread` those whose answers could not be read.
     """
 
     score: Score | None
     status: str
     prediction: Any = None
     steps: tuple[Step, ...] = ()
+    unread: tuple[Unread, ...] = ()
     seconds: float = 0.0
     tokens: int = 0
     cost: float | None = 0.0
@@ -137,6 +138,8 @@ def _plain_result(result: Result) -> dict[str, Any]:
             plain["prediction"] = _dumped(result.prediction)
         elif result.prediction is not None:
             return plain
+        if result.unread:
+            plain["unread"] = [[call.name, _dumped(call.inputs), call.text, call.cut] for call in result.unread]
         return {**plain, "steps": [[s.name, _dumped(s.inputs), _dumped(s.prediction)] for s in result.steps]}
     except (SchemaError, ConfigurationError, TypeError, ValueError):
         return plain  # a value without a JSON form
@@ -160,6 +163,7 @@ def _result_of(line: Mapping[str, Any], predictors: Mapping[str, Any]) -> Result
         status=line["status"],
         prediction=Prediction(line["prediction"]) if "prediction" in line else None,
         steps=tuple(_step_of(predictors, *step) for step in line["steps"]),
+        unread=tuple(_unread_of(predictors, *call) for call in line.get("unread", ())),
         seconds=line["seconds"],
         tokens=line["tokens"],
         cost=line["cost"],
@@ -170,8 +174,14 @@ def _result_of(line: Mapping[str, Any], predictors: Mapping[str, Any]) -> Result
 
 def _step_of(predictors: Mapping[str, Any], name: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> Step:
     predictor = predictors[name]
+    return Step(predictor, _typed(predictor, inputs), Prediction(Example(_typed(predictor, outputs))), name=name)
+
+
+def _unread_of(predictors: Mapping[str, Any], name: str, inputs: dict[str, Any], text: str, cut: bool) -> Unread:
+    predictor = predictors[name]
+    return Unread(predictor, _typed(predictor, inputs), text, cut, name)
+
+
+def _typed(predictor: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     fields = predictor.signature.fields
-    read = [
-        {k: fields[k].schema.coerce(v) if k in fields and v is not None else v for k, v in values.items()} for values in (inputs, outputs)
-    ]
-    return Step(predictor, read[0], Prediction(Example(read[1])), name=name)
+    return {name: fields[name].schema.coerce(v) if name in fields and v is not None else v for name, v in values.items()}

@@ -60,19 +60,22 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewarded:
-    """One prompt, several answers and the reward of each: what group-relative policy optimization learns from."""
+    """One prompt, several answers and the reward of each: what group-relative policy optimization learns from. `cut` has the places of
+    answers that the token limit cut off: they do not end where the model would have ended."""
 
     prompt: Messages
     answers: tuple[str, ...]
     rewards: tuple[float, ...]
+    cut: tuple[int, ...] = ()
     predictor: str = ""
     source: str = ""
     kind: ClassVar[str] = "rewarded"
 
     def plain(self, style: str = "trl") -> dict[str, Any]:
-        """`{"prompt", "completions", "rewards"}`."""
+        """`{"prompt", "completions", "rewards"}`, and `cut` where an answer was cut off."""
         prompt = [dict(m) for m in self.prompt]
-        return {"prompt": prompt, "completions": [[_said(text)] for text in self.answers], "rewards": list(self.rewards)}
+        plain = {"prompt": prompt, "completions": [[_said(text)] for text in self.answers], "rewards": list(self.rewards)}
+        return {**plain, "cut": list(self.cut)} if self.cut else plain
 
 
 Row: TypeAlias = ChatRow | Pair | Rewarded
@@ -161,7 +164,8 @@ def _row_of(number: int, row: Any) -> Row:
         return Pair(prompt=_prompt(row["prompt"]), chosen=_text(number, row["chosen"]), rejected=_text(number, row["rejected"]), **rewards)
     if isinstance(row, Mapping) and {"prompt", "completions", "rewards"} <= row.keys():
         answers = tuple(_text(number, answer) for answer in row["completions"])
-        return Rewarded(prompt=_prompt(row["prompt"]), answers=answers, rewards=tuple(map(float, row["rewards"])))
+        earned = tuple(map(float, row["rewards"]))
+        return Rewarded(prompt=_prompt(row["prompt"]), answers=answers, rewards=earned, cut=tuple(row.get("cut", ())))
     keys = sorted(map(str, row)) if isinstance(row, Mapping) else type(row).__name__
     raise ConfigurationError(
         f"Row {number} has an unknown form ({keys}). Rows are dicts with `messages`; with `prompt`, `chosen` and `rejected`; or with "

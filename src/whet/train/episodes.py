@@ -12,7 +12,7 @@ from typing import Any
 from whet.adapters.base import Adapter
 from whet.adapters.chat import ChatAdapter
 from whet.core.context import current
-from whet.core.trace import Step
+from whet.core.trace import Step, Unread
 from whet.datasets.leaks import find_leaks
 from whet.errors import ConfigurationError, SchemaError
 from whet.modules.predict import Predict, _without_hints
@@ -26,13 +26,15 @@ StepReward = Callable[[Any, Step, Any], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
-    """One run of a program on one row: its score and the steps of its predictors, each with its name. `source` is the row's hash."""
+    """One run of a program on one row: its score, the steps of its predictors, each with its name, and the calls whose answers could not
+    be read. `source` is the row's hash."""
 
     row: Any
     source: str
     score: float
     accepted: bool
     steps: tuple[Step, ...]
+    unread: tuple[Unread, ...] = ()
     prediction: Any = None
 
 
@@ -132,12 +134,19 @@ class Collected:
 
 
 def collected(
-    episodes: Sequence[Episode], renderer: Renderer, *, step_reward: StepReward | None = None, pairs_per_prompt: int = 3, **facts: Any
+    episodes: Sequence[Episode],
+    renderer: Renderer,
+    *,
+    step_reward: StepReward | None = None,
+    pairs_per_prompt: int = 3,
+    format_failure_score: float | None = None,
+    **facts: Any,
 ) -> Collected:
-    """Rows of every kind from these runs; equal ones of a predictor are kept once."""
+    """Rows of every kind from these runs; equal ones of a predictor are kept once. With a `format_failure_score` an answer that could not
+    be read is one of its prompt's group and earns that, so that form is rewarded, too."""
     chats, doubles = _unique(_chats(episodes, renderer))
     prompts = _by_prompt(episodes, renderer, step_reward)
-    groups = tuple(_group(prompt, tried) for prompt, tried in prompts.items() if len(tried) > 1)
+    groups = _groups(prompts, {} if format_failure_score is None else _out_of_form(episodes, renderer), format_failure_score or 0.0)
     pairs = tuple(pair for prompt, tried in prompts.items() for pair in _pairs(prompt, tried, pairs_per_prompt))
     scores = [episode.score for episode in episodes]
     summary = {
@@ -187,16 +196,40 @@ def _by_prompt(episodes: Iterable[Episode], renderer: Renderer, step_reward: Ste
     for episode in episodes:
         for step in episode.steps:
             name = step.name or "self"
-            messages = renderer.prompt(name, step.inputs, episode.row)
-            prompt = _Prompt(json.dumps(messages, ensure_ascii=False, default=str), name, episode.source, messages)
+            prompt = _asked(renderer, name, step.inputs, episode)
             reward = episode.score if step_reward is None else float(step_reward(episode.row, step, episode.prediction))
             tried.setdefault(prompt, []).append((renderer.answer(name, step.prediction), reward))
     return tried
 
 
-def _group(prompt: _Prompt, tried: Sequence[tuple[str, float]]) -> Rewarded:
-    answers, rewards = zip(*tried, strict=True)
-    return Rewarded(prompt=prompt.messages, answers=answers, rewards=rewards, predictor=prompt.predictor, source=prompt.source)
+def _asked(renderer: Renderer, name: str, inputs: Mapping[str, Any], episode: Episode) -> _Prompt:
+    messages = renderer.prompt(name, inputs, episode.row)
+    return _Prompt(json.dumps(messages, ensure_ascii=False, default=str), name, episode.source, messages)
+
+
+def _out_of_form(episodes: Iterable[Episode], renderer: Renderer) -> dict[_Prompt, list[Unread]]:
+    """The answers to each prompt of the student that could not be read."""
+    found: dict[_Prompt, list[Unread]] = {}
+    for episode in episodes:
+        for call in episode.unread:
+            found.setdefault(_asked(renderer, call.name, call.inputs, episode), []).append(call)
+    return found
+
+
+def _groups(
+    tried: Mapping[_Prompt, Sequence[tuple[str, float]]], unread: Mapping[_Prompt, Sequence[Unread]], failure: float
+) -> tuple[Rewarded, ...]:
+    """All answers to each prompt, those that could not be read at the end."""
+    groups = []
+    for prompt in dict.fromkeys([*tried, *unread]):
+        read, failed = tried.get(prompt, ()), unread.get(prompt, ())
+        answers = (*(text for text, _ in read), *(call.text for call in failed))
+        if len(answers) > 1:
+            rewards = (*(reward for _, reward in read), *(failure for _ in failed))
+            cut = tuple(len(read) + place for place, call in enumerate(failed) if call.cut)
+            where = {"predictor": prompt.predictor, "source": prompt.source}
+            groups.append(Rewarded(prompt=prompt.messages, answers=answers, rewards=rewards, cut=cut, **where))
+    return tuple(groups)
 
 
 def _pairs(prompt: _Prompt, tried: Sequence[tuple[str, float]], most: int) -> Iterable[Pair]:

@@ -22,8 +22,9 @@ def _cases(row: Mapping[str, Any], tokenizer: Any, longest: int) -> list[dict[st
     spread = math.sqrt(sum((r - mean) ** 2 for r in rewards) / len(rewards))
     prompt = list(tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=False))
     found = []
-    for answer, reward in zip(row["completions"], rewards, strict=True):
-        text = answer[0]["content"] + (tokenizer.eos_token or "")
+    for place, (answer, reward) in enumerate(zip(row["completions"], rewards, strict=True)):
+        end = "" if place in row.get("cut", ()) else tokenizer.eos_token or ""
+        text = answer[0]["content"] + end
         ids = prompt + tokenizer(text, add_special_tokens=False)["input_ids"]
         if spread and reward != mean and len(prompt) < len(ids) <= longest:
             found.append({"ids": ids, "start": len(prompt), "advantage": (reward - mean) / spread})
