@@ -79,8 +79,7 @@ class LM(BaseLM):
         access = access_of({name: kwargs.pop(name) for name in ACCESS & kwargs.keys()})
         cache = False if self.embedded and cache is True else cache
         super().__init__(model, model_type, temperature, max_tokens, cache, callbacks, num_retries, capabilities, **kwargs)
-        if is_reasoning_name(model) and not self.embedded:
-            _name_limit(self.kwargs)
+        _name_limit(model, self.kwargs)
         self.access = access
         self._variants: dict[Any, LM] = {}
         self._server: LM | None = None
@@ -129,8 +128,7 @@ class LM(BaseLM):
         access = {name: changes.pop(name) for name in ACCESS & changes.keys()}
         new: LM = super().copy(**changes)
         new._variants, new._server = {}, None
-        if is_reasoning_name(new.model):
-            _name_limit(new.kwargs)
+        _name_limit(new.model, new.kwargs)
         if access:
             new.access = access_of({**self.access.given(), **access})
         if "model" in changes:
@@ -240,8 +238,10 @@ def _named(model: Any) -> str:
     return model.removeprefix("openai/") if model.startswith("openai/" + LOCAL) else model
 
 
-def _name_limit(parameters: dict[str, Any]) -> None:
-    """The token limit of a reasoning model, under the name that it goes by there."""
+def _name_limit(model: str, parameters: dict[str, Any]) -> None:
+    """The token limit of a reasoning model goes by a name of its own."""
+    if not is_reasoning_name(model):
+        return
     limit = parameters.pop("max_tokens", None)
     if limit is not None or "max_completion_tokens" not in parameters:
         parameters["max_completion_tokens"] = limit
