@@ -209,7 +209,7 @@ class Adapter(Layout, Reader):
 
     def format_conversation_history(self, signature: Signature, history_field_name: str, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The earlier turns in `inputs[history_field_name]` as message dicts; none where there is no history."""
-        return message_dicts(history_messages(self, signature, inputs.get(history_field_name), False))
+        return message_dicts(tuple(history_messages(self, signature, inputs.get(history_field_name), False)))
 
     def _demo_messages(self, signature: Signature, demos: Iterable[Demo]) -> list[Message]:
         return demo_messages(self, signature, demos)

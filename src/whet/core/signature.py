@@ -389,7 +389,7 @@ def _not_a_field(signature: str, name: str, value: Any) -> Exception:
 
 
 def _annotations_of(name: str, body: dict[str, Any]) -> dict[str, Any]:
-    raw = body.get("__annotations__")
+    raw: Any = body.get("__annotations__")
     if raw is None and (annotate := body.get("__annotate_func__") or body.get("__annotate__")) is not None:
         raw = annotate(1)
     if not any(isinstance(a, str) for a in (raw or {}).values()):
