@@ -27,7 +27,7 @@ CACHE_HIT: Final = "whet.cache_hit"
 ATTEMPTS: Final = "whet.attempts"
 COST: Final = "whet.cost_usd"
 _NUMBERS: Final = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
-OPTIONS: Final = {name: f"gen_ai.request.{name}" for name in _NUMBERS}
+OPTIONS: Final = {**{name: f"gen_ai.request.{name}" for name in _NUMBERS}, "max_completion_tokens": "gen_ai.request.max_tokens"}
 PROVIDERS: Final = {
     "gemini": "gcp.gemini", "vertex_ai": "gcp.vertex_ai", "bedrock": "aws.bedrock", "azure": "azure.ai.openai", "mistral": "mistral_ai",
     "xai": "x_ai",
