@@ -41,7 +41,8 @@ class HotPotQA(Dataset):
     `keep_details="dev_titles"` adds `gold_titles` (the articles that support the answer) to dev and test; `True` keeps `id`, `type`,
     `context` and `gold_titles` everywhere; `False` keeps question and answer.
 
-    The rows come from `path`, the folder WHET_DATA, or the hub; `source="bundled"` takes the 130 rows that ship with whet. `.source` says
+    The rows come from `path`, the folder WHET_DATA, or the hub; `source="bundled"` takes the 130 rows that ship with whet, of which the six
+    that have `gold_titles` can be answered from `load_corpus("hotpotqa")` in two hops (for more of those there is "atlas"). `.source` says
     what was used. Other arguments are those of `Dataset`.
 
     >>> data = HotPotQA(source="bundled", train_seed=1, train_size=20)

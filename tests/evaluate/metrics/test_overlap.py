@@ -1,14 +1,15 @@
-"""ROUGE and BLEU against values worked out by hand or by a plain dynamic programme."""
+"""ROUGE and BLEU against values worked out by hand, by a plain dynamic programme, or by the reference implementation."""
 
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 from hypothesis import given, strategies as st
 
 from effort import within
-from whet.errors import ConfigurationError, InputError
+from whet.errors import ConfigurationError, InputError, MissingExtraError
 from whet.evaluate.metrics.overlap import bleu, corpus_bleu, rouge_l, rouge_n
 
 WORDS = st.lists(st.sampled_from("abcd"), min_size=1, max_size=12)
@@ -49,7 +50,44 @@ def test_bleu_by_hand() -> None:
     assert 0 < bleu("the cat is here", ["the cat was here"]) < 1
 
 
+# Text, reference, ROUGE-1, ROUGE-2, ROUGE-L as rouge-score 0.1.2 gives them (no stemming).
+GROWTH = "US economy up 3.5 percent in the 2nd quarter - faster than expected"
+REFERENCE_VALUES = [
+    ("police killed the gunman", "police kill the gunman", 0.75, 1 / 3, 0.75),
+    ("The gunman was shot", "the gunman, shot", 6 / 7, 0.4, 6 / 7),
+    ("The U.S. economy grew 3.5% in Q2, faster than expected.", GROWTH, 0.64, 6 / 23, 0.56),
+    ("snake_case is well-known", "snake case is wellknown", 2 / 3, 4 / 7, 2 / 3),
+    ("a a a b", "a b a", 6 / 7, 0.4, 4 / 7),
+    ("", "a", 0.0, 0.0, 0.0),
+]
+
+
+@pytest.mark.parametrize(("text", "reference", "one", "two", "longest"), REFERENCE_VALUES)
+def test_rouge_gives_the_figures_of_the_reference_implementation(text: str, reference: str, one: float, two: float, longest: float) -> None:
+    found = rouge_n(text, [reference]), rouge_n(text, [reference], 2), rouge_l(text, [reference])
+    assert found == pytest.approx((one, two, longest))
+
+
+def test_rouge_reads_words_of_every_script() -> None:
+    assert rouge_l("na\u00efve caf\u00e9", ["le caf\u00e9"]) == 0.5  # the reference implementation sees `na`, `ve` and `caf`
+
+
+def test_corpus_bleu_takes_rows_with_unlike_numbers_of_references() -> None:
+    value = corpus_bleu(["a b c d e", "x y z w"], [["a b c d e", "q"], ("x y z w v",)])
+    assert value == pytest.approx(math.exp(1 - 10 / 9))
+    assert corpus_bleu(["x y z w v"], [["a b c d e", "x y z w v"]]) == 1.0
+
+
+def test_bleu_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sacrebleu.metrics.bleu", None)
+    for call in (lambda: bleu("a", ["a"]), lambda: corpus_bleu(["a"], [["a"]])):
+        with pytest.raises(MissingExtraError, match=r"pip install 'whet\[metrics\]'"):
+            call()
+
+
 def test_mistakes_are_named() -> None:
+    with pytest.raises(InputError, match="prediction in place 1 has no reference"):
+        corpus_bleu(["a", "b"], [["a"], []])
     with pytest.raises(InputError, match="give a list of texts"):
         rouge_l("a", "a")
     with pytest.raises(InputError, match="2 predictions and 1 lists"):

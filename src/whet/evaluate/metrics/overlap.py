@@ -1,21 +1,18 @@
-"""Long texts against references: ROUGE-N, ROUGE-L and BLEU, without a dependency."""
+"""Long texts against references: BLEU by sacrebleu; ROUGE-N and ROUGE-L by whet itself (docs/decisions/018 says why)."""
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from whet.errors import ConfigurationError, InputError
+from whet.errors import ConfigurationError, InputError, MissingExtraError
 
 __all__ = ["bleu", "corpus_bleu", "rouge_l", "rouge_n"]
 
 _WORD = re.compile(r"[^\W_]+")
-# How the machine translation evaluations (mteval v13a) cut words: signs stand alone, but not . and , within numbers, nor ' and -.
-_SIGN = re.compile(r"([!-&(-+/:-@\[-`{-~]|(?<=\D)[.,]|[.,](?=\D|$)|(?<=\d)-)")
 
 
 def rouge_n(prediction: Any, answers_list: Sequence[str], n: int = 1) -> float:
@@ -43,40 +40,50 @@ def rouge_l(prediction: Any, answers_list: Sequence[str]) -> float:
 
 
 def bleu(prediction: Any, answers_list: Sequence[str]) -> float:
-    """BLEU of one text, from 0 to 1: 4-grams, case kept, and an n-gram order without a hit counts half of the one before (exponential
-    smoothing, method 3 of Chen and Cherry 2014). For a figure to report use `corpus_bleu`.
+    """BLEU of one text, from 0 to 1, by sacrebleu (Post 2018): up to 4-grams but no longer than the text, case kept, and an n-gram order
+    without a hit counts half of the one before (exponential smoothing). For a figure to report use `corpus_bleu`.
+
+    Needs the extra `metrics`; raises `MissingExtraError` without it, `InputError` when the references are no list of texts.
 
     >>> round(bleu("the cat is on the mat", ["the cat is on the mat"]), 3), round(bleu("a dog", ["the cat is on the mat"]), 3)
     (1.0, 0.0)
     """
-    return corpus_bleu([prediction], [_texts(answers_list)])
+    references = _texts(answers_list)
+    return _scored(_sacrebleu()(effective_order=True).sentence_score(str(prediction), list(references)).score) if references else 0.0
 
 
 def corpus_bleu(predictions: Iterable[Any], references: Iterable[Sequence[str]]) -> float:
-    """BLEU of a corpus, from 0 to 1 (Papineni et al. 2002): up to 4-grams (no longer than the texts), clipped counts added up over rows,
-    brevity penalty.
+    """BLEU of a corpus, from 0 to 1 (Papineni et al. 2002), by sacrebleu with its defaults, so that the figure compares with others':
+    mteval's 13a tokens, case kept, counts added up over rows, brevity penalty, exponential smoothing.
 
-    `references` holds one or more texts per prediction. Raises `InputError` when there are not as many of both.
+    `references` holds one or more texts per prediction. Needs the extra `metrics`; raises `MissingExtraError` without it, `InputError` when
+    there are not as many of both, or a row without a reference.
 
     >>> round(corpus_bleu(["the cat sat on the mat", "hello world"], [["the cat sat on a mat"], ["hello world"]]), 3)
     0.558
     """
-    guesses, targets = list(predictions), [_texts(texts) for texts in references]
+    guesses, targets = [str(guess) for guess in predictions], [_texts(texts) for texts in references]
     if len(guesses) != len(targets) or not guesses:
         raise InputError(f"There are {len(guesses)} predictions and {len(targets)} lists of references; give one list per prediction.")
-    hits, totals, length, target_length = [0] * 4, [0] * 4, 0, 0
-    for guess, texts in zip(guesses, targets, strict=True):
-        given, wanted = _bleu_tokens(str(guess)), [_bleu_tokens(str(text)) for text in texts]
-        length += len(given)
-        target_length += min((abs(len(w) - len(given)), len(w)) for w in wanted)[1] if wanted else 0
-        for order in range(1, 5):
-            grams = _grams(given, order)
-            allowed: Counter[tuple[str, ...]] = Counter()
-            for tokens in wanted:
-                allowed |= _grams(tokens, order)
-            hits[order - 1] += (grams & allowed).total()
-            totals[order - 1] += grams.total()
-    return _brevity(length, target_length) * _geometric_mean(hits, totals)
+    if not all(targets):
+        empty = next(place for place, texts in enumerate(targets) if not texts)
+        raise InputError(f"The prediction in place {empty} has no reference; give each at least one text.")
+    most = max(map(len, targets))
+    streams = [[texts[place] if place < len(texts) else None for texts in targets] for place in range(most)]
+    return _scored(_sacrebleu()().corpus_score(guesses, streams).score)
+
+
+def _sacrebleu() -> Any:
+    try:
+        from sacrebleu.metrics.bleu import BLEU  # noqa: PLC0415 - optional, and it brings numpy
+    except ImportError:
+        raise MissingExtraError("BLEU", "sacrebleu", "metrics") from None
+    return BLEU
+
+
+def _scored(percent: float) -> float:
+    # The mean of logarithms leaves a perfect text at 100.00000000000004.
+    return min(float(percent) / 100, 1.0)
 
 
 def _texts(references: Any) -> Sequence[str]:
@@ -87,10 +94,6 @@ def _texts(references: Any) -> Sequence[str]:
 
 def _rouge_words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).lower())
-
-
-def _bleu_tokens(text: str) -> list[str]:
-    return _SIGN.sub(r" \1 ", f" {text} ").split()
 
 
 def _grams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
@@ -115,21 +118,3 @@ def _lcs_f(given: list[str], wanted: list[str]) -> float:
         row = ((row + match) | (row - match)) & full
     common = len(wanted) - row.bit_count()
     return 2 * common / (len(given) + len(wanted))
-
-
-def _brevity(length: int, target_length: int) -> float:
-    if length == 0:
-        return 0.0
-    return 1.0 if length >= target_length else math.exp(1 - target_length / length)
-
-
-def _geometric_mean(hits: list[int], totals: list[int]) -> float:
-    orders = [(h, t) for h, t in zip(hits, totals, strict=True) if t]
-    if not orders or orders[0][0] == 0:
-        return 0.0
-    logs, smoothing = 0.0, 1.0
-    for hit, total in orders:
-        if not hit:
-            smoothing /= 2
-        logs += math.log((hit or smoothing) / total)
-    return math.exp(logs / len(orders))
