@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from whet.core.flow import WAIT, Flow, Gather, Invoke, Job, JobTimeout, Sleep, Wait, adrive, drive
+from whet.core.flow import ENOUGH, WAIT, Flow, Gather, Invoke, Job, JobTimeout, Sleep, Wait, adrive, drive
 
 Driver = Callable[[Flow[Any]], Any]
 
@@ -82,6 +82,25 @@ def test_a_job_may_depend_on_one_that_is_running(run: Driver) -> None:
 def test_waiting_for_nothing_is_an_error_not_a_hang(run: Driver) -> None:
     with pytest.raises(RuntimeError, match="none is running"):
         run(one(Gather(iter([WAIT]), limit=2)))
+
+
+@both
+@pytest.mark.parametrize("limit", [1, 4])
+def test_who_has_enough_waits_for_nobody(run: Driver, limit: int) -> None:
+    finished: list[int] = []
+
+    def jobs() -> Iterator[Any]:
+        yield nap(1, 0.01)
+        if limit > 1:
+            yield nap("late", 5)
+        while not finished:
+            yield WAIT
+        yield ENOUGH
+
+    started = time.monotonic()
+    got = run(one(Gather(jobs(), limit=limit, done=lambda index, _: finished.append(index))))
+    assert got[0] == 1 and all(isinstance(outcome, JobTimeout) for outcome in got[1:])
+    assert finished == [0] and time.monotonic() - started < 2
 
 
 @both

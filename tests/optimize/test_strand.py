@@ -121,6 +121,17 @@ def test_a_work_that_fails_is_an_outcome_and_a_strand_that_fails_ends_all() -> N
         asyncio.run(adrive(Strands(limit=2).flow(falls())))
 
 
+def test_nobody_waits_for_what_nobody_needs() -> None:
+    def main() -> Strand[str]:
+        strands.start(slow("late", 5))
+        return (yield slow("here", 0.01))
+
+    for drives in (drive, lambda flow: asyncio.run(adrive(flow))):
+        strands, began = Strands(limit=2), time.monotonic()
+        assert drives(strands.flow(main())) == "here"
+        assert time.monotonic() - began < 2 and strands.left_behind == 1
+
+
 def test_stop_ends_the_whole_with_what_is_under_way() -> None:
     done: list[int] = []
 

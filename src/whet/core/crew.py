@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from whet.core.flow import Gather, Job, JobTimeout, Waiting, adrive, drive
+from whet.core.flow import ENOUGH, Gather, Job, JobTimeout, Waiting, adrive, drive
 
 __all__ = ["in_tasks", "in_turn", "on_threads"]
 
@@ -19,6 +19,8 @@ def in_turn(gather: Gather) -> list[Any]:
     """One job after the other, right here."""
     outcomes: list[Any] = []
     for job in gather.jobs:
+        if job is ENOUGH:
+            break
         if isinstance(job, Waiting):
             raise RuntimeError("a job waits for another, but none is running")
         outcomes.append(_outcome_of(contextvars.copy_context(), job))
@@ -49,18 +51,17 @@ def _driven(job: Job) -> Any:
 
 
 class _Pull:
-    """The jobs of a `Gather`, numbered, and whether they are waiting or at an end."""
+    """The jobs of a `Gather`, numbered, and whether they are waiting, at an end, or `enough` even without those that are running."""
 
     def __init__(self, jobs: Iterable[Job | Waiting]) -> None:
         self._jobs: Iterator[Job | Waiting] = iter(jobs)
         self.count = 0
-        self.ended = False
-        self.waiting = False
+        self.ended = self.enough = self.waiting = False
 
     def next(self, running: int) -> tuple[int, Job] | None:
         job = None if self.ended else next(self._jobs, None)
-        if job is None:
-            self.ended = True
+        if job is None or job is ENOUGH:
+            self.ended, self.enough = True, self.enough or job is ENOUGH
             return None
         self.waiting = isinstance(job, Waiting)
         if isinstance(job, Waiting):
@@ -69,6 +70,10 @@ class _Pull:
             return None
         self.count += 1
         return self.count - 1, job
+
+
+def _all_of(pull: _Pull, outcomes: dict[int, Any]) -> list[Any]:
+    return [outcomes[i] if i in outcomes else JobTimeout("not needed any more") for i in range(pull.count)]
 
 
 class _Threads:
@@ -93,7 +98,7 @@ class _Threads:
         with self.changed:
             try:
                 self._hire(1)
-                while self.workers and self.failure is None:
+                while self.workers and self.failure is None and not self.pull.enough:
                     before = len(self.outcomes)
                     patience = self._patience()
                     self.asleep = patience is None
@@ -108,7 +113,7 @@ class _Threads:
                 self.idle.notify_all()
         if self.failure is not None:
             raise self.failure
-        return [self.outcomes[i] for i in range(self.pull.count)]
+        return _all_of(self.pull, self.outcomes)
 
     def _may_hire(self) -> bool:
         return not (self.stopped or self.pull.ended or self.idlers) and (self.gather.limit is None or self.workers < self.gather.limit)
@@ -158,7 +163,7 @@ class _Threads:
 
     def _finish(self, index: int, outcome: Any) -> bool:
         with self.changed:
-            if self.started.pop(index, None) is None:
+            if self.started.pop(index, None) is None or self.stopped:
                 return False
             self._settle(index, outcome)
             return True
@@ -215,7 +220,7 @@ class _Tasks:
             for task in self.running:
                 task.cancel()
             await asyncio.gather(*self.running, return_exceptions=True)
-        return [self.outcomes[i] for i in range(self.pull.count)]
+        return _all_of(self.pull, self.outcomes)
 
     def _start_jobs(self) -> bool:
         import asyncio  # noqa: PLC0415 - sync programs never pay for it
@@ -228,7 +233,7 @@ class _Tasks:
             task = asyncio.get_running_loop().create_task(self._one(job), context=contextvars.copy_context())
             self.running[task] = index
             task.add_done_callback(self._finished)
-        return bool(self.running)
+        return bool(self.running) and not self.pull.enough
 
     def _finished(self, task: Any) -> None:
         self.ready.append(task)

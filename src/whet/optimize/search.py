@@ -315,6 +315,9 @@ class Search:
 
     def _close(self) -> None:
         run = self.run
+        if left := self.strands.left_behind:  # they will be paid for, whatever they cost
+            self.spend.include(Spend(calls=left))
+            self.journal.paid("left behind", left, 0, 0.0)
         trials = self.trials()
         if run.best is None:
             run.best = self._best_of(trials)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeAlias, TypeVar
 
-from whet.core.flow import WAIT, Flow, Gather, Job, Sleep, drive
+from whet.core.flow import ENOUGH, WAIT, Flow, Gather, Job, Sleep, drive
 
 __all__ = ["Handle", "Stopped", "Strand", "Strands", "Work", "drive"]
 
@@ -175,13 +175,21 @@ class Strands:
             self._turn()
         return handle
 
+    @property
+    def left_behind(self) -> int:
+        """How many works were under way when the result was there: the slower ones of two, and what nobody waited for."""
+        return sum(handle is not self._nap for handle, _ in self._issued.values())
+
     def sees(self, handle: Handle) -> bool:
         """Whether the strand that asks has waited for this one, or had when it was started; outside of strands, whether it is done."""
         return handle.done if self._running is None else handle in self._running.seen
 
     def _jobs(self) -> Iterator[Any]:
         index = 0
-        while self._root is not None and not self._root.done and not self._closed:
+        while self._root is not None and not self._closed:
+            if self._root.done:
+                yield ENOUGH
+                return
             self.stopped = self.stopped or self.stop()
             if self.stopped is not None:
                 return
