@@ -24,7 +24,8 @@ from typing import Any, Final, Protocol, TypeAlias, TypeGuard, TypeVar
 from whet.core.http import HttpRequest, HttpResponse, asend, pieces, send
 
 __all__ = [
-    "ENOUGH", "WAIT", "Effect", "Flow", "Gather", "Invoke", "Job", "JobTimeout", "Send", "Sleep", "Wait", "adrive", "drive", "start_thread", "steps",
+    "ENOUGH", "WAIT",
+    "Effect", "Flow", "Gather", "Invoke", "Job", "JobTimeout", "Send", "Sleep", "Wait", "adrive", "drive", "start_thread", "steps",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -203,9 +204,9 @@ class Gather:
     """Flows side by side, each in its own copy of the context; the result is the list of outcomes, values or exceptions, in order.
 
     `jobs` is pulled one job at a time whenever one of the `limit` places is free; it may yield `WAIT` to say that the next job
-    depends on one still running, and `ENOUGH` to say that nobody needs those. `done(index, outcome)` is called once per finished job, never
-    twice at the same time. `timeout` is per job, in seconds; a job past it, or not needed any more, has the outcome `JobTimeout`. On
-    threads such a job is left behind in its daemon thread; on a loop it is cancelled. With `limit=1` and no timeout everything runs right here.
+    depends on one still running, and `ENOUGH` to say that nobody needs those. `done(index, outcome)` is called once per finished job,
+    never twice at the same time. `timeout` is per job, in seconds; a job past it, or not needed any more, has the outcome `JobTimeout`.
+    On threads such a job is left behind in its daemon thread; on a loop it is cancelled. With `limit=1` and no timeout everything runs right here.
     """
 
     jobs: Iterable[Job | Waiting]
