@@ -206,7 +206,8 @@ class Gather:
     `jobs` is pulled one job at a time whenever one of the `limit` places is free; it may yield `WAIT` to say that the next job
     depends on one still running, and `ENOUGH` to say that nobody needs those. `done(index, outcome)` is called once per finished job,
     never twice at the same time. `timeout` is per job, in seconds; a job past it, or not needed any more, has the outcome `JobTimeout`.
-    On threads such a job is left behind in its daemon thread; on a loop it is cancelled. With `limit=1` and no timeout everything runs right here.
+    On threads such a job is left behind in its daemon thread; on a loop it is cancelled. With `limit=1` and no timeout everything runs
+    right here.
     """
 
     jobs: Iterable[Job | Waiting]
