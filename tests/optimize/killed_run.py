@@ -32,16 +32,17 @@ PROGRAMS: dict[str, tuple[Callable[[], Any], Callable[..., Any]]] = {
 }
 
 
-def main(url: str, run_dir: str, name: str) -> None:
+def main(url: str, run_dir: str, name: str, memory: str = "") -> None:
     task, make = RECIPES[name]
     program, rows = PROGRAMS[task]
     lm = whet.LM("openai/counted", api_base=f"{url}/{task}/v1", api_key="none", cache=False, num_retries=0)
-    recipe = make(lm, num_threads=6, run_dir=run_dir, hedge=False)
+    recipe = make(lm, num_threads=6, run_dir=run_dir or None, hedge=False, memory=memory or False)
     with whet.context(lm=lm):
         best = recipe.compile(program(), trainset=rows(40), valset=rows(40, start=100))
     run = best.run
     state = {"program": best.dump_state(), "seeds": [e["seed"] for e in best.candidate_programs], "reason": run.stop_reason}
-    print(json.dumps({"state": state, "calls": run.spend.calls, "decisions": sorted(str(d) for d in run.decisions)}))
+    spent = {"calls": run.spend.calls, "reused": run.spend.reused, "rollouts": run.rollouts}
+    print(json.dumps({"state": state, **spent, "decisions": sorted(str(d) for d in run.decisions)}))
 
 
 if __name__ == "__main__":

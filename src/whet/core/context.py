@@ -68,6 +68,7 @@ class Settings:
     cache_mode: str | None = None
     budget: Any = None
     call_store: Any = None
+    memory: Any = None
     cassette: Any = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ import warnings
 import zlib
 from collections import deque
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,9 @@ TABLE = (
 )
 SELECT = "SELECT id, checksum, text FROM answers WHERE key = ?"
 INSERT = "INSERT OR REPLACE INTO answers(key, checksum, text) VALUES (?, ?, ?)"
+ADD = "INSERT OR IGNORE INTO answers(key, checksum, text) VALUES (?, ?, ?)"
 DELETE = "DELETE FROM answers WHERE key = ?"
+WITHOUT = "answers are kept in memory only. Set WHET_CACHE_DIR to a writable place."
 # SQLite's result codes: malformed, and not a database at all; busy, locked.
 _DAMAGED = (11, 26)
 _BUSY = (5, 6)
@@ -38,12 +41,15 @@ class Disk:
     """Texts by key in one file. Every trouble with the file is a miss; the first one that lasts is warned about, once.
 
     The age of a row is its id: an entry that is read again when it has become one of the oldest is written anew. So eviction is one
-    range delete, and a read writes nothing.
+    range delete, and a read writes nothing. With `lasting=True` the first text under a key stays, and keeps its id. `without` says what
+    is lost where the file cannot be used, and what to do.
     """
 
-    def __init__(self, directory: Path, limit: int) -> None:
+    def __init__(self, directory: Path, limit: int, file: str = FILE, *, lasting: bool = False, without: str = WITHOUT) -> None:
         self.directory, self.limit = directory, limit
-        self.path = directory / FILE
+        self.path = directory / file
+        self._lasting, self._without = lasting, without
+        self._insert = ADD if lasting else INSERT
         self._lock = threading.Lock()
         self._pending: deque[tuple[bytes, int, str]] = deque()
         self._connection: sqlite3.Connection | None = None
@@ -54,8 +60,8 @@ class Disk:
         self._old_below = 0
         self._of_parent: list[Any] = []
 
-    def get(self, key: bytes) -> str | None:
-        """The text under this key; `None` too where the row does not match its checksum."""
+    def get(self, key: bytes, until: float = inf) -> str | None:
+        """The text under this key; `None` too where the row does not match its checksum, or was written after the row `until`."""
         row = None
         with self._lock:
             connection = self._opened()
@@ -65,7 +71,7 @@ class Disk:
                 row = connection.execute(SELECT, (key,)).fetchone()
             except _database_error() as error:
                 self._trouble(error)
-        text = None if row is None else self._checked(key, *row)
+        text = None if row is None or row[0] > until else self._checked(key, *row)
         if self._pending:
             self._drain()
         return text
@@ -74,7 +80,7 @@ class Disk:
         try:
             if _checksum(key, raw) == checksum:
                 text: str = raw.decode()
-                if number < self._old_below:
+                if number < self._old_below and not self._lasting:
                     self._pending.append((key, checksum, text))
                 return text
         except (TypeError, UnicodeDecodeError):
@@ -106,10 +112,10 @@ class Disk:
         rows = [self._pending.popleft() for _ in range(len(self._pending))]
         try:
             if len(rows) == 1:
-                connection.execute(INSERT, rows[0])
+                connection.execute(self._insert, rows[0])
             elif rows:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(INSERT, rows)
+                connection.executemany(self._insert, rows)
                 connection.execute("COMMIT")
             self._unchecked += len(rows)
             if self._unchecked >= CHECK_EVERY:
@@ -137,6 +143,11 @@ class Disk:
         """How many rows there are."""
         row = self._run("SELECT count(*) FROM answers", ())
         return row[0] if row else 0
+
+    def newest(self) -> int:
+        """The id of the row that was written last; 0 where there is none."""
+        row = self._run("SELECT max(id) FROM answers", ())
+        return (row[0] or 0) if row else 0
 
     def _run(self, statement: str, values: tuple[Any, ...]) -> Any:
         with self._lock:
@@ -228,21 +239,18 @@ class Disk:
             self._healed = True
             return True
         self._off = True
-        self._warn(
-            f"The cache in {str(self.directory)!r} cannot be used ({error}); answers are kept in memory only. "
-            "Set WHET_CACHE_DIR to a writable place."
-        )
+        self._warn(f"The file {str(self.path)!r} cannot be used ({error}); {self._without}")
         return False
 
     def _put_aside(self) -> bool:
-        aside = self.path.with_name(f"{FILE}.damaged-{time.time_ns()}")
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
         try:
             self.path.rename(aside)
             for suffix in ("-wal", "-shm"):
-                self.path.with_name(FILE + suffix).unlink(missing_ok=True)
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         except OSError:
             return False
-        self._warn(f"The cache file was damaged or no cache at all; it was put aside as {str(aside)!r} and a new one started.")
+        self._warn(f"The file {self.path.name!r} was damaged, or none of ours; it was put aside as {str(aside)!r} and a new one started.")
         return True
 
     def _warn(self, message: str) -> None:

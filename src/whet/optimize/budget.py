@@ -16,7 +16,8 @@ __all__ = ["Budget", "Spend", "SpendMeter", "cap_of", "purse_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
-    """Model calls that were paid, those answered from a cache, tokens, US dollars (`None`: a price is unknown) and seconds.
+    """Model calls that were paid, those answered from a cache, tokens, US dollars (`None`: a price is unknown) and seconds; `reused` are
+    program runs whose result an earlier search left in the memory, which cost nothing.
 
     >>> print(Spend(calls=12, tokens=3400, usd=0.0123, seconds=8.2))
     12 calls, 3400 tokens, $0.0123, 8.2 s
@@ -27,10 +28,12 @@ class Spend:
     tokens: int = 0
     usd: float | None = 0.0
     seconds: float = 0.0
+    reused: int = 0
 
     def __str__(self) -> str:
         money = "price unknown" if self.usd is None else f"${self.usd:.4f}"
-        return f"{self.calls} calls, {self.tokens} tokens, {money}, {self.seconds:.1f} s"
+        reused = f", {self.reused} runs reused" if self.reused else ""
+        return f"{self.calls} calls, {self.tokens} tokens, {money}, {self.seconds:.1f} s{reused}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class SpendMeter:
         before = before or Spend()
         self._calls, self._hits, self._tokens, self._usd = before.calls, before.cache_hits, before.tokens, before.usd
         self._unpriced = before.usd is None
+        self._reused = before.reused
         self._earlier = before.seconds
         self._started = time.monotonic()
 
@@ -84,12 +88,18 @@ class SpendMeter:
             self._unpriced = self._unpriced or cost is None
             self._usd = (self._usd or 0.0) + (cost or 0.0)
 
+    def reuse(self) -> None:
+        """Note a program run that was not needed, because its result was known."""
+        with self._lock:
+            self._reused += 1
+
     def include(self, spend: Spend) -> None:
         """Note what another search spent, one that was run as a part of this one; its seconds are counted here already."""
         with self._lock:
             self._calls += spend.calls
             self._hits += spend.cache_hits
             self._tokens += spend.tokens
+            self._reused += spend.reused
             self._unpriced = self._unpriced or spend.usd is None
             self._usd = (self._usd or 0.0) + (spend.usd or 0.0)
 
@@ -98,7 +108,7 @@ class SpendMeter:
         """Everything up to now."""
         seconds = self._earlier + time.monotonic() - self._started
         usd = None if self._unpriced else self._usd
-        return Spend(calls=self._calls, cache_hits=self._hits, tokens=self._tokens, usd=usd, seconds=seconds)
+        return Spend(calls=self._calls, cache_hits=self._hits, tokens=self._tokens, usd=usd, seconds=seconds, reused=self._reused)
 
     def reached(self, budget: Budget) -> str | None:
         """The cap that is reached, if any; unknown prices count as nothing here."""

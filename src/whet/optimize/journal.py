@@ -33,6 +33,8 @@ class Journal:
         self.rows: list[Mapping[str, Any]] = []
         self._known: set[str] = set()
         self.spent = Spend()
+        # Up to which entry of the memory this run may look, as its first session noted.
+        self.horizon: int | None = None
         if self.lines is not None:
             self._read(dict(header))
             self._lock_file = _locked(self.lines.path.with_name("lock"))
@@ -40,7 +42,7 @@ class Journal:
     def _read(self, header: dict[str, Any]) -> None:
         assert self.lines is not None
         old = None
-        calls = tokens = 0
+        calls = tokens = reused = 0
         usd: float | None = 0.0
         for line in self.lines.read():
             if "header" in line:
@@ -50,11 +52,16 @@ class Journal:
                 self.rows.append(line)
             else:
                 self._known.add(json.dumps(line, sort_keys=True))
+            if self.horizon is None:
+                self.horizon = line.get("memory")
+            if line.get("reused"):  # nobody paid for it in this run
+                reused += 1
+                continue
             calls += line.get("calls", 0)
             tokens += line.get("tokens", 0)
             cost = line.get("cost", 0.0)
             usd = None if usd is None or cost is None else usd + cost
-        self.spent = Spend(calls=calls, tokens=tokens, usd=usd)
+        self.spent = Spend(calls=calls, tokens=tokens, usd=usd, reused=reused)
         if old is None:
             self.lines.append({"header": {"format": FORMAT, **header}})
         else:

@@ -22,15 +22,15 @@ __all__ = ["CallStore", "Lines", "Occurrences", "job_settings", "private_folder"
 _SYNC_EVERY = 0.5
 
 
-def private_folder(path: str | os.PathLike[str]) -> Path:
-    """The folder, made with mode 0700 if it is not there. Raises `ConfigurationError` where that cannot be."""
+def private_folder(path: str | os.PathLike[str], name: str = "run_dir") -> Path:
+    """The folder, made with mode 0700 if it is not there. Raises `ConfigurationError`, which calls it `name`, where that cannot be."""
     folder = Path(path).expanduser()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"`run_dir` {str(folder)!r} cannot be used: {error}. Give a folder that can be written.") from error
+        raise ConfigurationError(f"`{name}` {str(folder)!r} cannot be used: {error}. Give a folder that can be written.") from error
     if not os.access(folder, os.W_OK):
-        raise ConfigurationError(f"`run_dir` {str(folder)!r} cannot be written. Give another folder, or `run_dir=None` to keep nothing.")
+        raise ConfigurationError(f"`{name}` {str(folder)!r} cannot be written. Give another folder, or `{name}=None` to keep nothing.")
     return folder
 
 

@@ -22,6 +22,7 @@ from whet.optimize.candidate import Candidate, content_hash, row_hash
 from whet.optimize.checks import check_model_inputs, check_number, check_rows, check_student, check_unknown, try_metric
 from whet.optimize.forecast import Bounds, Forecast, forecast
 from whet.optimize.journal import Journal, fingerprint_of_metric, fingerprint_of_program
+from whet.optimize.memory import memory_in
 from whet.optimize.run import Run, Trial
 from whet.optimize.search import Options, Search, Task
 from whet.optimize.strand import Strand
@@ -35,6 +36,7 @@ COMMON: Mapping[str, Any] = {
     "max_errors": None,
     "seed": 0,
     "run_dir": None,
+    "memory": None,
     "max_calls": None,
     "max_tokens": None,
     "max_usd": None,
@@ -54,10 +56,11 @@ class Optimizer:
 
     A recipe of your own is a subclass with one method, `steps(search)`: a generator that makes candidates, yields what it waits for, and
     returns the winner. All optimizers take `num_threads` (rows side by side), `max_errors`, `seed`, `run_dir` (a folder for the journal: a
-    run that was killed goes on from there when `compile` is called again), the caps `max_calls`, `max_tokens`, `max_usd` and `max_seconds`,
-    `display_progress` and `callbacks`. A program run or a question that takes much longer than others is started once more where a thread
-    is idle, and what is in first counts: a third less wall-clock where one call in a hundred is slow, for one call in a hundred paid
-    twice. `hedge=False` never does that.
+    run that was killed goes on from there when `compile` is called again), `memory` (a folder where results are kept for other optimizers
+    and later runs, which then do not run the same program on the same row again; `whet.configure(memory=...)` names it once for all), the
+    caps `max_calls`, `max_tokens`, `max_usd` and `max_seconds`, `display_progress` and `callbacks`. A program run or a question that takes
+    much longer than others is started once more where a thread is idle, and what is in first counts: a third less wall-clock where one
+    call in a hundred is slow, for one call in a hundred paid twice. `hedge=False` never does that.
 
     What a program registers with `whet.Param` is chosen after the prompts, on the same rows, and with `descriptions=True` the descriptions
     of its fields are rewritten too.
@@ -72,6 +75,7 @@ class Optimizer:
     max_errors: float | None
     seed: int
     run_dir: Any
+    memory: Any
     max_calls: int | None
     max_tokens: int | None
     max_usd: float | None
@@ -226,7 +230,11 @@ class Optimizer:
             "metric": fingerprint_of_metric(task.metric),
             "model": getattr(ambient.lm, "model", None),
         }
-        return Search(task, chosen, Journal(self.run_dir, header if self.run_dir is not None else {}), settings)
+        journal = Journal(self.run_dir, header if self.run_dir is not None else {})
+        memory = memory_in(self.memory, journal.horizon)
+        if memory is not None and journal.horizon is None:
+            journal.note({"memory": memory.horizon})
+        return Search(task, chosen, journal, settings, memory)
 
     def finished(self, search: Search, run: Run) -> Any:
         """The winner as a program, with what people look for on it."""

@@ -20,6 +20,7 @@ from whet.optimize.budget import Budget, JobMeter, Spend, SpendMeter, cap_of, pu
 from whet.optimize.candidate import Candidate, content_hash, labels_of, row_hash
 from whet.optimize.journal import Journal
 from whet.optimize.ledger import job_settings
+from whet.optimize.memory import Memory, Recall
 from whet.optimize.rollout import Rollout, is_models_fault, rollout
 from whet.optimize.run import Decision, Run, Trial, placed, ranked
 from whet.optimize.store import Key, Result, Store, Subject, means_of
@@ -63,7 +64,9 @@ class Options:
 class Search:
     """One search under way, and all that a recipe or a proposer needs of it."""
 
-    def __init__(self, task: Task, options: Options, journal: Journal, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, task: Task, options: Options, journal: Journal, settings: Mapping[str, Any] | None = None, memory: Memory | None = None
+    ) -> None:
         self.task, self.options, self.journal = task, options, journal
         self.train, self.val = list(task.train), list(task.val)
         self.spend = SpendMeter(journal.spent)
@@ -71,6 +74,7 @@ class Search:
         self.student = Subject(name="s", program=task.student, settings={})
         self.baseline = Candidate(params=task.student.params(), values=labels_of(task.student), note="as given")
         self.store = Store(journal.lines)
+        self.recall = Recall(memory, self.decide)
         self.run = Run(optimizer=options.name, student=task.student, settings=dict(settings or {}), baseline=self.baseline)
         self.run.run_dir = None if journal.folder is None else str(journal.folder)
         self.line = Line(options.display)
@@ -159,26 +163,39 @@ class Search:
         key = self.key_of(candidate, row, subject, sample)
         handle = self._asked.get(key)
         if handle is None:
-            known = self.store.get(key)
-            handle = finished(known) if known is not None else self._started(key, candidate, row, rank, subject, how)
-            self._asked[key] = handle
+            handle = self._asked[key] = self._found(key, candidate, row, rank, subject, how)
         return handle
 
-    def _started(self, key: Key, candidate: Candidate, row: Any, rank: float, subject: Subject, how: Mapping[str, Any]) -> Handle:
+    def _found(self, key: Key, candidate: Candidate, row: Any, rank: float, subject: Subject, how: Mapping[str, Any]) -> Handle:
+        """What this run, or an earlier one, knows already, or else a run of the program."""
+        how = {"metric": self.task.metric, "failure_score": self.options.failure_score, **how}
+        known = self.store.get(key)
+        if known is None:
+            place = self.recall.key(key, candidate, row, subject, how)
+            known = self.recall.get(place, subject)
+            if known is None:
+                return self._started(key, candidate, row, rank, subject, how, place)
+            self.store.put(key, known)
+            self.spend.reuse()
+            self._judged = True
+        return finished(known)
+
+    def _started(  # noqa: PLR0913 - all that one run of a program is made of
+        self, key: Key, candidate: Candidate, row: Any, rank: float, subject: Subject, how: Mapping[str, Any], place: bytes | None
+    ) -> Handle:
         job = Rollout(
             program=self.program_of(candidate, subject),
             row=row,
             subject=subject,
-            failure_score=self.options.failure_score,
             sample=key.sample,
             spend=self.spend,
             calls=self.journal.calls,
             purse=self.purse,
-            **{"metric": self.task.metric, **how},
+            **how,
         )
         again = (lambda: rollout(replace(job, fresh=True))) if self.options.hedge else None
         return self.strands.start(
-            Work(lambda: rollout(job), rank, again, lambda outcome: self._kept(key, subject, outcome), self.journal.beaten)
+            Work(lambda: rollout(job), rank, again, lambda outcome: self._kept(key, subject, outcome, place), self.journal.beaten)
         )
 
     def scores(self, candidate: Candidate, rows: Sequence[Any], **how: Any) -> list[Handle]:
@@ -237,13 +254,16 @@ class Search:
         """How many program runs this search has asked for, those of an earlier session included."""
         return len(self._asked)
 
-    def _kept(self, key: Key, subject: Subject, outcome: Result | Exception) -> Result:
+    def _kept(self, key: Key, subject: Subject, outcome: Result | Exception, place: bytes | None) -> Result:
         if not isinstance(outcome, Result):
             raise outcome
         self._count_failure(subject, outcome)
+        lasting = outcome.status == "ok" or is_models_fault(outcome.failure)
         if outcome.failure is not None:
             outcome = replace(outcome, failure=None)
         self.store.put(key, outcome)
+        if lasting:
+            self.recall.put(place, outcome)
         self._show()
         return outcome
 
@@ -326,6 +346,7 @@ class Search:
         run.spend, run.rollouts = self.spend.spend, self.rollouts
         self.journal.note({"end": run.stop_reason})
         self.journal.close()
+        self.recall.close()
         self.line.close()
 
     def trials(self) -> list[Trial]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from whet.core.schema import schema_of
 from whet.core.trace import Step, Unread
 from whet.errors import ConfigurationError, SchemaError
 
-__all__ = ["Key", "Result", "Store", "Subject", "mean_of", "means_of"]
+__all__ = ["Key", "Result", "Store", "Subject", "mean_of", "means_of", "plain_result", "result_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,8 @@ class Key:
 class Result:
     """What became of one candidate on one row. `score` is `None` where the network or the metric failed: it counts for nothing then.
 
-    `steps` are the calls of the predictors, each with its `name`, `unread` those whose answers could not be read.
+    `steps` are the calls of the predictors, each with its `name`, `unread` those whose answers could not be read. A `reused` one was made
+    by an earlier search; tokens, cost and seconds are what it took then.
     """
 
     score: Score | None
@@ -58,6 +58,7 @@ class Result:
     calls: int = 0
     error: str = ""
     failure: Exception | None = None
+    reused: bool = False
 
     @property
     def value(self) -> float | None:
@@ -80,7 +81,7 @@ class Store:
         """Keep a result; one that nobody is to blame for but the network is not kept, so that a later run asks again."""
         self.results[key] = result
         if self.lines is not None and result.status in ("ok", "program_error"):
-            self.lines.append({"row": str(key), **_plain_result(result)})
+            self.lines.append({"row": str(key), **plain_result(result)})
 
     def load(self, line: Mapping[str, Any], predictors: Mapping[str, Any]) -> None:
         """Take a result from its line in a journal; `predictors` are the program's, whose types the values have.
@@ -88,9 +89,8 @@ class Store:
         A result with values that could not be written, or read again, is left out: its run is made again, from the calls in the journal.
         """
         subject, candidate, row, sample = line["row"].split(":")
-        if "steps" in line:
-            with suppress(SchemaError, KeyError):
-                self.results[Key(subject, candidate, row, int(sample))] = _result_of(line, predictors)
+        if (result := result_of(line, predictors)) is not None:
+            self.results[Key(subject, candidate, row, int(sample))] = result
 
 
 def mean_of(results: Sequence[Result]) -> float:
@@ -123,7 +123,8 @@ def means_of(results: Sequence[Result]) -> dict[str, float]:
     return {**means, **{name: sum(values) / len(values) for name, values in parts.items()}}
 
 
-def _plain_result(result: Result) -> dict[str, Any]:
+def plain_result(result: Result) -> dict[str, Any]:
+    """A result as plain data. It has no `steps` where some value in it could not be made again from such data."""
     score = result.score
     plain: dict[str, Any] = {"score": None if score is None else score.value, "status": result.status, "seconds": round(result.seconds, 4)}
     plain.update(tokens=result.tokens, cost=result.cost, calls=result.calls)
@@ -133,9 +134,11 @@ def _plain_result(result: Result) -> dict[str, Any]:
         plain["parts"] = dict(score.parts)
     if result.error:
         plain["error"] = result.error
+    if result.reused:
+        plain["reused"] = True
     try:
         if isinstance(result.prediction, Mapping):
-            plain["prediction"] = _dumped(result.prediction)
+            plain["prediction"] = {name: _written(name, value, result.steps) for name, value in result.prediction.items()}
         elif result.prediction is not None:
             return plain
         if result.unread:
@@ -145,31 +148,66 @@ def _plain_result(result: Result) -> dict[str, Any]:
         return plain  # a value without a JSON form
 
 
+def _written(name: str, value: Any, steps: Sequence[Step]) -> Any:
+    """An output of the program: plain data, or that of a step, which knows the type. Raises `TypeError` for what is neither."""
+    if _is_plain(value):
+        return value
+    if _output_of_step(name, value, [step.prediction for step in steps]) is None:
+        raise TypeError(f"`{name}` holds a {type(value).__name__}, and no step gave it")
+    return schema_of(type(value)).dump(value)
+
+
+def _output_of_step(name: str, value: Any, outputs: Sequence[Mapping[str, Any]]) -> int | None:
+    return next((i for i in reversed(range(len(outputs))) if name in outputs[i] and outputs[i][name] == value), None)
+
+
 def _dumped(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value if _is_plain(value) else schema_of(type(value)).dump(value) for name, value in values.items()}
 
 
 def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):
+    if type(value) is list:
         return all(map(_is_plain, value))
+    if type(value) is dict:
+        return all(type(name) is str for name in value) and all(map(_is_plain, value.values()))
     return value is None or type(value) in (str, int, float, bool)
+
+
+def result_of(line: Mapping[str, Any], predictors: Mapping[str, Any]) -> Result | None:
+    """The result that `plain_result` wrote; `None` where a value in it could not be written, or cannot be read as its type."""
+    try:
+        return _result_of(line, predictors) if "steps" in line else None
+    except (SchemaError, KeyError, ValueError, TypeError):
+        return None
 
 
 def _result_of(line: Mapping[str, Any], predictors: Mapping[str, Any]) -> Result:
     value = line["score"]
     score = None if value is None else Score(value=value, feedback=line.get("feedback", ""), parts=line.get("parts", {}))
+    steps = tuple(_step_of(predictors, *step) for step in line["steps"])
     return Result(
         score=score,
         status=line["status"],
-        prediction=Prediction(line["prediction"]) if "prediction" in line else None,
-        steps=tuple(_step_of(predictors, *step) for step in line["steps"]),
+        prediction=Prediction(_read(line["prediction"], line["steps"], steps)) if "prediction" in line else None,
+        steps=steps,
         unread=tuple(_unread_of(predictors, *call) for call in line.get("unread", ())),
         seconds=line["seconds"],
         tokens=line["tokens"],
         cost=line["cost"],
         calls=line["calls"],
         error=line.get("error", ""),
+        reused=line.get("reused", False),
     )
+
+
+def _read(prediction: Mapping[str, Any], written: Sequence[Any], steps: Sequence[Step]) -> dict[str, Any]:
+    """The program's outputs, those that a step gave with their types."""
+    values = dict(prediction)
+    outputs = [step[2] for step in written]
+    for name, value in prediction.items():
+        if (place := _output_of_step(name, value, outputs)) is not None:
+            values[name] = steps[place].prediction[name]
+    return values
 
 
 def _step_of(predictors: Mapping[str, Any], name: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> Step:
