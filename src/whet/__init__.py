@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from whet.compat.names import (
         BaseModule as BaseModule,
         DSPyError as DSPyError,
+        SignatureMeta as SignatureMeta,
         inspect_history as inspect_history,
     )
     from whet.compat.saving import (
@@ -114,7 +115,6 @@ if TYPE_CHECKING:
     )
     from whet.core.signature import (
         Signature as Signature,
-        SignatureMeta as SignatureMeta,
         ensure_signature as ensure_signature,
         make_signature as make_signature,
     )
@@ -505,7 +505,7 @@ _HOMES: dict[str, str] = {
     "Score": "whet.core.records",
     "Signature": "whet.core.signature",
     "SignatureError": "whet.errors",
-    "SignatureMeta": "whet.core.signature",
+    "SignatureMeta": "whet.compat.names",
     "StateError": "whet.errors",
     "Step": "whet.core.trace",
     "StreamEvent": "whet.core.exchange",

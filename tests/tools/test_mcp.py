@@ -197,3 +197,10 @@ def test_a_call_ends_with_its_session_whenever_that_ends() -> None:
                 time.sleep(0.0005)
             assert not wait(calls, timeout=5).not_done
         assert all(isinstance(call.exception(), ToolError | None) for call in calls)
+
+
+@pytest.mark.parametrize("server", [Path("server.py"), 3, None, b"server", {"a"}])
+def test_what_is_no_server_is_refused_at_once(server: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"An MCP server is a URL, a command .*got") as caught:
+        mcp_tools(server)
+    assert ("sys.executable, 'server.py'" in str(caught.value)) is isinstance(server, Path)

@@ -25,6 +25,7 @@ from whet.core.flow import Flow, adrive, drive
 from whet.core.messages import Message, TextPart
 from whet.core.signature import Signature
 from whet.core.trace import message_dicts
+from whet.lm.base import answering
 
 __all__ = ["Adapter", "Plan", "Reading"]
 
@@ -228,7 +229,7 @@ class Adapter(Layout, Reader):
         """Render, ask, parse: one dict of outputs per completion, with `logprobs` where the model gave them."""
         native = self.native(signature, inputs, lm_kwargs, lm.capabilities, lm)
         request = self.request(signature, inputs, demos, options=lm_kwargs, capabilities=lm.capabilities, native=native)
-        response = yield from lm.flow(request)
+        response = yield from answering(lm, request)
         read = []
         for choice in response.choices:
             values = self.read(signature, choice, native).values

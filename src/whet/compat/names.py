@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, overload
 
 from whet.core.context import current
 from whet.core.schema import schema_of
+from whet.core.signature import Signature
 from whet.errors import WhetError
 from whet.lm.inspect import print_history
 from whet.modules.module import Module
@@ -16,6 +17,7 @@ __all__ = [
     "GLOBAL_HISTORY",
     "BaseModule",
     "DSPyError",
+    "SignatureMeta",
     "TrainDataFormat",
     "deduplicate",
     "format_field_value",
@@ -27,6 +29,8 @@ __all__ = [
 T = TypeVar("T")
 BaseModule = Module
 DSPyError = WhetError
+# Programs ask `isinstance(x, SignatureMeta)` to know a signature.
+SignatureMeta = Signature
 
 
 def inspect_history(n: int = 1, file: Any = None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
@@ -211,6 +211,25 @@ class SettingsDict(dict[str, Any]):
             raise AttributeError(name) from None
 
 
+class SettingsList(list[Any]):
+    """A setting of several things. Adding to it or taking from it is `configure`: what it was read from does not change in place."""
+
+    def __init__(self, name: str, values: Iterable[Any]) -> None:
+        super().__init__(values)
+        self._name = name
+
+    def append(self, value: Any) -> None:
+        """Configure the setting with one more."""
+        configure(**{self._name: [*self, value]})
+        super().append(value)
+
+    def remove(self, value: Any) -> None:
+        """Configure the setting without the first equal one. Raises `ValueError` where there is none."""
+        place = self.index(value)
+        configure(**{self._name: [*self[:place], *self[place + 1 :]]})
+        del self[place]
+
+
 class SettingsView:
     """`whet.settings`: reads the settings in force; assigning to an attribute is `configure`."""
 
@@ -218,6 +237,8 @@ class SettingsView:
 
     def __getattr__(self, name: str) -> Any:
         settings_now = current()
+        if name in _TUPLES:
+            return SettingsList(name, getattr(settings_now, name))
         if name in _KNOWN:
             return getattr(settings_now, name)
         if name in settings_now.extra:
@@ -251,7 +272,7 @@ class SettingsView:
     def copy(self) -> SettingsDict:
         """All settings in force, as a dict whose items can be read as attributes."""
         now = current()
-        return SettingsDict({**{name: getattr(now, name) for name in sorted(_KNOWN)}, **now.extra})
+        return SettingsDict({**{name: getattr(self, name) for name in sorted(_KNOWN)}, **now.extra})
 
     def save(self, path: Any, **options: Any) -> NoReturn:
         """Refused: settings hold models, callbacks and keys, which only a pickle could keep. Raises `ConfigurationError`."""

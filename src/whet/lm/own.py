@@ -83,7 +83,7 @@ def asked_by_call(self: Any, request: Request, *, cache: bool | str | None = Non
     arguments = {"messages": message_dicts(request.messages), **forwarded_options(request)}
     if cache is not None:
         arguments["cache"] = cache
-    own_twin = any("acall" in cls.__dict__ for cls in type(self).__mro__ if cls.__module__.partition(".")[0] != "whet")
+    own_twin = getattr(type(self).acall, "__module__", "").partition(".")[0] != "whet"
     twin = self.acall if own_twin else None
     outputs = yield Invoke(self, (), arguments, twin=twin)
     if isinstance(outputs, list | tuple) and any(isinstance(output, Mapping) for output in outputs):

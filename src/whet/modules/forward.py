@@ -22,14 +22,16 @@ def complete(cls: Any, base: Any) -> None:
 
     A class with a flow of its own gets `forward` and `aforward`, so that `super().forward(...)` works over any module. A class that
     overrides `forward` of a module with a flow is run by its `forward`. A `forward` called directly says that this is discouraged.
+    `_made` tells later what was put in the place of those two since, as tests do with `mock.patch`.
     """
     body = vars(cls)
     if "flow" in body:
         _make_forward(cls, body["flow"])
+        cls._made = (cls.forward, cls.aforward)
         return
     own = [name for name in ("forward", "aforward") if name in body]
     if own and cls.flow is not base.flow:
-        cls.flow = base.flow
+        cls.flow, cls._made = base.flow, None
         for name in ("forward", "aforward"):
             if name not in body and getattr(getattr(cls, name, None), "whet_made", False):
                 setattr(cls, name, None)
@@ -74,4 +76,4 @@ def _discourage(module: Any) -> None:
 def undecorated(method: Any) -> Any:
     """A bound `forward` without the warning: what a call of the module itself runs."""
     plain = getattr(method, "whet_plain", None)
-    return method if plain is None else MethodType(plain, method.__self__)
+    return MethodType(plain, method.__self__) if isinstance(plain, FunctionType) else method

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from whet.core.context import active_modules, context, current
 from whet.core.events import observed
@@ -53,6 +53,8 @@ class Module:
     callbacks: list[Any]
     history: History
     _compiled: bool
+    # `forward` and `aforward` as they were made of a class's flow.
+    _made: ClassVar[tuple[Any, Any] | None] = None
     # Whether what it calls is counted and watched as if it stood alone; so for modules that only run others side by side.
     _transparent: bool = False
 
@@ -117,7 +119,12 @@ class Module:
         return self._watched(args, kwargs)
 
     def _watched(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
-        flow = self.flow(*args, **kwargs)
+        made = self._made
+        # Not by `self.__dict__`: an object whose dict was asked for is slower from then on.
+        if made is None or (getattr(self.forward, "__func__", None) is made[0] and type(self).aforward is made[1]):
+            flow = self.flow(*args, **kwargs)
+        else:  # somebody put another `forward` in the place of the one that whet made of the flow
+            flow = Module.flow(self, *args, **kwargs)
         if (self.callbacks or current().callbacks) and not self._transparent:
             flow = observed("module", self, {**({"args": args} if args else {}), **kwargs}, flow)
         token = active_modules.set((*active_modules.get(), self))

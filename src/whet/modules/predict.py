@@ -24,7 +24,7 @@ from whet.core.replay import Record
 from whet.core.signature import Signature, ensure_signature, make_signature as _make_signature
 from whet.core.trace import Step, Trace, Unread, as_given
 from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError, TruncatedError
-from whet.lm.base import BaseLM
+from whet.lm.base import BaseLM, answering
 from whet.modules.answering import Answering, P, R
 
 if TYPE_CHECKING:
@@ -188,7 +188,8 @@ class Predict(Answering[P, R]):
         spent = NO_USAGE
         for tries_left in range(self.retries, -1, -1):
             watch = None if now.send_stream is None else _watch(now, self, adapter, signature, native)
-            response = yield from (lm.flow(request) if watch is None else watch.around(lm.flow(request)))
+            asking = answering(lm, request)
+            response = yield from (asking if watch is None else watch.around(asking))
             try:
                 prediction = prediction_of(adapter, signature, response, native)
                 if "logprobs" in options:

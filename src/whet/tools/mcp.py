@@ -120,10 +120,21 @@ def _target(server: Any, env: Mapping[str, str] | None, headers: Mapping[str, st
         return StdioServerParameters(**server)
     words = shlex.split(server) if isinstance(server, str) else list(server) if isinstance(server, list | tuple) else None
     if words is None:
-        return server
+        return _taken_by_client(server)
     if not words:
         raise ConfigurationError("The command of the MCP server is empty.")
     return StdioServerParameters(command=words[0], args=[str(word) for word in words[1:]], env=dict(env) if env else None)
+
+
+def _taken_by_client(server: Any) -> Any:
+    """Something of `mcp`'s own, or a transport; anything else would fail later, and deep inside of it."""
+    if hasattr(server, "__aenter__") or any(cls.__module__.partition(".")[0] == "mcp" for cls in type(server).__mro__):
+        return server
+    hint = f" To run that file: `mcp_tools([sys.executable, {str(server)!r}])`." if hasattr(server, "__fspath__") else ""
+    raise ConfigurationError(
+        f"An MCP server is a URL, a command (a text or a list of words), or a server or transport of `mcp`; got {server!r}, "
+        f"a {type(server).__name__}.{hint}"
+    )
 
 
 class Connection:

@@ -73,6 +73,13 @@ class ToolCall:
         args = inner.get("args", inner.get("arguments", {}))
         return cls(name=name, args=_arguments(args), id=value.get("call_id") or value.get("id"), signed=value.get("signed"))
 
+    def to_dict(self) -> dict[str, Any]:
+        """The call as plain data; `of` reads it back."""
+        return {"name": self.name, "args": plain(self.args), "id": self.id, **({"signed": self.signed} if self.signed else {})}
+
+    model_dump = to_dict
+    model_validate = of
+
 
 def _arguments(given: Any) -> dict[str, Any]:
     if isinstance(given, str):
@@ -219,10 +226,7 @@ class ToolCalls(FieldType):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, with ids and results, as plain data; `validated` reads it back."""
-        calls = [
-            {"name": call.name, "args": plain(call.args), "id": call.id, **({"signed": call.signed} if call.signed else {})}
-            for call in self.tool_calls
-        ]
+        calls = [call.to_dict() for call in self.tool_calls]
         return {"tool_calls": calls, **(self.tool_call_results.dumped() if self.tool_call_results is not None else {})}
 
     model_dump = to_dict
