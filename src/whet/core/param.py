@@ -17,15 +17,17 @@ VALUES = "(values)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learnt:
-    """The learnable part of one predictor: instructions, field descriptions, demos, the model.
+    """The learnable part of one predictor: instructions, field descriptions, demos, the model, and what the model is told of tools.
 
-    A value; `evolve` makes a changed one. `lm` is `None` where the ambient model is used.
+    A value; `evolve` makes a changed one. `lm` is `None` where the ambient model is used. `tools` has the description of each tool under
+    its name, that of an argument under `tool.argument`.
     """
 
     instructions: str
     demos: tuple[Any, ...] = ()
     descriptions: Mapping[str, str] = field(default_factory=dict)
     lm: Any = None
+    tools: Mapping[str, str] = field(default_factory=dict)
 
     def evolve(self, **changes: Any) -> Learnt:
         """A changed copy."""

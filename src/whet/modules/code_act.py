@@ -58,6 +58,7 @@ class CodeAct(Coding[P, R]):
         self.max_iters = check_limit("max_iters", max_iters)
         self.interpreter_factory = checked_factory(interpreter_factory)
         self.codeact = Predict(self._acting())
+        self.codeact.known_tools = self.tools
         told = f"{self.signature.instructions}\n\nThe work has ended. Give the best answer that the `trajectory` allows."
         extracting = Signature._make(self.signature.fields.values(), told, "Extracting")
         self.extractor = ChainOfThought(extracting.append("trajectory", InputField(desc="the code that was run and what it gave"), str))

@@ -26,6 +26,8 @@ from whet.core.trace import Step, Trace, Unread, as_given
 from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError, TruncatedError
 from whet.lm.base import BaseLM, answering
 from whet.modules.answering import Answering, P, R
+from whet.modules.tool_texts import redescribed, retold, texts_of
+from whet.tools.tool import Tool
 
 if TYPE_CHECKING:
     from whet.modules.answering import Untyped
@@ -50,6 +52,11 @@ class Predict(Answering[P, R]):
     >>> Predict("question -> answer").render(question="2+2?")[-1]["role"]
     'user'
     """
+
+    # What models are told of tools instead of what these say themselves, and the tools that this predictor tells of.
+    tool_descs: Mapping[str, str] = MappingProxyType({})
+    known_tools: Mapping[str, Tool] = MappingProxyType({})
+    _lists_tools: bool = False
 
     def __init__(
         self,
@@ -86,9 +93,10 @@ class Predict(Answering[P, R]):
 
     @property
     def param(self) -> Learnt:
-        """The learnable part: instructions, field descriptions, demos, model."""
-        descriptions = {f.name: f.desc for f in self.signature.fields.values() if f.desc}
-        return Learnt(instructions=self.signature.instructions, demos=tuple(self.demos), descriptions=descriptions, lm=self.lm)
+        """The learnable part: instructions, descriptions of fields and tools, demos, model."""
+        signature, descriptions = self.signature, {f.name: f.desc for f in self.signature.fields.values() if f.desc}
+        tools = {**texts_of(self.known_tools.values()), **self.tool_descs}
+        return Learnt(instructions=signature.instructions, demos=tuple(self.demos), descriptions=descriptions, lm=self.lm, tools=tools)
 
     @param.setter
     def param(self, param: Learnt) -> None:
@@ -98,7 +106,9 @@ class Predict(Answering[P, R]):
         for name, desc in param.descriptions.items():
             if name in signature.fields and signature.fields[name].desc != desc:
                 signature = signature.with_updated_fields(name, desc=desc)
+        own = texts_of(self.known_tools.values())
         self.signature, self.demos, self.lm = signature, list(param.demos), param.lm
+        self.tool_descs = {name: text for name, text in param.tools.items() if own.get(name) != text}
 
     # -- calling -------------------------------------------------------------------------------------------------------
 
@@ -135,8 +145,12 @@ class Predict(Answering[P, R]):
         lm = None if settings.rendering else _model(special.get("lm") or self.lm or settings.lm)
         options = _sampling_options({**self.config, **special.get("config", _NOTHING)}, lm)
         demos = special.get("demos", self.demos)
+        shown = inputs
+        if self.tool_descs:
+            signature = retold(signature, self.known_tools.values(), self.tool_descs, listing=self._lists_tools)
+            shown = redescribed(inputs, self.tool_descs)
         try:
-            prediction: Prediction = yield from self._ask(settings, lm, signature, demos, inputs, options)
+            prediction: Prediction = yield from self._ask(settings, lm, signature, demos, shown, options)
         except AdapterParseError as error:
             if isinstance(settings.trace, Trace) and error.lm_response:
                 settings.trace.unread.append(Unread(self, as_given(inputs), error.lm_response, isinstance(error, TruncatedError)))

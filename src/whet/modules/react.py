@@ -24,6 +24,7 @@ from whet.modules.native_tools import NativeTools
 from whet.modules.own_fields import check_fields, check_limit
 from whet.modules.predict import Predict, _signature_of, checked_inputs
 from whet.modules.tool_running import run_tools
+from whet.modules.tool_texts import retold, told
 from whet.modules.trajectory import ToolUse, Trajectory
 from whet.tools.failure import shortened
 from whet.tools.tool import Tool
@@ -242,6 +243,8 @@ class ReAct(Answering[P, R]):
 class StepPredict(Predict):
     """The predictor of an agent's steps: thought, tool, arguments; as calls of tools where the model has them."""
 
+    _lists_tools = True
+
     def __init__(self, task: Signature, tools: dict[str, Tool], native: bool | None) -> None:
         text = react_prompt.stepping(task, list(tools.values()))
         signature = Signature._make(task.input_fields.values(), text, "Step").append(
@@ -251,9 +254,9 @@ class StepPredict(Predict):
             signature = signature.append(f"next_{name}", OutputField(), annotation)
         super().__init__(signature)
         self.task, self.native = task, native
-        self.specs = tuple(tool.spec for tool in tools.values())
-        self.texts = {text: react_prompt.calling(task)}
-        self._calling: NativeTools | None = None
+        self.known_tools = tools
+        self.text = text
+        self._calling: tuple[Any, Any, NativeTools] | None = None
 
     def format_of(self, settings: Settings) -> Adapter:
         """The format that fields are written in."""
@@ -265,9 +268,17 @@ class StepPredict(Predict):
         can = getattr(lm, "capabilities", None)
         if self.native is False or not (self.native or (can is not None and can.tools)):
             return formats
-        if self._calling is None or self._calling.base is not formats[0]:
-            self._calling = NativeTools(formats[0], self.task, self.specs, self.texts)
-        return (self._calling,)
+        calling = self._calling
+        if calling is None or calling[0] is not formats[0] or calling[1] is not self.tool_descs:
+            calling = self._calling = formats[0], self.tool_descs, self._by_calls(formats[0])
+        return (calling[2],)
+
+    def _by_calls(self, base: Adapter) -> NativeTools:
+        tools = self.known_tools.values()
+        own = self.signature.with_instructions(self.text)
+        # The text that tells of writing a call, as it was made and with other descriptions, gives way to the one for models with tools.
+        texts = dict.fromkeys((self.text, retold(own, tools, self.tool_descs).instructions), react_prompt.calling(self.task))
+        return NativeTools(base, self.task, [told(tool, self.tool_descs).spec for tool in tools], texts)
 
 
 def _finish(signature: Signature) -> Tool:

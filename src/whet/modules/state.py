@@ -19,6 +19,7 @@ from whet.core.signature import Signature
 from whet.core.types.blob import SHELF, blobs_in
 from whet.errors import ConfigurationError, SchemaError, StateError
 from whet.lm.lm import LM
+from whet.modules.tool_texts import texts_of
 
 if TYPE_CHECKING:
     from whet.modules.module import Module
@@ -46,6 +47,7 @@ def predictor_state(predictor: Predict) -> dict[str, Any]:
         "demos": [_demo_state(signature, demo) for demo in predictor.demos],
         "signature": {"instructions": signature.instructions, "fields": [_field_state(f) for f in signature.fields.values()]},
         "lm": _lm_state(predictor.lm),
+        **({"tools": dict(predictor.tool_descs)} if predictor.tool_descs else {}),
     }
 
 
@@ -184,6 +186,7 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, *
     for name, predictor in predictors.items():
         if name in state:
             drift += [f"Predictor `{name}`: {text}" for text in _drift(predictor.signature, state[name])]
+            drift += [f"Predictor `{name}`: {text}" for text in _drift_of_tools(predictor, state[name])]
     if drift and not force:
         raise StateError(
             "The saved program does not fit this one:\n- " + "\n- ".join(drift) + "\nPass `force=True` to load what fits.",
@@ -234,12 +237,21 @@ def _drift(signature: Signature, state: Mapping[str, Any]) -> list[str]:
     return drift + [f"field `{name}` is gone." for name in by_name if name not in signature.fields]
 
 
+def _drift_of_tools(predictor: Predict, state: Mapping[str, Any]) -> list[str]:
+    known = texts_of(predictor.known_tools.values())
+    if not known:  # the tools come with each call
+        return []
+    return [f"the file describes `{name}`, which is none of the tools; they are: {', '.join(predictor.known_tools)}."
+            for name in state.get("tools", {}) if name not in known]  # fmt: skip
+
+
 def _restored(predictor: Predict, state: Mapping[str, Any]) -> dict[str, Any]:
     signature = _restored_signature(predictor.signature, state.get("signature") or state.get("extended_signature") or {})
     return {
         "signature": signature,
         "demos": [_restored_demo(signature, demo) for demo in state.get("demos", [])],
         "lm": _restored_lm(state.get("lm")),
+        "tool_descs": {str(name): str(text) for name, text in state.get("tools", {}).items()},
     }
 
 

@@ -55,6 +55,7 @@ class ToolDialogue(Answering[P, R]):
         self.tools[SUBMIT] = Tool(lambda **outputs: "Submitted.", name=SUBMIT, desc=about, arg_types={f.name: f.annotation for f in fields})
         self.max_iters = check_limit("max_iters", max_iters)
         self.react = TurnPredict(self._asking())
+        self.react.known_tools = self.tools
 
     def _asking(self) -> Signature:
         names = ", ".join(f"`{name}`" for name in self.signature.output_fields)

@@ -46,7 +46,7 @@ def row_hash(row: Any) -> str:
 
 def _param_content(param: Learnt) -> list[Any]:
     demos = [dict(demo) if isinstance(demo, Mapping) else demo for demo in param.demos]
-    return [param.instructions, demos, dict(param.descriptions), param.lm]
+    return [param.instructions, demos, dict(param.descriptions), param.lm, *([dict(param.tools)] if param.tools else [])]
 
 
 def labels_of(program: Any) -> dict[str, str]:

@@ -48,7 +48,7 @@ _LM: Final = frozenset(
 _ACCESS: Final = frozenset({"api_key", "headers", "extra_headers"})
 _MODULE: Final = frozenset({"callbacks", "history", "_compiled", "traces", "train"})
 _ABOUT: Final = frozenset({"run", "candidate_programs"})
-_LEARNT: Final = frozenset({"signature", "demos", "lm"})
+_LEARNT: Final = frozenset({"signature", "demos", "lm", "tool_descs"})
 _ADAPTER: Final = frozenset({"callbacks", "_plans"})
 _OF_CLASS: Final = frozenset(
     "__module__ __doc__ __dict__ __weakref__ __annotations__ __annotate__ __annotate_func__ __annotations_cache__ __firstlineno__ "

@@ -168,7 +168,8 @@ def _learnt(candidate: Candidate, subject: Subject) -> Any:
     parts = {}
     for name, param in {**own, **candidate.params}.items():
         descriptions = {**(own[name].descriptions if name in own else {}), **param.descriptions}
-        parts[name] = [param.instructions, [_demo(d) for d in param.demos], descriptions, param.lm or ambient]
+        tools = {**(own[name].tools if name in own else {}), **param.tools}
+        parts[name] = [param.instructions, [_demo(d) for d in param.demos], descriptions, param.lm or ambient, tools]
     return [parts, {**labels_of(subject.program), **candidate.values}]
 
 

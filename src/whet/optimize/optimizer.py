@@ -63,7 +63,7 @@ class Optimizer:
     call in a hundred is slow, for one call in a hundred paid twice. `hedge=False` never does that.
 
     What a program registers with `whet.Param` is chosen after the prompts, on the same rows, and with `descriptions=True` the descriptions
-    of its fields are rewritten too.
+    of its fields and of its tools are rewritten too (`GEPA` and `Auto` rewrite those of tools in any case).
     `Optimizer("auto", metric=...)` makes the one that is recommended.
     """
 

@@ -156,6 +156,7 @@ def _shown(param: Learnt | None) -> list[str]:
         return []
     lines = param.instructions.splitlines()
     lines += [f"{name}: {text}" for name, text in param.descriptions.items()]
+    lines += [f"tool {name}: {text}" for name, text in param.tools.items() if text]
     lines += [f"demo: {_short(demo)}" for demo in param.demos]
     if param.lm is not None:
         lines.append(f"model: {getattr(param.lm, 'model', param.lm)}")

@@ -10,6 +10,7 @@ from typing import Any
 from whet.adapters.chat import ChatAdapter
 from whet.core.field import InputField, OutputField
 from whet.core.flow import Flow
+from whet.core.param import Learnt
 from whet.core.signature import Signature
 from whet.modules.predict import Predict
 from whet.optimize.candidate import Candidate
@@ -49,9 +50,9 @@ class _Place:
 
 
 def choose_values(search: Search, best: Candidate, rows: Sequence[Any] | None = None) -> Strand[Candidate]:
-    """The candidate with the best choice, or text, for each value that the program registers, and for each field description if the
-    search is to look at those too. Other values race against the present one on the rows to judge by, and one that is not probably better
-    changes nothing. Once per search: further calls return the candidate."""
+    """The candidate with the best choice, or text, for each value that the program registers, and for each description of a field, a tool
+    or an argument if the search is to look at those too. Other values race against the present one on the rows to judge by, and one that
+    is not probably better changes nothing. Once per search: further calls return the candidate."""
     rows = rows_in_order(search) if rows is None else rows
     if search.values_chosen or not rows or search.task.metric is None:
         return best
@@ -74,6 +75,9 @@ def _places(search: Search, best: Candidate) -> list[_Place]:
         for field, text in learnt.descriptions.items():
             purpose = f"the description of the field `{field}` in the prompt of step {name}"
             places.append(_Place(name=f"{name}: {field}", purpose=purpose, now=text, put=partial(_with_description, best, name, field)))
+        for tool, text in _told(learnt).items():
+            purpose = f"what the model is told of the tool `{tool}` in step {name}: when to call it, and how"
+            places.append(_Place(name=f"{name}: {tool}", purpose=purpose, now=text, put=partial(_with_tool, best, name, tool)))
     return places
 
 
@@ -84,6 +88,16 @@ def _with_value(best: Candidate, name: str, label: str) -> Candidate:
 def _with_description(best: Candidate, name: str, field: str, text: str) -> Candidate:
     learnt = best.params[name]
     return best.evolve({name: learnt.evolve(descriptions={**learnt.descriptions, field: text})}, f"description of {field}: {text}")
+
+
+def _with_tool(best: Candidate, name: str, tool: str, text: str) -> Candidate:
+    learnt = best.params[name]
+    return best.evolve({name: learnt.evolve(tools={**learnt.tools, tool: text})}, f"description of {tool}: {text}")
+
+
+def _told(learnt: Learnt) -> dict[str, str]:
+    """The tools and arguments that are described; `finish` and `submit` are ours."""
+    return {name: text for name, text in learnt.tools.items() if text and name.partition(".")[0] not in ("finish", "submit")}
 
 
 def _better_one(search: Search, best: Candidate, challengers: Sequence[Candidate], rows: Sequence[Any]) -> Strand[Candidate]:
@@ -126,6 +140,6 @@ def cost_of_values(task: Task, descriptions: bool) -> tuple[int, int]:
     """The most program runs and questions that choosing takes."""
     registered = task.student.registered().values()
     texts = sum(param.choices is None for param in registered)
-    texts += sum(len(learnt.descriptions) for learnt in task.student.params().values()) if descriptions else 0
+    texts += sum(len(learnt.descriptions) + len(_told(learnt)) for learnt in task.student.params().values()) if descriptions else 0
     sizes = [len(param.labels) for param in registered if param.choices is not None] + [TEXTS + 1] * texts
     return sum(halving_cost(size, len(task.val)) + len(task.val) for size in sizes), TEXTS * texts

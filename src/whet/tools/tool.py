@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from whet.core.context import current
@@ -98,6 +100,14 @@ class Tool(FieldType):
         """The tool as a model takes it: name, description, JSON schema of the arguments."""
         parameters = {"type": "object", "properties": plain(self.args), "required": list(self.required)}
         return ToolSpec(name=self.name, description=self.desc, parameters=parameters)
+
+    def described(self, desc: str | None = None, arg_desc: Mapping[str, str] = MappingProxyType({})) -> Tool:
+        """The same tool with other words on what it is for, and on some of its arguments; names of none are passed over."""
+        new = copy(self)
+        new.__dict__.pop("spec", None)  # made from the words
+        new.desc = self.desc if desc is None else desc
+        new.args = {name: {**schema, "description": arg_desc[name]} if name in arg_desc else schema for name, schema in self.args.items()}
+        return new
 
     def format_as_litellm_function_call(self) -> dict[str, Any]:
         """The tool in OpenAI's form."""

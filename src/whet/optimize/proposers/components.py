@@ -87,8 +87,11 @@ class Components:
                 return None
             return self._with(parent, texts)
         assert self.reflect is not None
-        texts = yield from self.reflect.texts(parent, names, runs)
-        return self._with(parent, texts)
+        params = yield from self.reflect.rewritten(parent, names, runs)
+        if not params:
+            self.search.decide("refuse", parent, "the proposer changed nothing")
+            return None
+        return self.search.add(parent.evolve(params, f"proposed for {', '.join(params)}"), "proposer")
 
     def _with(self, parent: Candidate, texts: Mapping[str, Any]) -> Candidate | None:
         changed = {n: str(t) for n, t in texts.items() if n in parent.params and str(t).strip() and str(t) != parent.params[n].instructions}
@@ -115,15 +118,18 @@ class Components:
         params = {}
         for name, param in b.params.items():
             was = base.params[name] if base is not None else param
-            if param.instructions in (a.params[name].instructions, was.instructions):
-                continue
-            if a.params[name].instructions == was.instructions:
-                params[name] = a.params[name].evolve(instructions=param.instructions)
-            elif self.reflect is not None:
+            mine = a.params[name]
+            tools = {**mine.tools, **{n: text for n, text in param.tools.items() if text != was.tools.get(n)}}
+            text = mine.instructions
+            if mine.instructions == was.instructions:
+                text = param.instructions
+            elif param.instructions not in (mine.instructions, was.instructions) and self.reflect is not None:
                 combined = yield from self.reflect.merge(a, name, param.instructions)
                 if combined is None:
                     return None
-                params[name] = a.params[name].evolve(instructions=combined.params[name].instructions)
+                text = combined.params[name].instructions
+            if (text, tools) != (mine.instructions, mine.tools):
+                params[name] = mine.evolve(instructions=text, tools=tools)
         return self.search.add(a.evolve(params, f"merged: {a.note} and {b.note}", parents=[b]), "merge") if params else None
 
 

@@ -12,11 +12,13 @@ from whet.adapters.chat import ChatAdapter
 from whet.core.context import current
 from whet.core.field import InputField, OutputField
 from whet.core.flow import Flow
+from whet.core.param import Learnt
 from whet.core.signature import Signature
 from whet.datasets.leaks import find_copied
 from whet.errors import ConfigurationError
 from whet.evaluate.metric import MetricCall
 from whet.modules.predict import Predict
+from whet.modules.tool_texts import texts_of, tools_in
 from whet.optimize.candidate import Candidate
 from whet.optimize.proposers.blame import Blame
 from whet.optimize.search import Search
@@ -47,6 +49,19 @@ class RewriteInstruction(Signature):
     new_instruction: str = OutputField(desc="the whole instruction for the step, nothing else")
 
 
+class RewriteStep(RewriteInstruction):
+    """You improve one step of a program that asks a language model and lets it call tools. Read how its runs went and what the feedback
+    says about them, and find out what the instruction leaves unsaid, and what the descriptions of tools and of their arguments say wrongly
+    or not at all: when each tool is the right one, what it gives, how its arguments are written. Write a better instruction for this step,
+    whole, general, and usable for inputs that are not shown, and better descriptions where they mislead. Keep what already works. Put into
+    words every rule and fact that the feedback gives away. Do not copy the examples."""
+
+    tool_descriptions: str = InputField(desc="what the model is told of each `tool`, and of each argument as `tool.argument`")
+    new_tool_descriptions: dict[str, str] = OutputField(
+        default_factory=dict, desc="the descriptions that should change, by `tool` or `tool.argument`; empty if none"
+    )
+
+
 # So that proposals written from similar runs differ.
 REMARKS = (
     "Be very informative: name what somebody new to this task could not know.",
@@ -60,11 +75,18 @@ REMARKS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewritten:
-    """A proposed instruction: for which predictor, and whether it can be used (`trouble` says why not)."""
+    """A proposed instruction, with descriptions of `tools` that change with it: for which predictor, and whether it can be used (`trouble`
+    says why not)."""
 
     name: str
     text: str
+    tools: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""
+
+    @property
+    def shown(self) -> str:
+        """All of it as one text."""
+        return "\n".join([self.text, *(f"{name}: {text}" for name, text in self.tools.items())])
 
 
 def lm_for_proposals(search: Search, prompt_model: Any) -> Any:
@@ -121,7 +143,7 @@ class Reflect:
         answer = yield self.search.ask(f"merge {name}", lambda: self._written(candidate, name, (), (remark, "none"), rollout))
         return self._candidate(candidate, answer, "merge", set(), self.count)
 
-    def texts(self, candidate: Candidate, names: Sequence[str], shown: Sequence[tuple[Any, Result]]) -> Strand[dict[str, str]]:
+    def rewritten(self, candidate: Candidate, names: Sequence[str], shown: Sequence[tuple[Any, Result]]) -> Strand[dict[str, Learnt]]:
         """New instructions for these predictors, each from all of these runs; a proposal that cannot be used is left out."""
         rng = self.search.rng("texts", candidate.hash, self.count)
         first, self.count = self.count, self.count + len(names)
@@ -129,7 +151,7 @@ class Reflect:
         answers = yield [self._ask(candidate, name, shown, rng, self.memory(), first + i) for i, name in enumerate(names)]
         made = [self._candidate(candidate, answer, "reflect", known, first + i) for i, answer in enumerate(answers)]
         self.known |= known
-        return {name: c.params[name].instructions for name, c in zip(names, made, strict=True) if c is not None}
+        return {name: c.params[name] for name, c in zip(names, made, strict=True) if c is not None}
 
     def _picked(self, shown: Sequence[tuple[Any, Result]], rng: Random) -> list[tuple[Any, Result]]:
         bad = [s for s in shown if s[1].value is not None and s[1].value < self.perfect]
@@ -146,7 +168,8 @@ class Reflect:
     def _written(
         self, candidate: Candidate, name: str, shown: Sequence[tuple[Any, Result]], words: tuple[str, str], rollout: int
     ) -> Flow[Rewritten]:
-        writer = Predict(RewriteInstruction, adapter=ChatAdapter())
+        tools = _tools_of(candidate, name, shown)
+        writer = Predict(RewriteStep if tools else RewriteInstruction, adapter=ChatAdapter())
         shown = yield from self._told(name, shown)
         prediction = yield from writer.run_flow(
             (),
@@ -157,11 +180,14 @@ class Reflect:
                 "examples_with_feedback": "\n\n".join(shown_run(row, result, self.perfect) for row, result in shown) or "none this time",
                 "earlier_proposals": words[1],
                 "remark": words[0],
+                **({"tool_descriptions": "\n".join(f"{tool}: {text or '(nothing)'}" for tool, text in tools.items())} if tools else {}),
                 "lm": self.model.copy(temperature=1.0, rollout_id=rollout),
             },
         )
         text = str(prediction.new_instruction).strip().strip("`").strip()
-        return Rewritten(name=name, text=text, trouble=self._trouble(candidate, name, text))
+        changed = {n: t for n, t in (prediction.new_tool_descriptions if tools else {}).items() if n in tools and t.strip() != tools[n]}
+        written = Rewritten(name=name, text=text or (candidate.params[name].instructions if changed else ""), tools=changed)
+        return replace(written, trouble=self._trouble(candidate, written))
 
     def _told(self, name: str, shown: Sequence[tuple[Any, Result]]) -> Flow[list[tuple[Any, Result]]]:
         """The runs with what the metric says about one predictor's part in them, where it can tell."""
@@ -191,16 +217,17 @@ class Reflect:
         """Remember why a proposal for this predictor was not kept; `number` is its place among all (default: the last one)."""
         self.refused.setdefault(name, []).append((self.count if number is None else number, f"- {_beginning(text)} ({reason})"))
 
-    def _trouble(self, candidate: Candidate, name: str, text: str) -> str:
-        old = candidate.params[name].instructions
-        if not text:
+    def _trouble(self, candidate: Candidate, written: Rewritten) -> str:
+        old, text = candidate.params[written.name], written.shown
+        if not written.text:
             return "the proposal is empty"
-        if text == old:
+        if written.text == old.instructions and not written.tools:
             return "the proposal is the instruction it was to improve"
         if len(text) > _LONGEST:
             return f"the proposal has {len(text)} characters; {_LONGEST} are allowed"
+        before = "\n".join([old.instructions, *old.tools.values()]).lower()
         copied = find_copied(text, [r.without() for r in self.search.train], length=self.guard) if self.guard else []
-        own = [c for c in copied if c.span not in old.lower() and sum(c.span in o.span or o.span in c.span for o in copied) < _COMMON]
+        own = [c for c in copied if c.span not in before and sum(c.span in o.span or o.span in c.span for o in copied) < _COMMON]
         return f"the proposal copies a training row: {own[0].span!r}" if own else ""
 
     def _candidate(self, candidate: Candidate, answer: Any, label: str, known: set[str], number: int) -> Candidate | None:
@@ -209,15 +236,25 @@ class Reflect:
         if isinstance(answer, Exception):
             return None
         trouble = answer.trouble
-        if not trouble and answer.text in known:
+        if not trouble and answer.shown in known:
             trouble = "the proposal is not new"
-        made = candidate.with_instructions({answer.name: answer.text}, f"{label} {answer.name}")
+        old = candidate.params[answer.name]
+        new = old.evolve(instructions=answer.text, tools={**old.tools, **answer.tools})
+        made = candidate.evolve(
+            {answer.name: new}, f"{label} {answer.name}" + (f", tools {', '.join(answer.tools)}" if answer.tools else "")
+        )
         if trouble:
             self.search.decide("refuse", made, trouble)
-            self.refuse(answer.name, answer.text, trouble, number)
+            self.refuse(answer.name, answer.shown, trouble, number)
             return None
-        known.add(answer.text)
+        known.add(answer.shown)
         return self.search.add(made, label)
+
+
+def _tools_of(candidate: Candidate, name: str, runs: Sequence[tuple[Any, Result]]) -> dict[str, str]:
+    """What a predictor tells of its tools, and of those that its runs were given."""
+    given = [tool for _, result in runs for step in result.steps if step.name == name for tool in tools_in(step.inputs)]
+    return {**texts_of(given), **candidate.params[name].tools}
 
 
 def outline_of(program: Any) -> str:
