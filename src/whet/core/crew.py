@@ -12,7 +12,8 @@ from whet.core.flow import ENOUGH, Gather, Job, JobTimeout, Waiting, adrive, dri
 
 __all__ = ["in_tasks", "in_turn", "on_threads"]
 
-_HIRE_EVERY = 0.001
+# How soon after a job began it is seen to be slow; while all are quick, that is looked at less and less often.
+_HIRE_EVERY, _LOOK_EVERY = 0.001, 0.016
 
 
 def in_turn(gather: Gather) -> list[Any]:
@@ -83,11 +84,12 @@ class _Threads:
         self.gather = gather
         self.pull = _Pull(gather.jobs)
         self.context = contextvars.copy_context()
-        lock = threading.RLock()
-        self.changed = threading.Condition(lock)  # for whoever waits for the whole
-        self.idle = threading.Condition(lock)  # for workers who found nothing to do
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)  # for whoever waits for the whole
+        self.idle = threading.Condition(self.lock)  # for workers who found nothing to do
         self.idlers = 0
         self.asleep = False
+        self.look_again = _HIRE_EVERY
         self.started: dict[int, float] = {}
         self.outcomes: dict[int, Any] = {}
         self.workers = 0
@@ -95,7 +97,7 @@ class _Threads:
         self.stopped = False
 
     def run(self) -> list[Any]:
-        with self.changed:
+        with self.lock:
             try:
                 self._hire(1)
                 while self.workers and self.failure is None and not self.pull.enough:
@@ -105,9 +107,8 @@ class _Threads:
                     self.changed.wait(patience)
                     self.asleep = False
                     self._give_up_on_late_jobs()
-                    # Jobs that end faster than a thread is started gain nothing from a second one; jobs that wait do.
-                    if self._may_hire() and len(self.outcomes) - before < self.workers:
-                        self._hire(self.workers)
+                    if self._may_hire():
+                        self._hire_if_slow(len(self.outcomes) - before)
             finally:
                 self.stopped = True
                 self.idle.notify_all()
@@ -118,6 +119,14 @@ class _Threads:
     def _may_hire(self) -> bool:
         return not (self.stopped or self.pull.ended or self.idlers) and (self.gather.limit is None or self.workers < self.gather.limit)
 
+    def _hire_if_slow(self, finished: int) -> None:
+        # Jobs that end faster than a thread is started gain nothing from a second one, nor from being looked at often; jobs that wait do.
+        if finished < self.workers:
+            self.look_again = _HIRE_EVERY
+            self._hire(self.workers)
+        else:
+            self.look_again = min(2 * self.look_again, _LOOK_EVERY)
+
     def _hire(self, count: int) -> None:
         for _ in range(count):
             if self._may_hire():
@@ -127,46 +136,48 @@ class _Threads:
     def _work(self) -> None:
         left_behind = False
         try:
-            while not left_behind and (pulled := self._next_job()) is not None:
+            with self.lock:
+                pulled = self._next_job()
+            while pulled is not None:
                 index, job = pulled
-                del pulled
-                left_behind = not self._finish(index, _outcome_of(self.context.copy(), job))
+                outcome = _outcome_of(self.context.copy(), job)
+                del pulled, job
+                with self.lock:
+                    if self.started.pop(index, None) is None or self.stopped:
+                        left_behind = True
+                        return
+                    self._settle(index, outcome)
+                    del outcome
+                    pulled = self._next_job()
         except BaseException as error:  # noqa: BLE001 - whoever waits gets it
             self.failure = error
         finally:
-            with self.changed:
+            with self.lock:
                 self.workers -= not left_behind
                 self.changed.notify_all()
 
     def _next_job(self) -> tuple[int, Job] | None:
-        with self.changed:
-            while not self.stopped:
-                pulled = self.pull.next(len(self.started))
-                if pulled is not None:
-                    self.started[pulled[0]] = time.monotonic()
+        while not self.stopped:
+            pulled = self.pull.next(len(self.started))
+            if pulled is not None:
+                self.started[pulled[0]] = time.monotonic()
+                if self.idlers or self.asleep:
                     self._call_another()
-                    return pulled
-                if self.pull.ended:
-                    self.idle.notify_all()
-                    return None
-                self.idlers += 1
-                self.idle.wait()
-                self.idlers -= 1
-            return None
+                return pulled
+            if self.pull.ended:
+                self.idle.notify_all()
+                return None
+            self.idlers += 1
+            self.idle.wait()
+            self.idlers -= 1
+        return None
 
     def _call_another(self) -> None:
         # Where there was one job there may be more: each worker wakes the next one, so that none is woken in vain.
         if self.idlers:
             self.idle.notify()
-        elif self.asleep and self._may_hire():
+        elif self._may_hire():
             self.changed.notify()
-
-    def _finish(self, index: int, outcome: Any) -> bool:
-        with self.changed:
-            if self.started.pop(index, None) is None or self.stopped:
-                return False
-            self._settle(index, outcome)
-            return True
 
     def _settle(self, index: int, outcome: Any) -> None:
         self.outcomes[index] = outcome
@@ -174,7 +185,7 @@ class _Threads:
             self.gather.done(index, outcome)
 
     def _patience(self) -> float | None:
-        look_again = _HIRE_EVERY if self._may_hire() else None
+        look_again = self.look_again if self._may_hire() else None
         if self.gather.timeout is None:
             return look_again
         now = time.monotonic()

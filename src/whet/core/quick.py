@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import field, fields, make_dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
-__all__ = ["quick"]
+__all__ = ["maker", "quick"]
 
 T = TypeVar("T")
 
@@ -28,13 +29,9 @@ def quick(cls: type[T]) -> type[T]:
     >>> Point(1)
     Point(x=1, y=0)
     """
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    if not _classes_change_cheaply():
         return cls
-    parts: Any = [
-        (f.name, f.type, field(default=f.default, default_factory=f.default_factory, kw_only=f.kw_only))
-        for f in fields(cls)  # type: ignore[arg-type]
-    ]
-    twin: Any = make_dataclass(cls.__name__, parts, slots=True)
+    twin = _twin(cls)
     become, fill, whole = vars(object)["__class__"].__set__, twin.__init__, cls.__init__
 
     @wraps(whole)
@@ -48,3 +45,40 @@ def quick(cls: type[T]) -> type[T]:
 
     cls.__init__ = __init__  # type: ignore[method-assign]
     return cls
+
+
+def maker(cls: type[T]) -> Callable[..., T]:
+    """A function that makes values of a `quick` class from the values of its fields by position: a third of what keywords cost.
+
+    >>> from dataclasses import dataclass
+    >>> @quick
+    ... @dataclass(frozen=True, slots=True, kw_only=True)
+    ... class Point:
+    ...     x: int
+    ...     y: int = 0
+    >>> maker(Point)(1)
+    Point(x=1, y=0)
+    """
+    if not _classes_change_cheaply():
+        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        return lambda *values: cls(**dict(zip(names, values, strict=False)))
+    twin = _twin(cls, kw_only=False)
+
+    def make(*values: Any) -> T:
+        made = twin(*values)
+        made.__class__ = cls
+        return made  # type: ignore[no-any-return]
+
+    return make
+
+
+def _classes_change_cheaply() -> bool:
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+def _twin(cls: type[Any], kw_only: bool | None = None) -> Any:
+    parts: Any = [
+        (f.name, f.type, field(default=f.default, default_factory=f.default_factory, kw_only=f.kw_only if kw_only is None else kw_only))
+        for f in fields(cls)
+    ]
+    return make_dataclass(cls.__name__, parts, slots=True)

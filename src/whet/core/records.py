@@ -188,7 +188,7 @@ class Prediction(Example):
     __slots__ = ("_completions", "_meta", "_usage")
 
     _completions: Completions | None
-    _meta: Meta | tuple[Response, tuple[str, ...]] | None
+    _meta: Meta | Response | tuple[Response, tuple[str, ...]] | None
     _usage: dict[str, Any] | None
 
     def __init__(self, /, base: Mapping[str, Any] | Example | None = None, **values: Any) -> None:
@@ -200,7 +200,7 @@ class Prediction(Example):
     ) -> Prediction:
         """What a response was read as: the fields, the repairs that reading took, and all samples where there are several."""
         self = cls.__new__(cls)
-        _fill(self, values, completions, (response, repairs))
+        _fill(self, values, completions, (response, repairs) if repairs else response)
         return self
 
     @classmethod
@@ -221,10 +221,16 @@ class Prediction(Example):
     @property
     def meta(self) -> Meta:
         """The raw text, finish reason, reasoning, logprobs, citations, cost and repairs of the call that made this."""
-        if not isinstance(self._meta, Meta):
-            # Most programs never look, so it is made when it is first asked for.
-            self._meta = Meta() if self._meta is None else meta_of(*self._meta)
-        return self._meta
+        known = self._meta
+        if isinstance(known, Meta):
+            return known
+        # Most programs never look, so it is made when it is first asked for.
+        if known is None:
+            known = Meta()
+        else:
+            known = meta_of(*known) if isinstance(known, tuple) else meta_of(known, ())
+        self._meta = known
+        return known
 
     def note_suggestions(self, messages: Iterable[str]) -> None:
         """Add the messages of suggestions that stayed unfulfilled to `meta.suggestions`."""

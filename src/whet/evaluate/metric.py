@@ -54,14 +54,15 @@ class MetricCall:
         if 0 <= self._trust < QUICK_CALLS <= self._watched:
             # So many calls are being timed already; soon it is known how to make this one.
             yield Sleep(PATIENCE)
-        if self._trust >= QUICK_CALLS:
-            started = perf_counter()
-            result = self.metric(*args)
-            if hasattr(result, "__await__"):
-                result = yield Invoke(lambda: result, inline=True)
-            self._learn(perf_counter() - started, FORGIVEN_AFTER)
-            return Score.of(result)
-        return Score.of((yield from self._called(args)))
+        if self._trust < QUICK_CALLS:
+            return Score.of((yield from self._called(args)))
+        started = perf_counter()
+        result = self.metric(*args)
+        if result is not True and result is not False and hasattr(result, "__await__"):
+            result = yield Invoke(lambda: result, inline=True)
+        if (seconds := perf_counter() - started) >= QUICK_SECONDS or self._trust < MOST_TRUST:
+            self._learn(seconds, FORGIVEN_AFTER)
+        return Score.of(result)
 
     def _called(self, args: tuple[Any, ...]) -> Flow[Any]:
         # On an event loop a function has a thread of its own, since it may block. One that has proved quick runs where it is (`flow`):

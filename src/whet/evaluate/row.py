@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from whet.core.quick import quick
+from whet.core.quick import maker, quick
 from whet.core.records import Prediction, Score
 from whet.evaluate.statistics import Estimate, mean_interval
 
-__all__ = ["EvaluationResult", "Row", "Status"]
+__all__ = ["EvaluationResult", "Row", "Status", "make_row"]
 
 Status: TypeAlias = Literal["ok", "program_error", "metric_error", "infra_error", "timeout"]
 
@@ -44,6 +44,10 @@ class Row:
     def counts(self) -> bool:
         """Whether the row's score is part of the mean."""
         return self.score is not None
+
+
+# Every evaluation makes one per example; takes the fields in their order.
+make_row = maker(Row)
 
 
 class EvaluationResult(Prediction):

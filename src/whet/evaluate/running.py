@@ -26,7 +26,7 @@ from whet.errors import (
 from whet.evaluate.metric import MetricCall
 from whet.evaluate.progress import Progress
 from whet.evaluate.repeats import model_of_repeat, program_of_repeat
-from whet.evaluate.row import EvaluationResult, Row, Status
+from whet.evaluate.row import EvaluationResult, Row, Status, make_row
 from whet.evaluate.stream import RowFile, header_of
 from whet.modules.module import Module
 
@@ -214,7 +214,9 @@ class _Run:
                 score = yield from self.metric.flow(example, prediction)
             except Exception as raised:  # noqa: BLE001 - whatever a metric raises becomes its row
                 error, status = raised, _metric_status(raised)
-        return _row(index, example, prediction, score, status, time.perf_counter() - started, spent, error)
+        tokens, cost, calls, hits = spent.totals() if spent.spent else _NOTHING
+        seconds = time.perf_counter() - started
+        return make_row(index, example, prediction, score, status, seconds, tokens, cost, calls, hits, error)
 
 
 class _Inner(Meter):
@@ -230,25 +232,6 @@ class _Inner(Meter):
         """Note one call, here and there."""
         super().add(tokens, cost, cache_hit)
         self.outer.add(tokens, cost, cache_hit)
-
-
-def _row(  # noqa: PLR0913 - one place builds rows
-    index: int, example: Any, prediction: Any, score: Score | None, status: Any, seconds: float, spent: Meter, error: Any
-) -> Row:
-    tokens, cost, calls, hits = spent.totals() if spent.spent else _NOTHING
-    return Row(
-        index=index,
-        example=example,
-        prediction=prediction,
-        score=score,
-        status=status,
-        seconds=seconds,
-        tokens=tokens,
-        cost=cost,
-        calls=calls,
-        cache_hits=hits,
-        error=error,
-    )
 
 
 def _status_of(error: Exception) -> Status:
