@@ -26,8 +26,10 @@ class Meta:
     suggestions: tuple[str, ...] = ()
 
 
-def meta_of(response: Response, repairs: tuple[str, ...]) -> Meta:
-    """What a response says about its first choice."""
+def meta_of(response: Response | None, repairs: tuple[str, ...]) -> Meta:
+    """What a response says about its first choice; nothing where there was none."""
+    if response is None:
+        return Meta()
     choice = response.choices[0]
     return Meta(
         raw=choice.text,

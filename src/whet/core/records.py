@@ -221,16 +221,11 @@ class Prediction(Example):
     @property
     def meta(self) -> Meta:
         """The raw text, finish reason, reasoning, logprobs, citations, cost and repairs of the call that made this."""
-        known = self._meta
-        if isinstance(known, Meta):
-            return known
-        # Most programs never look, so it is made when it is first asked for.
-        if known is None:
-            known = Meta()
-        else:
-            known = meta_of(*known) if isinstance(known, tuple) else meta_of(known, ())
-        self._meta = known
-        return known
+        if not isinstance(self._meta, Meta):
+            # Most programs never look, so it is made when it is first asked for.
+            source = self._meta if isinstance(self._meta, tuple) else (self._meta, ())
+            self._meta = meta_of(*source)
+        return self._meta
 
     def note_suggestions(self, messages: Iterable[str]) -> None:
         """Add the messages of suggestions that stayed unfulfilled to `meta.suggestions`."""
