@@ -100,9 +100,13 @@ def find_copied(text: str, rows: Iterable[Any], *, length: int = 8, fields: Sequ
     places: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for start in range(len(tokens) - length + 1):
         places[tuple(tokens[start : start + length])].append(start)
+    hashes = set(map(hash, places))
     copied = []
     for number, row in enumerate(rows if places else ()):
-        span = _longest_shared(tokens, _words_of(_text(row, fields)), places, length)
+        shown = _text(row, fields)
+        if hashes.isdisjoint(_runs_of(shown, length)):
+            continue
+        span = _longest_shared(tokens, _words_of(shown), places, length)
         if span:
             copied.append(Copied(index=number, span=" ".join(span)))
     return copied
@@ -112,6 +116,13 @@ def find_copied(text: str, rows: Iterable[Any], *, length: int = 8, fields: Sequ
 def _words_of(text: str) -> tuple[str, ...]:
     # Every proposal is compared with the same rows.
     return tuple(words(text))
+
+
+@lru_cache(maxsize=2048)
+def _runs_of(text: str, length: int) -> frozenset[int]:
+    """The hashes of all runs of so many words: most rows share none with a text, and this says so in one step."""
+    tokens = _words_of(text)
+    return frozenset(hash(tokens[start : start + length]) for start in range(len(tokens) - length + 1))
 
 
 def _longest_shared(tokens: list[str], row: Sequence[str], places: Mapping[tuple[str, ...], list[int]], length: int) -> Sequence[str]:

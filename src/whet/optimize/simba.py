@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -18,8 +19,8 @@ from whet.optimize.proposers.reflect import lm_for_proposals
 from whet.optimize.proposers.writing import Writer
 from whet.optimize.run import Run
 from whet.optimize.search import Search, Task
-from whet.optimize.store import mean_of
-from whet.optimize.strand import Strand
+from whet.optimize.store import Result, mean_of
+from whet.optimize.strand import Handle, Strand
 
 __all__ = ["SIMBA"]
 
@@ -27,6 +28,7 @@ __all__ = ["SIMBA"]
 # go on, rows of a proposal.
 DRAWN, RACED, SAMPLES, GATE, ON, TOGETHER, PATIENCE = 9, 14, 2, 6, 2, 3, 3
 FINALISTS, FINAL_ROWS = 3, 32
+LATER = 1.0  # the rank of runs for the step after this one
 
 
 class SIMBA(Optimizer):
@@ -102,6 +104,14 @@ class SIMBA(Optimizer):
         return program
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """Runs under way that the next step learns from, and the rows that it races on."""
+
+    runs: Sequence[tuple[Any, Candidate, Handle]]
+    rows: Sequence[Any]
+
+
 class Ascent:
     """The steps up: the pool with what is known of each candidate, the best of them, and a log."""
 
@@ -126,39 +136,45 @@ class Ascent:
 
     def run(self) -> Strand[Candidate]:
         """Steps until they bring nothing, then the best few on many rows."""
-        idle = 0
-        for number in range(self.recipe.max_steps):
-            rows = self._rows(min(self.recipe.bsize, DRAWN + RACED))
-            buckets = yield from self._buckets(rows[:DRAWN])
-            made = yield from self._candidates(buckets, number)
-            better = yield from self._race(made, rows[DRAWN:] or rows, number)
+        idle, steps = 0, self.recipe.max_steps
+        ahead: Ahead | None = None
+        for number in range(steps):
+            buckets, rows = yield from self._buckets(ahead or self._drawn_ahead())
+            makers = self._makers(buckets, number)
+            ahead = self._drawn_ahead() if number + 1 < steps and idle + 1 < PATIENCE else None
+            better = yield from self._race(makers, rows, number)
             idle = 0 if better else idle + 1
             if idle >= PATIENCE:
                 self.search.decide("stop", self.best, f"{PATIENCE} steps brought nothing better")
                 break
         return (yield from self._finals())
 
-    def _buckets(self, rows: Sequence[Any]) -> Strand[list[Bucket]]:
-        """The runs of each row: by the best program, once as it is and then at temperature 1, and by the runner-up."""
+    def _drawn_ahead(self) -> Ahead:
+        """Start the runs that a step learns from: of each row by the best program, once as it is and then at temperature 1, and by the
+        runner-up. They are under way while the candidates of the step before are still being raced."""
+        rows = self._rows(min(self.recipe.bsize, DRAWN + RACED))
         plans: list[tuple[Candidate, int]] = [(self.best, sample) for sample in range(1 + SAMPLES)]
         if len(self.pool) > 1:
             other = next((c for c in reversed(self.pool) if c != self.best), self.best)
             plans[-1] = (other, 0)
-        handles = [
-            self.search.score(candidate, row, sample=sample, temperature=1.0 if sample else None)
-            for row in rows
+        runs = [
+            (row, candidate, self.search.score(candidate, row, rank=LATER, sample=sample, temperature=1.0 if sample else None))
+            for row in rows[:DRAWN]
             for candidate, sample in plans
         ]
-        results = yield handles
-        width = len(plans)
-        buckets = []
-        for i, row in enumerate(rows):
-            runs = [(c, r) for (c, _), r in zip(plans, results[i * width : (i + 1) * width], strict=True) if r.value is not None]
-            if runs:
-                buckets.append(Bucket(row=row, runs=sorted(runs, key=lambda run: -(run[1].value or 0.0))))
-        return in_order_of_interest(buckets)
+        return Ahead(runs=runs, rows=rows[DRAWN:] or rows)
 
-    def _candidates(self, buckets: Sequence[Bucket], number: int) -> Strand[list[Candidate]]:
+    def _buckets(self, ahead: Ahead) -> Strand[tuple[list[Bucket], Sequence[Any]]]:
+        """The runs row by row, and the rows to race on."""
+        results = yield [handle for _, _, handle in ahead.runs]
+        by_row: dict[int, tuple[Any, list[tuple[Candidate, Result]]]] = {}
+        for (row, candidate, _), result in zip(ahead.runs, results, strict=True):
+            if result.value is not None:
+                by_row.setdefault(id(row), (row, []))[1].append((candidate, result))
+        buckets = [Bucket(row=row, runs=sorted(runs, key=lambda run: -(run[1].value or 0.0))) for row, runs in by_row.values()]
+        return in_order_of_interest(buckets), ahead.rows
+
+    def _makers(self, buckets: Sequence[Bucket], number: int) -> list[Any]:
         """Half of them with advice, half with demos, each from the most telling rows that no other one has had."""
         telling = [b for b in buckets if b.scores[0] > b.scores[-1]] or list(buckets)
         top = max((b.scores[0] for b in buckets), default=0.0)
@@ -173,18 +189,18 @@ class Ascent:
                     advised.append(self.contrast.with_advice(self.best, shown, self.rng.randrange(10**9), note))
             elif (candidate := self.contrast.with_demos(self.best, self._some(right, i, 2), self.rng, note)) is not None:
                 made.append(candidate)
-        written = yield advised
-        return list(dict.fromkeys([*(c for c in written if c is not None), *made]))
+        return [*advised, *dict.fromkeys(made)]
 
     def _some(self, buckets: Sequence[Bucket], start: int, count: int = TOGETHER) -> list[Bucket]:
         if not buckets:
             return []
         return [buckets[(start * count // 2 + i) % len(buckets)] for i in range(min(count, len(buckets)))]
 
-    def _race(self, made: Sequence[Candidate], rows: Sequence[Any], number: int) -> Strand[bool]:
+    def _race(self, makers: Sequence[Any], rows: Sequence[Any], number: int) -> Strand[bool]:
         """New candidates against the best on rows that none of them was made from; whether one took its place."""
         first = rows[:GATE]
-        yield [h for c in [self.best, *made] for h in self.search.scores(c, first)]
+        entered = yield [self._entered(maker, first) for maker in (self.best, *makers)]
+        made = [c for c in dict.fromkeys(entered) if c is not None and c != self.best]
         order = sorted(made, key=lambda c: -self._gain(c, first).shrunk())
         for loser in order[ON:]:
             self.search.decide("drop", loser, f"{self._gain(loser, first).mean:+.3f} against the best on {len(first)} rows")
@@ -204,6 +220,13 @@ class Ascent:
             self.search.decide("promote", self.best, self.best.note)
             self.search.mark(self.best, self.search.trial(self.best, rows).score)
         return better
+
+    def _entered(self, maker: Any, rows: Sequence[Any]) -> Strand[Candidate | None]:
+        """The candidate, once it is made and has been run on these rows."""
+        candidate = maker if isinstance(maker, Candidate) else (yield maker)
+        if candidate is not None:
+            yield self.search.scores(candidate, rows)
+        return candidate
 
     def _both(self, a: Candidate, b: Candidate, rows: Sequence[Any]) -> Strand[Candidate]:
         """The changes of two candidates to the same program together, if they do no worse than the better one."""

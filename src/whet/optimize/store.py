@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from whet.core.records import Example, Prediction, Score
 from whet.core.schema import schema_of
@@ -26,8 +26,7 @@ class Subject:
     exploring: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """Who did what: subject, candidate, row, and which sample of it."""
 
     subject: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from operator import itemgetter
 from random import Random
 from typing import Any
@@ -88,6 +89,11 @@ class Rewritten:
         """All of it as one text."""
         return "\n".join([self.text, *(f"{name}: {text}" for name, text in self.tools.items())])
 
+    def put_into(self, candidate: Candidate, note: str = "") -> Candidate:
+        """The candidate with this in it."""
+        old = candidate.params[self.name]
+        return candidate.evolve({self.name: old.evolve(instructions=self.text, tools={**old.tools, **self.tools})}, note)
+
 
 def lm_for_proposals(search: Search, prompt_model: Any) -> Any:
     """The model that writes proposals: the one given, else the ambient one, else the program's own."""
@@ -121,8 +127,26 @@ class Reflect:
     def __post_init__(self) -> None:
         self.blame = Blame(search=self.search, model=self.model, perfect=self.perfect)
 
-    def propose(self, candidate: Candidate, shown: Sequence[tuple[Any, Result]], number: int) -> Strand[list[Candidate]]:
-        """Up to `number` candidates with one new instruction each, written side by side."""
+    def fork(self, asked: int) -> Reflect:
+        """One for a wave of `asked` proposals, who knows what is known now: strands side by side share nothing that changes."""
+        fork = replace(self, known=set(self.known), refused={name: list(lines) for name, lines in self.refused.items()})
+        fork.blame.turns, fork.blame.unanswered = self.count, self.blame.unanswered
+        self.count += asked
+        return fork
+
+    def absorb(self, fork: Reflect) -> None:
+        """Know from now on what a fork has learnt."""
+        self.known |= fork.known
+        self.blame.unanswered = max(self.blame.unanswered, fork.blame.unanswered)
+        for name, lines in fork.refused.items():
+            mine = self.refused.setdefault(name, [])
+            mine += [line for line in lines if line not in mine]
+
+    def propose(
+        self, candidate: Candidate, shown: Sequence[tuple[Any, Result]], number: int, eager: Callable[[Candidate], Any] | None = None
+    ) -> Strand[list[Candidate]]:
+        """Up to `number` candidates with one new instruction each, written side by side. `eager` is told of each as soon as it is there,
+        while others are still being written."""
         told, known = self.memory(), set(self.known)
         rng = self.search.rng("reflect", candidate.hash, self.count)
         failed = [(row, result) for row, result in shown if result.value is not None and result.value < self.perfect]
@@ -131,7 +155,7 @@ class Reflect:
         first, self.count = self.count, self.count + number
         targets = yield from self.blame.targets(candidate, failed, number, rng)
         handles = [self._ask(candidate, name, self._picked(shown, rng), rng, told, first + i) for i, name in enumerate(targets)]
-        answers = yield handles
+        answers = yield [_told_at_once(candidate, handle, frozenset(known), eager) for handle in handles]
         found = [self._candidate(candidate, a, "reflect", known, first + i) for i, a in enumerate(answers)]
         self.known |= known
         return [c for c in found if c is not None]
@@ -226,9 +250,13 @@ class Reflect:
         if len(text) > _LONGEST:
             return f"the proposal has {len(text)} characters; {_LONGEST} are allowed"
         before = "\n".join([old.instructions, *old.tools.values()]).lower()
-        copied = find_copied(text, [r.without() for r in self.search.train], length=self.guard) if self.guard else []
+        copied = find_copied(text, self._row_texts, length=self.guard) if self.guard else []
         own = [c for c in copied if c.span not in before and sum(c.span in o.span or o.span in c.span for o in copied) < _COMMON]
         return f"the proposal copies a training row: {own[0].span!r}" if own else ""
+
+    @cached_property
+    def _row_texts(self) -> list[str]:
+        return [" ".join(map(str, row.without().values())) for row in self.search.train]
 
     def _candidate(self, candidate: Candidate, answer: Any, label: str, known: set[str], number: int) -> Candidate | None:
         """What a proposal makes of the candidate. `known` are the texts that were there when it was asked for, with those of its own
@@ -238,11 +266,7 @@ class Reflect:
         trouble = answer.trouble
         if not trouble and answer.shown in known:
             trouble = "the proposal is not new"
-        old = candidate.params[answer.name]
-        new = old.evolve(instructions=answer.text, tools={**old.tools, **answer.tools})
-        made = candidate.evolve(
-            {answer.name: new}, f"{label} {answer.name}" + (f", tools {', '.join(answer.tools)}" if answer.tools else "")
-        )
+        made = answer.put_into(candidate, f"{label} {answer.name}" + (f", tools {', '.join(answer.tools)}" if answer.tools else ""))
         if trouble:
             self.search.decide("refuse", made, trouble)
             self.refuse(answer.name, answer.shown, trouble, number)
@@ -255,6 +279,14 @@ def _tools_of(candidate: Candidate, name: str, runs: Sequence[tuple[Any, Result]
     """What a predictor tells of its tools, and of those that its runs were given."""
     given = [tool for _, result in runs for step in result.steps if step.name == name for tool in tools_in(step.inputs)]
     return {**texts_of(given), **candidate.params[name].tools}
+
+
+def _told_at_once(candidate: Candidate, handle: Handle, known: frozenset[str], eager: Callable[[Candidate], Any] | None) -> Strand[Any]:
+    """The answer, after `eager` was told of the candidate that it makes."""
+    answer = yield handle
+    if eager is not None and isinstance(answer, Rewritten) and not answer.trouble and answer.shown not in known:
+        eager(answer.put_into(candidate))
+    return answer
 
 
 def outline_of(program: Any) -> str:
