@@ -57,12 +57,23 @@ def test_the_gate_of_a_build(tmp_path: Path) -> None:
         (("eval", "nothing.py"), "nothing.py"),
         (("eval", "spec.py", "--baseline", "nothing.jsonl"), "nothing.jsonl"),
         (("eval", "empty.py"), "`program`, `devset`, `metric`"),
+        (("eval", "broken.py", "--check", "--min-score", "0"), "'broken.py' cannot be run: ZeroDivisionError"),
+        (("eval", "spec.py", "--check"), "against nothing: give --min-score"),
+        (("eval", "spec.py", "--by", "color"), "no field 'color'"),
+        (("eval", "spec.py", "--state", "state.json"), "`program` is a function"),
         (("diff", "a.jsonl", "b.jsonl"), "a.jsonl"),
     ],
 )
 def test_what_cannot_work_is_said_and_is_no_failed_gate(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
     (tmp_path / "empty.py").write_text("", encoding="utf-8")
+    (tmp_path / "broken.py").write_text("1 / 0", encoding="utf-8")
     done = run(tmp_path, *arguments)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_bar_that_cannot_be_held_is_found_before_anything_runs(tmp_path: Path) -> None:
+    for wrong in (("--min-score", "7"), ("--baseline", "nothing.jsonl")):
+        done = run(tmp_path, "eval", "spec.py", "--check", *wrong, "--save", "rows.jsonl")
+        assert done.returncode == 2 and not (tmp_path / "rows.jsonl").exists(), done.stderr

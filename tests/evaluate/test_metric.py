@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import whet
+from whet.errors import InputError
 from whet.evaluate.metric import metric_call
 from whet.evaluate.metrics.answers import answer_exact_match
 
@@ -97,3 +98,10 @@ def test_trust_in_a_metric_survives_a_hiccup_and_no_long_wait() -> None:
     assert call._trust == -1000
     call._learn(1.0, 1000)
     assert call._trust == -1000
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_score_is_finite(value: float) -> None:
+    for result in (value, {"score": value}, whet.Score(value=value)):
+        with pytest.raises(InputError, match="Return a finite number"):
+            whet.Score.of(result)

@@ -17,7 +17,7 @@ import pytest
 
 import whet
 from whet.errors import ConfigurationError, InputError, StateError
-from whet.evaluate import check, corpus_f1, diff, load_run
+from whet.evaluate import check, compare, corpus_f1, diff, load_run
 from whet.evaluate.gate import write_junit
 from whet.testing import ScriptedLM
 
@@ -265,3 +265,83 @@ def test_the_column_of_the_score_is_named_after_the_metric(tmp_path: Path) -> No
     several(lambda text: whet.Prediction(answer=text), save_as_csv=tmp_path / "r.csv")
     with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
         assert next(csv.DictReader(file))["long"] == "0.0"
+
+
+# Signs that Python takes for the end of a line and JSON does not; half a character, which no file in UTF-8 holds; a control character.
+NASTY = "a\u2028b\x85c\x0cd", "half \ud800", "nul \x00"
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_answers_of_any_kind_are_written_and_read_again(tmp_path: Path, text: str) -> None:
+    calls = []
+
+    def program(n: int) -> whet.Prediction:
+        calls.append(n)
+        return whet.Prediction(label=text)
+
+    evaluate = whet.Evaluate(devset=ROWS[:3], metric=same, num_threads=1, stream_to=tmp_path / "rows.jsonl")
+    result = evaluate(program)
+    assert evaluate(program).score == result.score and len(calls) == 3
+    result.save_jsonl(tmp_path / "again.jsonl")
+    for file in ("rows.jsonl", "again.jsonl"):
+        assert [row.prediction.label for row in load_run(tmp_path / file).rows] == [text] * 3
+    for kind in ("csv", "json", "html"):
+        getattr(result, f"save_{kind}")(tmp_path / f"rows.{kind}")
+    assert json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))[0]["pred_label"] == text
+    write_junit(check(result), tmp_path / "junit.xml")
+    ElementTree.parse(tmp_path / "junit.xml")
+
+
+def test_a_run_that_is_under_way_can_be_looked_at(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    whet.Evaluate(devset=ROWS[:3], metric=same, num_threads=1, stream_to=file)(even)
+    with file.open("a", encoding="utf-8") as open_file:
+        open_file.write('{"key": "half a line')
+    assert len(load_run(file).rows) == 3
+
+
+def test_rows_of_an_edited_program_or_metric_are_refused(tmp_path: Path) -> None:
+    def evaluate(name: str, body: str, judge: str = "return example.label == prediction.label") -> whet.EvaluationResult:
+        space: dict[str, Any] = {"whet": whet}
+        exec(f"def program(n):\n    {body}\ndef metric(example, prediction):\n    {judge}", space)
+        exec(f"class Program(whet.Module):\n    def forward(self, n):\n        {body}", space)
+        return whet.Evaluate(devset=ROWS[:3], metric=space["metric"], num_threads=1, stream_to=tmp_path / name)(
+            space["program"] if name == "program" else space["Program"]()
+        )
+
+    body = "return whet.Prediction(label=n % 2 == 0)"
+    for name in ("program", "Program"):
+        evaluate(name, body)
+        assert evaluate(name, body + "  # a remark").score == 100.0
+        with pytest.raises(StateError, match="its program"):
+            evaluate(name, body.replace("== 0", "== 1"))
+        with pytest.raises(StateError, match="its metric"):
+            evaluate(name, body, judge="return example.label != prediction.label")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [({"num_threads": -1}, "`num_threads` is -1"), ({"timeout": -1}, "`timeout`"), ({"max_errors": -1}, "`max_errors`")],
+)
+def test_options_that_cannot_be_meant(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        whet.Evaluate(devset=ROWS, metric=same, **wrong)(even)
+
+
+def test_what_is_no_program_no_devset_and_no_slice() -> None:
+    evaluate = whet.Evaluate(devset=ROWS, metric=same, num_threads=1)
+    with pytest.raises(ConfigurationError, match="The program is None"):
+        evaluate(None)
+    with pytest.raises(ConfigurationError, match="`devset` is a generator"):
+        evaluate(even, devset=(row for row in ROWS))
+    with pytest.raises(InputError, match="no field 'color' to make slices by; it has: n"):
+        evaluate(even).slices("color")
+
+
+def test_two_evaluations_are_compared_over_their_examples() -> None:
+    evaluate = whet.Evaluate(devset=ROWS[:8], metric=same, num_threads=1, repeats=5)
+    before, after = evaluate(always), evaluate(even)
+    found = compare(before, after, names=("always", "even"))
+    assert found.n == 8 and found.effect.value == 0.5 and found.verdict.startswith("even is better than always")
+    changes = diff(before, after)
+    assert changes.comparison is not None and changes.comparison.n == 8 and len(changes.changes) == 40

@@ -6,15 +6,17 @@ import argparse
 import os
 import runpy
 import sys
+import traceback
 from typing import Any
 
 from whet.errors import ConfigurationError, WhetError
 from whet.evaluate import Evaluate, EvaluationResult, check, diff, load_run
-from whet.evaluate.gate import write_junit
+from whet.evaluate.gate import check_bar, write_junit
+from whet.modules.module import Module
 
 __all__ = ["add"]
 
-PASSED, FAILED, BROKEN = 0, 1, 2
+PASSED, FAILED, BROKEN, INTERRUPTED = 0, 1, 2, 130
 
 
 def add(subparsers: Any) -> None:
@@ -44,28 +46,38 @@ def add(subparsers: Any) -> None:
 
 def _eval(arguments: argparse.Namespace) -> int:
     try:
+        bar = _bar(arguments)
         result = _evaluated(arguments)
-        baseline = load_run(arguments.baseline) if arguments.baseline else None
-        gate = check(
-            result,
-            baseline=baseline,
-            tolerance=arguments.tolerance,
-            min_score=arguments.min_score,
-            max_failures=arguments.max_failures,
-        )
+        gate = check(result, **bar)
+        slices = result.slices(arguments.by) if arguments.by else {}
+        for write, path in ((result.save_csv, arguments.csv), (result.save_html, arguments.html)):
+            if path:
+                write(path)
+        if arguments.junit:
+            write_junit(gate, arguments.junit, name=os.path.basename(arguments.file))
     except (WhetError, OSError) as error:
         print(f"whet eval: {error}", file=sys.stderr)
         return BROKEN
-    for write, path in ((result.save_csv, arguments.csv), (result.save_html, arguments.html)):
-        if path:
-            write(path)
-    if arguments.junit:
-        write_junit(gate, arguments.junit, name=os.path.basename(arguments.file))
+    except KeyboardInterrupt:
+        kept = f"finished rows are in {arguments.save!r}, and the same command goes on from there" if arguments.save else "no row was kept"
+        print(f"whet eval: interrupted; {kept}.", file=sys.stderr)
+        return INTERRUPTED
     print(gate if arguments.check else result.summary())
-    if arguments.by:
-        for label, estimate in result.slices(arguments.by).items():
-            print(f"  {arguments.by}={label}: {estimate}")
+    for label, estimate in slices.items():
+        print(f"  {arguments.by}={label}: {estimate}")
     return FAILED if arguments.check and not gate.passed else PASSED
+
+
+def _bar(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the gate asks for, looked at before anything is paid for."""
+    baseline = load_run(arguments.baseline) if arguments.baseline else None
+    bar = {"baseline": baseline, "tolerance": arguments.tolerance, "min_score": arguments.min_score, "max_failures": arguments.max_failures}
+    if arguments.check and all(bar[name] is None for name in ("baseline", "min_score", "max_failures")):
+        raise ConfigurationError("`--check` holds the evaluation against nothing: give --min-score, --baseline or --max-failures.")
+    check_bar(tolerance=arguments.tolerance, min_score=arguments.min_score)
+    for path in filter(None, (arguments.csv, arguments.html, arguments.junit)):
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    return bar
 
 
 def _evaluated(arguments: argparse.Namespace) -> EvaluationResult:
@@ -73,6 +85,8 @@ def _evaluated(arguments: argparse.Namespace) -> EvaluationResult:
     program = names["program"]
     evaluate = names.get("evaluate") or Evaluate(devset=names["devset"], metric=names["metric"])
     if arguments.state:
+        if not isinstance(program, Module):
+            raise ConfigurationError(f"`--state` loads a saved program into a `whet.Module`; `program` is a {type(program).__name__}.")
         program.load(arguments.state)
     options = {"stream_to": arguments.save, "repeats": arguments.repeats, "num_threads": arguments.threads}
     return evaluate(program, **{name: value for name, value in options.items() if value is not None})
@@ -80,7 +94,14 @@ def _evaluated(arguments: argparse.Namespace) -> EvaluationResult:
 
 def _described(file: str) -> dict[str, Any]:
     sys.path.insert(0, os.path.dirname(os.path.abspath(file)))
-    names = runpy.run_path(file, run_name="whet_eval")
+    try:
+        names = runpy.run_path(file, run_name="whet_eval")
+    except OSError:
+        raise
+    except (Exception, SystemExit) as error:  # an exit status of 1 would say that the program is not good enough
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = "" if isinstance(error, SyntaxError) else f" (line {last.lineno} of {os.path.basename(last.filename)})"
+        raise ConfigurationError(f"{file!r} cannot be run: {type(error).__name__}: {error}{where}.") from error
     missing = [name for name in ("program",) if name not in names]
     if "evaluate" not in names:
         missing += [name for name in ("devset", "metric") if name not in names]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from whet.errors import InputError
@@ -46,7 +47,7 @@ class Score:
     def of(cls, result: Any) -> Score:
         """Whatever a metric may return, as a `Score`: bool, number, `Score`, a mapping of parts, a prediction with `score`.
 
-        Raises `InputError` for anything else, `None` and NaN included.
+        Raises `InputError` for anything else, `None`, NaN and infinity included.
         """
         if result is True or result is False:
             return _RIGHT if result else _WRONG
@@ -79,6 +80,7 @@ def _score_of_mapping(result: Mapping[str, Any]) -> Score:
 
 
 def _checked(score: Score) -> Score:
-    if score.value != score.value:
-        raise InputError("A metric returned NaN. Return a number; raise an error where there is no score.")
+    if not isfinite(score.value):
+        shown = "NaN" if score.value != score.value else str(score.value)
+        raise InputError(f"A metric returned {shown}. Return a finite number; raise an error where there is no score.")
     return score

@@ -185,7 +185,9 @@ class CallRecord(Mapping[str, Any]):
         return self is other
 
     def _prompt_of(self) -> str | None:
-        return None
+        # A request keeps no note of how it was written: one plain message of the user is what a prompt comes to.
+        first, *more = self.request.messages or (None,)
+        return first.content if first and not more and first.role == "user" and isinstance(first.content, str) else None
 
     def _messages_of(self) -> list[dict[str, Any]]:
         return message_dicts(self.request.messages)

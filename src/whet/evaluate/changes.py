@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,20 +67,29 @@ class RunDiff:
 def diff(before: EvaluationResult, after: EvaluationResult) -> RunDiff:
     """Compare two evaluations example by example; rows belong together when all fields of their examples are equal.
 
-    Repeats are compared in their order. Raises `InputError` when no example is in both.
+    Repeats are shown in their order, and are no new rows to the comparison of the scores. Raises `InputError` when no example is in both.
     """
     old, new = _by_place(before), _by_place(after)
     shared = [place for place in new if place in old]
     if not shared:
         raise InputError("No example is in both evaluations. Were they made with the same devset?")
     changes = tuple(RowChange(index=new[p].index, example=new[p].example, before=old[p], after=new[p]) for p in shared)
-    pairs = [(c.before.score.value, c.after.score.value) for c in changes if c.before.score and c.after.score]
+    pairs = _pairs(changes)
     return RunDiff(
         changes=changes,
         only_before=tuple(row for place, row in old.items() if place not in new),
         only_after=tuple(row for place, row in new.items() if place not in old),
         comparison=compare([a for a, _ in pairs], [b for _, b in pairs], names=("before", "after")) if pairs else None,
     )
+
+
+def _pairs(changes: Sequence[RowChange]) -> list[tuple[float, float]]:
+    """The scores of each example before and after, the mean of its repeats."""
+    scores: dict[int, list[tuple[float, float]]] = {}
+    for c in changes:
+        if c.before.score is not None and c.after.score is not None:
+            scores.setdefault(c.index, []).append((c.before.score.value, c.after.score.value))
+    return [(sum(a for a, _ in of) / len(of), sum(b for _, b in of) / len(of)) for of in scores.values()]
 
 
 def _by_place(result: EvaluationResult) -> dict[tuple[str, int], Row]:

@@ -10,7 +10,9 @@ from typing import Any
 
 from whet.errors import InputError
 from whet.evaluate.distribution import normal_quantile, sign_test, t_quantile
+from whet.evaluate.row import EvaluationResult
 from whet.evaluate.statistics import Estimate
+from whet.evaluate.stream import key_of
 
 __all__ = ["Comparison", "compare"]
 
@@ -68,13 +70,15 @@ def compare(
     seed: int = 0,
     names: tuple[str, str] = ("A", "B"),
 ) -> Comparison:
-    """Compare the scores of two programs over the same rows in the same order.
+    """Compare two programs over the same rows: two evaluations of one devset, or two lists of scores in the same order.
+
+    Of evaluations the rows count that have a score in both; repeats of an example are put together first, as they are no new rows.
 
     The interval is a t interval of the row differences; where rows only win, lose or tie it is the adjusted Wald interval of Bonett and
     Price (2012) with half a win and half a loss added, so that two identical programs are not called identical for certain. `resamples`
     defaults to 2000, fewer above 2500 rows. The same seed gives the same result.
 
-    Raises `InputError` when the lists are empty or differ in length.
+    Raises `InputError` when there is nothing to compare, or the lists differ in length.
 
     >>> a = [0, 0, 1, 0, 1, 0, 0, 1, 0, 0] * 4
     >>> compare(a, [1, 1, 1, 0, 1, 1, 0, 1, 1, 0] * 4).verdict
@@ -82,6 +86,8 @@ def compare(
     >>> compare(a[:6], [1, 0, 1, 0, 0, 0]).reliable
     False
     """
+    if isinstance(a, EvaluationResult) and isinstance(b, EvaluationResult):
+        a, b = _paired(a, b)
     first, second = [float(x) for x in a], [float(x) for x in b]
     if len(first) != len(second) or not first:
         raise InputError(f"There are {len(first)} scores of A and {len(second)} of B; a comparison needs the same rows, at least one.")
@@ -103,6 +109,21 @@ def compare(
         name_a=names[0],
         name_b=names[1],
     )
+
+
+def _paired(a: EvaluationResult, b: EvaluationResult) -> tuple[list[float], list[float]]:
+    """The mean score of each example that counts in both, side by side."""
+    first, second = _by_example(a), _by_example(b)
+    shared = [place for place in first if place in second]
+    return [first[place] for place in shared], [second[place] for place in shared]
+
+
+def _by_example(result: EvaluationResult) -> dict[tuple[int, str], float]:
+    scores: dict[tuple[int, str], list[float]] = {}
+    for row in result.rows:
+        if row.score is not None:
+            scores.setdefault((row.index, key_of(row.example)), []).append(row.score.value)
+    return {place: math.fsum(values) / len(values) for place, values in scores.items()}
 
 
 def _effect(differences: list[float], mean: float, level: float) -> tuple[Estimate, float]:

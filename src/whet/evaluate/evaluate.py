@@ -120,6 +120,7 @@ class Evaluate:
 
     def _run(self, program: Any, metric: Any, devset: Sequence[Any], options: dict[str, Any]) -> Flow[EvaluationResult]:
         settings = current()
+        _check(program, devset, options)
         plan = Plan(
             num_threads=options["num_threads"] or settings.num_threads,
             timeout=options["timeout"],
@@ -148,6 +149,17 @@ class Evaluate:
             result.save_csv(options["save_as_csv"])
         if shown := options["display_table"]:
             Progress.write(result.table(None if shown is True else int(shown)))
+
+
+def _check(program: Any, devset: Any, options: dict[str, Any]) -> None:
+    """Raise for what would fail in every row, or in none, before the first call."""
+    if not callable(program) and not hasattr(program, "acall"):
+        raise ConfigurationError(f"The program is {program!r}, a {type(program).__name__}; give a module, or a function of the inputs.")
+    if not hasattr(devset, "__len__"):
+        raise ConfigurationError(f"`devset` is a {type(devset).__name__}, which can be gone through once; give a list: `list(devset)`.")
+    for name, least in (("num_threads", 0), ("max_errors", 0), ("timeout", 0)):
+        if (value := options[name]) is not None and value < least:
+            raise ConfigurationError(f"`{name}` is {value}; it is at least {least}.")
 
 
 # What a call takes in DSPy: handlers find each of these among the inputs, `None` where it was not given.

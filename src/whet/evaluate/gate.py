@@ -11,7 +11,7 @@ from whet.errors import ConfigurationError
 from whet.evaluate.changes import RunDiff, diff
 from whet.evaluate.row import EvaluationResult
 
-__all__ = ["Gate", "check", "write_junit"]
+__all__ = ["Gate", "check", "check_bar", "write_junit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,7 @@ def check(
     a larger loss that is no more than chance is still a loss: rows are the same, so the gate does not guess. `max_failures` is how many
     rows may be something else than `ok` (default: any number). An interrupted evaluation never passes.
     """
-    if tolerance < 0 or (min_score is not None and not 0 <= min_score <= 1):
-        raise ConfigurationError(f"`tolerance` ({tolerance}) is at least 0, and `min_score` ({min_score}) between 0 and 1.")
+    check_bar(tolerance=tolerance, min_score=min_score)
     reasons = [] if result.complete else ["The evaluation was interrupted."]
     mean = result.mean
     if mean is None:
@@ -66,6 +65,12 @@ def check(
             f"(first: {worst}). {changes.comparison.verdict}"
         )
     return Gate(result=result, reasons=tuple(reasons), diff=changes)
+
+
+def check_bar(*, tolerance: float, min_score: float | None) -> None:
+    """Raise `ConfigurationError` for a bar that no evaluation can be held against."""
+    if not tolerance >= 0 or (min_score is not None and not 0 <= min_score <= 1):
+        raise ConfigurationError(f"`tolerance` ({tolerance}) is at least 0, and `min_score` ({min_score}) between 0 and 1.")
 
 
 def write_junit(gate: Gate, path: Any, name: str = "whet eval") -> None:
@@ -99,5 +104,8 @@ def write_junit(gate: Gate, path: Any, name: str = "whet eval") -> None:
 
 
 def _legal(text: str) -> str:
-    # XML 1.0 has no place for control characters, which answers of models do contain.
-    return "".join(char if char in "\t\n\r" or ord(char) >= 32 else "�" for char in text)
+    # XML 1.0 has no place for control characters and halves of characters, which answers of models do contain.
+    return "".join(
+        char if char in "\t\n\r" or " " <= char <= "\ud7ff" or "\ue000" <= char != "\ufffe" and char != "\uffff" else "\ufffd"
+        for char in text
+    )

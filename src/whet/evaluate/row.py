@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from whet.core.quick import maker, quick
 from whet.core.records import Prediction, Score
+from whet.errors import InputError
 from whet.evaluate.statistics import Estimate, mean_interval
 
 __all__ = ["EvaluationResult", "Row", "Status", "make_row"]
@@ -112,8 +113,11 @@ class EvaluationResult(Prediction):
     def slices(self, by: str | Callable[[Any], Any]) -> dict[Any, Estimate]:
         """Mean and interval of each slice of the rows: `by` is a field of the examples, or a function of an example that names its slice.
 
-        A row whose slice is a list (of tags, say) counts in each of them; slices without a row that counts are left out.
+        A row whose slice is a list (of tags, say) counts in each of them; slices without a row that counts are left out. Raises
+        `InputError` for a field that an example lacks.
         """
+        if not callable(by) and (lacking := next((row for row in self._rows if by not in row.example), None)) is not None:
+            raise InputError(f"Example {lacking.index} has no field {by!r} to make slices by; it has: {', '.join(lacking.example)}.")
         members: dict[Any, list[Row]] = {}
         for row in self._rows:
             label = by(row.example) if callable(by) else row.example[by]

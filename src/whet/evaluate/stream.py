@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
 from whet.core.context import current
 from whet.core.records import Example, Prediction, Score
 from whet.errors import EvaluationError, StateError
-from whet.evaluate.metric import MetricCall
+from whet.evaluate.identity import hashed, identity
+from whet.evaluate.metric import MetricCall, SeveralMetrics
 from whet.evaluate.row import EvaluationResult, Row
-from whet.evaluate.table import plain_value
-from whet.modules.module import Module
+from whet.evaluate.table import json_text, plain_value
 
 __all__ = ["RowFile", "header_of", "key_of", "load_run", "write_run"]
 
@@ -41,11 +40,9 @@ class RowFile:
             self._write(self.header)
 
     def _read(self) -> int:
-        raw = self.path.read_bytes()
-        end = raw.rfind(b"\n") + 1
-        if end < len(raw):  # the line that was being written when the run was killed
+        lines, end = _whole_lines(self.path)
+        if end < self.path.stat().st_size:  # the line that was being written when the run was killed
             os.truncate(self.path, end)
-        lines = raw[:end].decode("utf-8").splitlines()
         if not lines:
             return 0
         found = _object(lines[0], self.path)
@@ -76,7 +73,7 @@ class RowFile:
         self._write(_line_of(row))
 
     def _write(self, value: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self._file.write(json_text(value) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -86,43 +83,44 @@ class RowFile:
 
 def key_of(example: Any) -> str:
     """What tells an example from others: a hash of all its fields."""
-    return _hash(plain_value(dict(example)))
+    return hashed(plain_value(dict(example)))
 
 
 def header_of(program: Any, metric: MetricCall, repeats: int) -> dict[str, Any]:
     """What must be the same for rows of two sessions to belong together: program, metric, model, number of repeats."""
-    if isinstance(program, Module):
-        state = {name: predictor.dump_state() for name, predictor in program.named_predictors()}
-        shown: Any = [type(program).__qualname__, state]
-    else:
-        shown = getattr(program, "__qualname__", type(program).__qualname__)
     model = getattr(current().lm, "model", None)
-    return {"program": _hash(shown), "metric": metric.name, "column": metric.column, "model": model, "repeats": repeats}
-
-
-def _hash(value: Any) -> str:
-    return blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
+    single = metric.calls.values() if isinstance(metric, SeveralMetrics) else (metric,)
+    judged = hashed([identity(one.metric) for one in single])
+    return {"program": identity(program), "metric": f"{metric.name} {judged}", "column": metric.column, "model": model, "repeats": repeats}
 
 
 def write_run(result: EvaluationResult, path: Any) -> None:
     """Write a finished evaluation as lines of JSON."""
     lines = [{"format": FORMAT, "version": VERSION, "column": result.metric}, *(_line_of(row) for row in result.rows)]
-    Path(path).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    Path(path).write_text("".join(json_text(line) + "\n" for line in lines), encoding="utf-8")
 
 
 def load_run(path: Any) -> EvaluationResult:
-    """Read back what `save_jsonl` or `Evaluate(stream_to=...)` wrote; errors come back as their texts.
+    """Read back what `save_jsonl` or `Evaluate(stream_to=...)` wrote, also before it was done; errors come back as their texts.
 
     Raises `StateError` for a file that holds no evaluation.
     """
     source = Path(path)
-    lines = source.read_text(encoding="utf-8").splitlines()
+    lines, _ = _whole_lines(source)
     header = _object(lines[0], source) if lines else {}
     if header.get("format") != FORMAT:
         raise StateError(f"{str(source)!r} holds no evaluation: its first line does not say `{FORMAT}`.")
     newest = {(row["index"], row["repeat"]): row for row in (_object(line, source) for line in lines[1:])}
     rows = [_row_of(newest[place], place[0], Example(newest[place]["example"])) for place in sorted(newest)]
     return EvaluationResult(rows, metric=str(header.get("column", "score")))
+
+
+def _whole_lines(path: Path) -> tuple[list[str], int]:
+    """The lines of a file that are written to their end, and where the last of them ends."""
+    raw = path.read_bytes()
+    end = raw.rfind(b"\n") + 1
+    # Not `splitlines`: answers hold signs that it takes for the end of a line, and JSON does not.
+    return raw[:end].decode("utf-8").split("\n")[:-1], end
 
 
 def _object(line: str, path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from whet.core.schema import schema_of
 from whet.errors import WhetError
 from whet.evaluate.row import EvaluationResult, Row
 
-__all__ = ["text_table", "write_csv", "write_html", "write_json"]
+__all__ = ["json_text", "plain_value", "text_table", "write_csv", "write_html", "write_json"]
 
 
 def columns_of(row: Row, metric: str = "score") -> dict[str, Any]:
@@ -47,16 +47,26 @@ def plain_value(value: Any) -> Any:
         return str(value)
 
 
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON that can be written to a file: readable, but for half characters of a damaged answer, which no file can hold."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
+
+
 def write_json(result: EvaluationResult, path: Any) -> None:
     """A list with one object per row."""
-    text = json.dumps([plain_value(columns_of(row, result.metric)) for row in result.rows], ensure_ascii=False, indent=2)
+    text = json_text([plain_value(columns_of(row, result.metric)) for row in result.rows], indent=2)
     Path(path).write_text(text + "\n", encoding="utf-8")
 
 
 def write_csv(result: EvaluationResult, path: Any) -> None:
     """One line per row; structured cells as JSON."""
     tables, names = _tables(result.rows, result.metric)
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
+    with Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows({k: _cell(v) for k, v in cells.items()} for cells in tables)
@@ -83,7 +93,7 @@ def write_html(result: EvaluationResult, path: Any) -> None:
         lines.append(f"<tr{mark}>" + "".join(f"<td>{text}</td>" for text in shown) + "</tr>")
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     page = _PAGE.format(title="Evaluation", summary=html.escape(result.summary()), head=head, body="\n".join(lines))
-    Path(path).write_text(page, encoding="utf-8")
+    Path(path).write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _tables(rows: Sequence[Row], metric: str) -> tuple[list[dict[str, Any]], list[str]]:

@@ -92,7 +92,7 @@ class BM25(Searching):
     def save(self, path: str | Path) -> None:
         """Write passages and settings as JSON; `load` builds the index again. A `tokenize` of one's own must be given again there."""
         content = {"format": "whet.bm25/1", "k1": self.k1, "b": self.b, "passages": self.passages}
-        Path(path).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        Path(path).write_text(json.dumps(content), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path, *, tokenize: Callable[[str], list[str]] | None = None, backend: Backend = "auto") -> BM25:

@@ -139,7 +139,7 @@ class Embeddings:
         folder.mkdir(parents=True, exist_ok=True)
         settings = {"format": _FORMAT, "k": self.k, "normalize": self.normalize, "brute_force_threshold": self.brute_force_threshold}
         (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
-        (folder / "corpus.json").write_text(json.dumps(self.corpus, ensure_ascii=False), encoding="utf-8")
+        (folder / "corpus.json").write_text(json.dumps(self.corpus), encoding="utf-8")
         self._numpy.save(folder / "embeddings.npy", self.corpus_embeddings, allow_pickle=False)
 
     def load(self, path: str | Path, embedder: Callable[[list[str]], Any]) -> Embeddings:

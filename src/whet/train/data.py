@@ -125,7 +125,7 @@ class TrainData:
     def load(cls, path: str | os.PathLike[str]) -> TrainData:
         """Reads what `save` wrote, or any file of chat rows, pairs or groups in these forms."""
         rows = []
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines()):
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n")):
             if not line.strip():
                 continue
             try:

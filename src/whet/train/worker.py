@@ -44,7 +44,7 @@ def run(folder: Path) -> None:
 
 def _train(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").split("\n") if line]
     from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed  # noqa: PLC0415 - optional, and this process exists for it
 
     set_seed(job["seed"])
