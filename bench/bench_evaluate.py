@@ -1,14 +1,21 @@
 #!/usr/bin/env python3
-"""What Evaluate adds to a plain loop over the same rows, an example, by the size of the set and by threads.
+"""What Evaluate adds to a plain loop over the same rows, an example, by the size of the set and by threads; and how near it comes to the
+ideal against a server.
 
-    python bench/bench_evaluate.py [--lib dspy,whet] [--sizes 1000,10000] [--threads 1,24] [--repeat 3] [--json FILE]
+    python bench/bench_evaluate.py [--lib dspy,whet] [--sizes 1000,10000] [--threads 1,24] [--served 5000] [--repeat 3] [--json FILE]
 
 The plain loop is `for e in devset: metric(e, p(**e.inputs()))`. Loop and Evaluate take turns in one process; the model is instant.
+
+`--served N` evaluates N examples in async code against a loopback server that answers after 50 ms, with 500 in flight. Ideal is
+N x 50 ms / 500, which no client reaches that needs more CPU than 0.1 ms a row: so the CPU of a row stands beside it, and what the same
+calls take in bare tasks without an evaluation. A library whose Evaluate is not async uses 500 threads.
 """
 
 import argparse
+import asyncio
 import statistics
 import sys
+import time
 
 import common as c
 
@@ -47,6 +54,61 @@ def work(a):
     c.emit(loop_cpu_us=plain, cpu_us_per_example=whole, over_loop_cpu_us=over, rss_growth_mb=c.rss_mb() - before)
 
 
+LATENCY_MS, IN_FLIGHT = 50, 500
+
+
+def served(a):
+    lib = c.load(a.lib)
+    lib.configure(lm=lib.LM(f"openai/{c.MODEL}", api_base=a.url, api_key="x", cache=False), adapter=lib.ChatAdapter())
+    p = lib.Predict("question -> answer")
+
+    def rows(n):
+        return [lib.Example(question=f"What is {i}?", answer="the stub").with_inputs("question") for i in range(n)]
+
+    async def bare(devset):
+        left = iter(devset)
+
+        async def worker():
+            for e in left:
+                assert e.answer in (await p.acall(**e.inputs())).answer
+
+        await asyncio.gather(*[worker() for _ in range(IN_FLIGHT)])
+
+    async def evaluated(devset):
+        judge = lib.Evaluate(devset=devset, metric=lambda e, q, trace=None: e.answer in q.answer, num_threads=IN_FLIGHT)
+        got = await judge.acall(p) if hasattr(judge, "acall") else judge(p)
+        assert float(got.score) == 100.0
+
+    async def go():
+        devset, taken = rows(a.n), {"bare": [], "evaluated": []}
+        await evaluated(rows(IN_FLIGHT))  # opens the connections
+        for run in (bare, evaluated, bare, evaluated):
+            cpu, wall = c.cpu_s(), time.perf_counter()
+            await run(devset)
+            taken[run.__name__].append(((time.perf_counter() - wall), (c.cpu_s() - cpu)))
+        wall, cpu = (min(column) for column in zip(*taken["evaluated"], strict=True))
+        bare_wall, bare_cpu = (min(column) for column in zip(*taken["bare"], strict=True))
+        ideal = a.n * LATENCY_MS / 1000 / IN_FLIGHT
+        per = 1000 / a.n
+        c.emit(wall_s=wall, wall_over_ideal=wall / ideal, cpu_ms=cpu * per, bare_over_ideal=bare_wall / ideal, bare_cpu_ms=bare_cpu * per)
+
+    asyncio.run(go())
+
+
+def against_a_server(a, libs):
+    with c.StubServer() as server:
+
+        def job(lib, py):
+            args = ["--lib", lib, "--n", a.served, "--url", server.url(LATENCY_MS)]
+            return c.run_worker(py, __file__, args, cpu=c.CLIENT_CPU)
+
+        jobs = [(f"{lib} served n={a.served}", lambda lib=lib, py=py: job(lib, py)) for lib, py in libs]
+        out = c.interleave(jobs, a.repeat)
+    cols = ["wall_s", "wall_over_ideal", "cpu_ms", "bare_over_ideal", "bare_cpu_ms"]
+    print(c.table(["case", *cols], [[k + c.failed(m), *[c.spread(m.get(x)) for x in cols]] for k, m in out.items()]))
+    return out
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--worker", action="store_true")
@@ -54,13 +116,20 @@ def main():
     ap.add_argument("--n", type=int, default=1000)
     ap.add_argument("--sizes", default="1000,10000")
     ap.add_argument("--threads", default="1,24")
+    ap.add_argument("--served", type=int, default=0)
+    ap.add_argument("--url")
     ap.add_argument("--repeat", type=int, default=3)
     ap.add_argument("--json")
     a = ap.parse_args()
+    if a.worker and a.url:
+        return served(a)
     if a.worker:
         a.threads = int(a.threads)
         return work(a)
     libs = c.framework_libs(a.lib)
+    if a.served:
+        c.save(a.json, "evaluate", against_a_server(a, libs), {lib: c.version_of(py, lib) for lib, py in libs})
+        return None
     jobs = []
     for n in map(int, a.sizes.split(",")):
         for t in map(int, a.threads.split(",")):
