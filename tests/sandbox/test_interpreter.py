@@ -11,6 +11,7 @@ import threading
 import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -488,12 +489,18 @@ def test_many_sessions_in_threads_do_not_mix(make: Make) -> None:
     assert results == {n: [n, n] for n in range(6)}
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
 def test_a_forgotten_interpreter_leaves_no_process(make: Make) -> None:
     import gc
 
-    def children() -> set[str]:
-        found = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True).stdout
-        return {line.strip() for line in found.splitlines() if "ps" not in line}
+    def children() -> set[int]:
+        found = set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                _, _, after_name = (folder / "stat").read_text().rpartition(")")
+                if after_name.split()[1] == str(os.getpid()):
+                    found.add(int(folder.name))
+        return found
 
     before = children()
     PythonInterpreter(backend=make().backend).execute("1")

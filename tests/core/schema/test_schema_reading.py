@@ -9,7 +9,7 @@ import datetime as dt
 import enum
 import math
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Optional, Union
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Optional, Union, get_args
 from uuid import UUID
 
 import pytest
@@ -275,7 +275,7 @@ def test_what_has_no_single_meaning_is_refused(annotation: Any, text: str) -> No
 
 @pytest.mark.parametrize(
     ("annotation", "text"),
-    [(annotation, text) for annotation, text, _ in REPAIRED if annotation is not Any and "str]" not in str(annotation)],
+    [(annotation, text) for annotation, text, _ in REPAIRED if annotation is not Any and str not in get_args(annotation)],
 )
 def test_strict_coercion_repairs_nothing(annotation: Any, text: str) -> None:
     with pytest.raises(SchemaError):
