@@ -11,6 +11,14 @@ from whet.core.mathematics.equality import final_answer, math_equal, numeric_equ
 from whet.core.mathematics.formula import FormulaError, parse
 
 SAME = [
+    (r"\sin(x)^2 + \cos^2 x", "1"),
+    (r"\log_2 8", "3"),
+    (r"\log_{10} 1000", "3"),
+    (r"x - x + 2", "2"),
+    (r"x \in [0, 1)", "[0,1)"),
+    (r"x \le 3", r"x \leq 3"),
+    (r"12_{8}", "12_8"),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"),
     ("3/4", r"\frac{3}{4}"),
     (r"\frac34", "0.75"),
     (r"\dfrac{1}{2}", ".5"),
@@ -69,6 +77,11 @@ SAME = [
     ("--5", "5"),
 ]
 DIFFERENT = [
+    (r"\sin(x)^2", r"\sin(x^2)"),
+    ("x", "y"),
+    ("x", "0.37"),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}1\\3\end{pmatrix}"),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}12\end{pmatrix}"),
     ("3/4", "4/3"),
     ("1", "2"),
     ("-3", "3"),

@@ -18,6 +18,16 @@ _NUMBER = re.compile(
     r"(?:\s?/\s?(?P<below>\d+(?:\.\d+)?))?(?P<percent>\s?(?:\\?%|per ?cent\b))?"
 )
 _MARK = re.compile(r"(?:####|\b(?:final answer|answer)\s*(?:is|:|=)+)\s*:?\s*", re.IGNORECASE)
+# Spellings of one sign, and what only sets the type; a row of a matrix ends in two backslashes, which are none of it.
+_LAYOUT = (
+    (re.compile(r"\\\\"), "\v"),
+    (re.compile(r"\\(?:text|mathrm|mbox|textbf|textrm|mathbf)\s*\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\(left|right|displaystyle)(?![a-zA-Z])|\\[,;!: ]|[^\S\v]+|\$"), ""),
+    (re.compile(r"\\(l|g|n)eq(?![a-zA-Z])"), r"\\\1e"),
+    (re.compile(r"\\[dt]frac"), r"\\frac"),
+    (re.compile(r"([_^])\{(\w)\}"), r"\1\2"),
+)
+_MEMBER = re.compile(r"^[A-Za-z]\s*\\in(?![a-zA-Z])\s*")
 _SAMPLES = (0.37, 1.13, 2.71)
 
 
@@ -131,11 +141,14 @@ def _bare(text: str) -> str:
     if len(text) > _LONGEST:
         return text
     boxed = _boxed(text)
-    return (text if boxed is None else boxed).strip().strip("$").strip().rstrip(".").strip()
+    return _MEMBER.sub("", (text if boxed is None else boxed).strip().strip("$").strip().rstrip(".").strip())
 
 
 def _text(value: str) -> str:
-    return re.sub(r"\\(?:text|mathrm|mbox|textbf)\s*\{([^{}]*)\}|\\[,;!: ]|\s+|\$", r"\1", value).lower()
+    """What is left of a text that is no formula once its layout is set aside."""
+    for pattern, replacement in _LAYOUT:
+        value = pattern.sub(replacement, value)
+    return value.lower()
 
 
 def _same(a: Formula, b: Formula, rel_tol: float) -> bool:
@@ -145,7 +158,9 @@ def _same(a: Formula, b: Formula, rel_tol: float) -> bool:
         return _same_in_any_order(list(a.items), list(b.items), rel_tol)
     if a.items:
         return all(_same(x, y, rel_tol) for x, y in zip(a.items, b.items, strict=True))
-    return a.names == b.names and all(_same_value(a, b, sample, rel_tol) for sample in (_SAMPLES if a.names else _SAMPLES[:1]))
+    # A variable that one of them lacks may cancel out in the other; two unlike ones are two unlike answers.
+    names = a.names | b.names
+    return names in (a.names, b.names) and all(_same_value(a, b, sample, rel_tol) for sample in (_SAMPLES if names else _SAMPLES[:1]))
 
 
 def _same_in_any_order(left: list[Formula], right: list[Formula], rel_tol: float) -> bool:
@@ -158,7 +173,7 @@ def _same_in_any_order(left: list[Formula], right: list[Formula], rel_tol: float
 
 
 def _same_value(a: Formula, b: Formula, seed: float, rel_tol: float) -> bool:
-    point = {name: seed + 0.173 * place for place, name in enumerate(sorted(a.names))}
+    point = {name: seed + 0.173 * place for place, name in enumerate(sorted(a.names | b.names))}
     x, y = a.value(point), b.value(point)
     if isinstance(x, int | Fraction) and isinstance(y, int | Fraction):
         return x == y or (a.rounded or b.rounded) and _close(Fraction(x), Fraction(y), rel_tol, 0.0)

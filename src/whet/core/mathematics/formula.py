@@ -183,7 +183,7 @@ class _Reader:
             self.names.add(text)
             return ("name", text)
         if kind == "function":
-            return ("call", text, self._argument())
+            return self._call(text)
         if text in ("(", "{", "[", "|"):
             inner = self.sum()
             self.take({"(": ")", "{": "}", "[": "]", "|": "|"}[text])
@@ -191,6 +191,20 @@ class _Reader:
         if text in _COMMANDS:
             return _COMMANDS[text](self)
         raise FormulaError(f"`{text}` is not known here")
+
+    def _call(self, function: str) -> Node:
+        """A function with its base (`log_2 8`) and its own power (`sin^2 x`); what follows a bracketed argument is not part of it."""
+        base = power = None
+        if function == "log" and self.peek() == "_":
+            self.take()
+            base = self.small_argument()
+        if self.peek() == "^":
+            self.take()
+            power = self._argument()
+        node: Node = ("call", function, self.atom() if self.peek() == "(" else self._argument())
+        if base is not None:
+            node = ("product", ("call", "ln", node[2]), ("invert", ("call", "ln", base)))
+        return node if power is None else ("power", node, power)
 
     def _number(self, text: str) -> Node:
         self.rounded |= "." in text
