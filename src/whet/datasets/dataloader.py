@@ -66,7 +66,11 @@ class DataLoader(Dataset):
         return _from_files(file_path, "parquet", fields, input_keys)
 
     def from_pandas(self, df: Any, fields: Sequence[str] | None = None, input_keys: Sequence[str] = ()) -> list[Example]:
-        """The rows of a pandas data frame (or of anything with `to_dict("records")`)."""
+        """The rows of a pandas data frame (or of anything with `to_dict("records")`). Raises `InputError` for anything else."""
+        if not hasattr(df, "to_dict"):
+            raise InputError(
+                f"`from_pandas` reads a data frame; this is a {type(df).__name__}. Rows in a list are `[Example(row) for row in rows]`."
+            )
         return _examples(df.to_dict("records"), fields, input_keys)
 
     def from_rm(self, num_samples: int, fields: Sequence[str], input_keys: Sequence[str] = ()) -> list[Example]:

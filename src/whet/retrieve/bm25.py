@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from whet.core.text import words
 from whet.errors import ConfigurationError, MissingExtraError, StateError
-from whet.retrieve.passage import Passage, Searching, as_passage, check_queries
+from whet.retrieve.passage import Passage, Searching, as_passages, check_queries
 
 __all__ = ["BM25", "search_words"]
 
@@ -66,8 +66,7 @@ class BM25(Searching):
     def add(self, passages: Iterable[Any]) -> None:
         """Index more passages."""
         postings = self._postings
-        for item in passages:
-            passage = as_passage(item)
+        for passage in as_passages(passages):
             number, tokens = len(self.passages), self.tokenize(passage["text"])
             for token, count in Counter(tokens).items():
                 entry = postings.get(token)

@@ -10,7 +10,7 @@ from typing import Any
 from whet.core.records import Prediction
 from whet.core.unbatchify import Unbatchify
 from whet.errors import ConfigurationError, InputError, MissingExtraError, StateError
-from whet.retrieve.passage import Passage, as_passage, check_queries
+from whet.retrieve.passage import Passage, as_passage, as_passages, check_queries
 
 __all__ = ["Embeddings", "EmbeddingsWithScores"]
 
@@ -43,8 +43,8 @@ class Embeddings:
         brute_force_threshold: int = 20_000,
         normalize: bool = True,
     ) -> None:
+        texts = [passage["text"] for passage in as_passages(corpus)]
         self._begin(list(corpus), embedder, k, brute_force_threshold, normalize)
-        texts = [as_passage(item)["text"] for item in self.corpus]
         if not texts:
             raise InputError("The corpus is empty; give at least one text.")
         self.corpus_embeddings = self._embed(texts)
@@ -115,6 +115,9 @@ class Embeddings:
             raise InputError(
                 f"The embedder gave an array of shape {rows.shape} for {len(texts)} texts; one row of numbers per text is needed."
             )
+        if not np.isfinite(rows).all():
+            wrong = int(np.argmin(np.isfinite(rows).all(axis=1)))
+            raise InputError(f"The embedder gave a number that is not finite for the text {texts[wrong]!r:.80}.")
         if not self.normalize:
             return rows
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from whet.errors import ConfigurationError
-from whet.retrieve.passage import Passage, Retriever, Searching, check_queries
+from whet.retrieve.passage import Passage, Retriever, Searching, check_queries, check_retriever
 
 __all__ = ["Hybrid", "Reranked", "Reranker", "fuse", "fuse_passages"]
 
@@ -57,6 +57,10 @@ class Hybrid(Searching):
     def __init__(self, *retrievers: Retriever, weights: Sequence[float] | None = None, pool: int | None = None) -> None:
         if not retrievers:
             raise ConfigurationError("`Hybrid` needs at least one retriever.")
+        for retriever in retrievers:
+            check_retriever(retriever)
+        if weights is not None and len(weights) != len(retrievers):
+            raise ConfigurationError(f"There are {len(retrievers)} retrievers but {len(weights)} weights; give one per retriever.")
         self.retrievers, self.weights, self.pool = retrievers, weights, pool
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:
@@ -86,6 +90,9 @@ class Reranked(Searching):
     """
 
     def __init__(self, retriever: Retriever, reranker: Reranker, *, pool: int = 50) -> None:
+        check_retriever(retriever)
+        if not callable(getattr(reranker, "rerank", None)):
+            raise ConfigurationError(f"A reranker has a method `rerank(query, passages)`; {reranker!r:.80} has none.")
         self.retriever, self.reranker, self.pool = retriever, reranker, pool
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:

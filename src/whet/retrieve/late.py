@@ -10,7 +10,7 @@ from typing import Any
 from whet.core.hashing import hash_embed
 from whet.errors import InputError
 from whet.retrieve.bm25 import search_words
-from whet.retrieve.passage import Passage, Searching, as_passage, check_queries
+from whet.retrieve.passage import Passage, Searching, as_passages, check_queries
 
 __all__ = ["LateInteraction", "hashed_word_vectors"]
 
@@ -41,7 +41,7 @@ class LateInteraction(Searching):
     """
 
     def __init__(self, passages: Iterable[Any] = (), *, token_vectors: TokenVectors = hashed_word_vectors) -> None:
-        self.passages = [as_passage(item) for item in passages]
+        self.passages = as_passages(passages)
         self.token_vectors = token_vectors
         self._vectors: list[Vector] = []
         self._numbers: dict[Vector, int] = {}
@@ -60,7 +60,7 @@ class LateInteraction(Searching):
     def rerank(self, query: str, passages: Sequence[Passage]) -> list[Passage]:
         """The passages by their score for the query, the best first; equal ones keep their order."""
         check_queries([query], 1)
-        given = [as_passage(item) for item in passages]
+        given = as_passages(passages)
         rows, vectors = self._index([passage["text"] for passage in given], keep=False)
         scores = _max_sim(self._embed([query])[0], vectors, rows)
         order = sorted(range(len(given)), key=lambda number: -scores[number])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, overload, runtime_checkable
 
-from whet.errors import InputError
+from whet.errors import ConfigurationError, InputError
 
 __all__ = ["Passage", "Retriever", "Searching", "as_passage"]
 
@@ -76,8 +76,25 @@ def as_passage(item: Any) -> Passage:
     raise InputError(f"A passage is a text or a mapping with a `text`; this is {item!r:.80}, a {type(item).__name__}.")
 
 
+def as_passages(items: Iterable[Any]) -> list[Passage]:
+    """A corpus as passages. Raises `InputError` for one text in the place of several."""
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise InputError(f"A corpus is a list of texts; this is {items!r:.80}, a {type(items).__name__}.")
+    return [as_passage(item) for item in items]
+
+
+def check_retriever(value: Any) -> None:
+    """Raises `ConfigurationError` for what has no `search`."""
+    if not callable(getattr(value, "search", None)):
+        raise ConfigurationError(f"A retriever has a method `search(queries, k)`; {value!r:.80} (a {type(value).__name__}) has none.")
+
+
 def check_queries(queries: Iterable[Any], k: int) -> None:
-    """Raises `InputError` unless all queries are texts and `k` is at least 1."""
+    """Raises `InputError` unless these are several queries, all of them texts, and `k` is at least 1."""
+    if isinstance(queries, str) or not isinstance(queries, Iterable):
+        raise InputError(
+            f"`search` takes a list of queries; got {queries!r:.80}. For one query call the retriever itself: `retriever(query, k=3)`."
+        )
     if k < 1:
         raise InputError(f"`k` is {k}; ask for at least 1 passage.")
     for query in queries:
