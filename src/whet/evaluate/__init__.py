@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from whet.lazy import door, homes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,51 +37,25 @@ if TYPE_CHECKING:
     )
     from whet.evaluate.stream import load_run as load_run
 
-_HOMES = {
-    "Comparison": "comparison",
-    "CompleteAndGrounded": "judges",
-    "CorpusScore": "corpus",
-    "Counts": "corpus",
-    "EM": "metrics",
-    "Estimate": "statistics",
-    "Evaluate": "evaluate",
-    "EvaluationResult": "row",
-    "F1": "metrics",
-    "Gate": "gate",
-    "HotPotF1": "metrics",
-    "JudgeCalibration": "calibration",
-    "MetricCall": "metric",
-    "PairwiseJudge": "judges",
-    "Row": "row",
-    "RowChange": "changes",
-    "RubricJudge": "judges",
-    "RunDiff": "changes",
-    "SemanticF1": "judges",
-    "answer_exact_match": "metrics",
-    "answer_passage_match": "metrics",
-    "bootstrap_interval": "statistics",
-    "calibrate": "judges",
-    "calibrate_judge": "calibration",
-    "check": "gate",
-    "compare": "comparison",
-    "corpus_f1": "corpus",
-    "diff": "changes",
-    "load_run": "stream",
-    "mean_interval": "statistics",
-    "metric_call": "metric",
-    "normalize_text": "metrics",
-    "wilson_interval": "statistics",
-}
+_HOMES = homes_of(
+    __name__,
+    {
+        "calibration": "JudgeCalibration calibrate_judge",
+        "changes": "RowChange RunDiff diff",
+        "comparison": "Comparison compare",
+        "corpus": "CorpusScore Counts corpus_f1",
+        "evaluate": "Evaluate",
+        "gate": "Gate check",
+        "judges": "CompleteAndGrounded PairwiseJudge RubricJudge SemanticF1 calibrate",
+        "metric": "MetricCall metric_call",
+        "metrics": "EM F1 HotPotF1 answer_exact_match answer_passage_match normalize_text",
+        "row": "EvaluationResult Row",
+        "statistics": "Estimate bootstrap_interval mean_interval wilson_interval",
+        "stream": "load_run",
+    },
+)
 
 __all__ = [*_HOMES]  # pyright: ignore[reportUnsupportedDunderAll] - one table, not two
 
-
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        """Import a name from its home, once (PEP 562)."""
-        if name in _HOMES:
-            value: object = getattr(import_module(f"whet.evaluate.{_HOMES[name]}"), name)
-            globals()[name] = value
-            return value
-        raise AttributeError(f"module 'whet.evaluate' has no attribute {name!r}")
+    __getattr__, __dir__ = door(__name__, _HOMES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from whet.lazy import door, homes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,48 +19,35 @@ if TYPE_CHECKING:
     from whet.optimize.leret import LeReT as LeReT
     from whet.optimize.objective import ObjectiveSearch as ObjectiveSearch
     from whet.optimize.optimizer import Optimizer as Optimizer
-    from whet.optimize.random_search import (
-        BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch,
-        BootstrapRS as BootstrapRS,
-    )
+    from whet.optimize.random_search import BootstrapFewShotWithRandomSearch as BootstrapFewShotWithRandomSearch, BootstrapRS as BootstrapRS
     from whet.optimize.run import Run as Run, Trial as Trial
     from whet.optimize.search import Search as Search
     from whet.optimize.strand import Strand as Strand, Work as Work
 
-_HOMES = {
-    "Auto": "auto",
-    "BetterTogether": "better_together",
-    "BootstrapFewShot": "few_shot",
-    "BootstrapFewShotWithRandomSearch": "random_search",
-    "BootstrapFinetune": "bootstrap_finetune",
-    "BootstrapRS": "random_search",
-    "Budget": "budget",
-    "Candidate": "candidate",
-    "Distill": "distill",
-    "GRPO": "grpo",
-    "LeReT": "leret",
-    "LabeledFewShot": "few_shot",
-    "ObjectiveSearch": "objective",
-    "Optimizer": "optimizer",
-    "Run": "run",
-    "Search": "search",
-    "Spend": "budget",
-    "Strand": "strand",
-    "Trial": "run",
-    "Work": "strand",
-    "collect": "collecting",
-    "load_best": "journal",
-}
+_HOMES = homes_of(
+    __name__,
+    {
+        "auto": "Auto",
+        "better_together": "BetterTogether",
+        "bootstrap_finetune": "BootstrapFinetune",
+        "budget": "Budget Spend",
+        "candidate": "Candidate",
+        "collecting": "collect",
+        "distill": "Distill",
+        "few_shot": "BootstrapFewShot LabeledFewShot",
+        "grpo": "GRPO",
+        "journal": "load_best",
+        "leret": "LeReT",
+        "objective": "ObjectiveSearch",
+        "optimizer": "Optimizer",
+        "random_search": "BootstrapFewShotWithRandomSearch BootstrapRS",
+        "run": "Run Trial",
+        "search": "Search",
+        "strand": "Strand Work",
+    },
+)
 
 __all__ = [*_HOMES]  # pyright: ignore[reportUnsupportedDunderAll] - one table, not two
 
-
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        """Import a name from its home, once (PEP 562)."""
-        if name in _HOMES:
-            value: object = getattr(import_module(f"whet.optimize.{_HOMES[name]}"), name)
-            globals()[name] = value
-            return value
-        raise AttributeError(f"module 'whet.optimize' has no attribute {name!r}")
+    __getattr__, __dir__ = door(__name__, _HOMES)

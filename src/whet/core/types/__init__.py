@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from whet.lazy import door, homes_of
 
-_HOMES = {
-    "Audio": "audio",
-    "Citations": "document",
-    "Code": "text",
-    "Document": "document",
-    "File": "file",
-    "History": "history",
-    "Image": "image",
-    "Reasoning": "text",
-    "ToolCall": "tools",
-    "ToolCallResults": "tools",
-    "ToolCalls": "tools",
-    "Type": "custom",
-}
+_HOMES = homes_of(
+    __name__,
+    {
+        "audio": "Audio",
+        "custom": "Type",
+        "document": "Citations Document",
+        "file": "File",
+        "history": "History",
+        "image": "Image",
+        "text": "Code Reasoning",
+        "tools": "ToolCall ToolCallResults ToolCalls",
+    },
+)
 
-
-def __getattr__(name: str) -> object:
-    """Import a type from its module, once (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'whet.core.types' has no attribute {name!r}")
-    value: object = getattr(import_module(f"whet.core.types.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = door(__name__, _HOMES)

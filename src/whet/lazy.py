@@ -1,0 +1,52 @@
+"""Names of a package that are imported when they are first used (PEP 562), from one table of where they live."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+TYPE_CHECKING = False  # `import whet` passes here: what only annotations name is not worth its time
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Set
+
+__all__ = ["door", "homes_of"]
+
+
+def homes_of(package: str, table: Mapping[str, str]) -> dict[str, str]:
+    """The module of each name, sorted by name, from a table of a package's modules and the names that each of them holds.
+
+    >>> homes_of("whet", {"core.context": "settings configure"})
+    {'configure': 'whet.core.context', 'settings': 'whet.core.context'}
+    """
+    homes = {name: f"{package}.{module}" for module, names in table.items() for name in names.split()}
+    return {name: homes[name] for name in sorted(homes)}
+
+
+def door(
+    package: str, homes: Mapping[str, str], modules: Set[str] = frozenset(), unlisted: Set[str] = frozenset()
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """The `__getattr__` and the `__dir__` of a package whose names live in `homes`.
+
+    Its `modules` are attributes as well, and so are `unlisted` ones, which `dir` does not show; a module wins over a name.
+    """
+
+    def __getattr__(name: str) -> object:
+        if name in modules or name in unlisted:
+            return import_module(f"{package}.{name}")
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}{_nearest(package, name, __dir__())}")
+        value: object = getattr(import_module(homes[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*getattr(sys.modules[package], "__all__", homes), *modules})
+
+    return __getattr__, __dir__
+
+
+def _nearest(package: str, name: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a misspelt name pays for it
+
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean `{package}.{close[0]}`?" if close else ""
