@@ -50,6 +50,9 @@ def test_money_is_forecast_where_the_price_is_known() -> None:
 def test_what_cannot_fit_is_refused_and_what_may_not_fit_is_said() -> None:
     with pytest.raises(ConfigurationError, match="`max_calls=5` cannot fit"):
         planned(whet.Auto(metric=exact, max_calls=5))
+    for searching in (whet.MIPROv2, whet.COPRO, whet.TextualGradient, lambda **o: whet.SIMBA(bsize=8, **o)):
+        with pytest.raises(ConfigurationError, match="`max_calls=3` cannot fit"):
+            planned(searching(metric=exact, max_calls=3))
     warnings = planned(whet.Auto(metric=exact, max_calls=100)).warnings
     assert any("may end it early" in w for w in warnings)
     assert any("price" in w for w in planned(whet.BootstrapRS(metric=exact, max_usd=1)).warnings)

@@ -20,6 +20,7 @@ from optimize import ruled
 from optimize.doubling import answer, exact, model, rows
 from optimize.test_resume import CountingServer, finish, server
 from whet.errors import ConfigurationError
+from whet.optimize import ObjectiveSearch
 from whet.testing.scripted import ScriptedLM
 
 __all__ = ["server"]  # a fixture
@@ -246,6 +247,17 @@ def test_what_others_add_meanwhile_is_not_looked_at(tmp_path: Path) -> None:
     inner.clear()
     outer = compiled(tmp_path, model(), metric=nosy)
     assert outer.run.spend.reused == 0 and outer.dump_state() == nosy_free.dump_state()
+
+
+def test_optimizers_inside_of_an_optimizer_use_its_memory(tmp_path: Path) -> None:
+    def both() -> Any:
+        inner = whet.BootstrapRS(metric=exact, num_candidate_programs=2)
+        outer = ObjectiveSearch(lambda program: len(program.demos), candidates=inner, memory=tmp_path, noisy=False)
+        with whet.context(lm=model()):
+            outer.compile(whet.Predict("question -> answer"), trainset=TRAIN, valset=VAL)
+        return inner.run
+
+    assert both().spend.reused == 0 < both().spend.reused == both().rollouts
 
 
 # -- real processes ---------------------------------------------------------------------------------------------------------------------

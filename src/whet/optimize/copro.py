@@ -78,7 +78,7 @@ class COPRO(Optimizer):
             alive, grown = max(1, alive // 2), min(rows, 2 * size)
             race, size = race + alive * (grown - size), grown
         most = self.depth * (predictors * race + rows + 2 * FIRST) + (LAST + 1) * rows
-        return Bounds(runs=(min(rows, 2 * FIRST), most), asks=asks)
+        return Bounds(runs=(min(rows, 2 * FIRST), most), asks=asks, useful=min(rows, 2 * FIRST))
 
     def search_for(self, task: Task, options: Mapping[str, Any]) -> Search:
         """The search; `eval_kwargs` may say how many rows run side by side."""

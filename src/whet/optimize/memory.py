@@ -87,6 +87,11 @@ class Recall:
         self._predictors: dict[str, dict[str, Any]] = {}
         self._said: set[str] = set()
 
+    @property
+    def folder(self) -> Any:
+        """The folder for those that this search runs as a part of it; False for none."""
+        return self.memory.disk.directory if self.memory is not None else False
+
     def key(self, place: Key, candidate: Candidate, row: Any, subject: Subject, how: Mapping[str, Any]) -> bytes | None:
         """Under what a result is kept; `None` where there is no memory, or something has no content that lasts."""
         if self.memory is None:

@@ -156,7 +156,7 @@ class MIPROv2(Optimizer):
             full = trials // given.get("minibatch_full_eval_steps", 5) + 2
             return Bounds(runs=(val, len(task.train) + trials * few + full * val), asks=asks, demos=max(limits))
         most = (count + 2 + trials) * min(BLOCK, val) + sum(alive * min(size, val) for alive, size in FINALS)
-        return Bounds(runs=(min(BLOCK, val), len(task.train) + most), asks=asks, demos=max(limits))
+        return Bounds(runs=(min(BLOCK, val), len(task.train) + most), asks=asks, demos=max(limits), useful=min(BLOCK, val))
 
     def _seed(self, options: Mapping[str, Any]) -> int:
         given = options.get("seed")

@@ -211,7 +211,7 @@ class Search:
 
         def job(fresh: bool) -> Flow[Any]:
             meter.set(spent)
-            with context(trace=None, **job_settings(self.journal.calls, self.purse, fresh=fresh)):
+            with context(trace=None, memory=self.recall.folder, **job_settings(self.journal.calls, self.purse, fresh=fresh)):
                 return (yield from flow())
 
         again = (lambda: job(True)) if hedge and self.options.hedge else None

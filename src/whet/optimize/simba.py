@@ -81,7 +81,8 @@ class SIMBA(Optimizer):
         else:
             step = DRAWN * (1 + SAMPLES) + (self.num_candidates + 1) * GATE + (ON + 2) * (DRAWN + RACED)
             most, advice = self.max_steps * step + FINALISTS * min(rows, FINAL_ROWS), self.num_candidates
-        return Bounds(runs=(min(self.bsize, DRAWN), most), asks=(0, self.max_steps * advice * predictors), demos=self.max_demos)
+        least = min(self.bsize, DRAWN)
+        return Bounds(runs=(least, most), asks=(0, self.max_steps * advice * predictors), demos=self.max_demos, useful=least)
 
     def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
         """The task; there must be rows for one step at least."""

@@ -90,7 +90,7 @@ class TextualGradient(Optimizer):
         """Every step, with a contest of all rewrites."""
         batch, first = min(self.batch_size, len(task.train)), min(FIRST, len(task.val))
         most = self.max_steps * (batch + (REWRITES + 3) * first)
-        return Bounds(runs=(batch, most), asks=(0, self.max_steps * (1 + CRITIQUES + REWRITES)))
+        return Bounds(runs=(batch, most), asks=(0, self.max_steps * (1 + CRITIQUES + REWRITES)), useful=batch)
 
     def steps(self, search: Search) -> Strand[Candidate]:
         """Run, criticise, rewrite, keep what is better."""
