@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from typing import TextIO
 
 __all__ = ["Line", "Progress"]
 
 _EVERY = 0.1
+
+
+def fitting(text: str, stream: TextIO) -> str:
+    """What of a text fits into one line of the terminal: a longer one would go on in the next line, and stay there."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return text
+    return text if len(text) < columns or columns < 2 else text[: columns - 2] + "…"
 
 
 class Progress:
@@ -36,6 +47,7 @@ class Progress:
         score = "" if mean is None else f"  mean {100 * mean:.1f} %"
         trouble = f"  {failed} failed" if failed else ""
         line = f"{self.label} {self.count}/{self.total}{score}{trouble}  {seconds:.0f} s, {left:.0f} s left"
+        line = fitting(line, self.stream)
         self.stream.write("\r" + line.ljust(self.width))
         self.stream.flush()
         self.width = len(line)
@@ -65,7 +77,7 @@ class Line:
         """Show this text now, unless another one was just shown."""
         now = time.monotonic()
         if self.shown and now - self.drawn >= _EVERY:
-            self.drawn = now
+            self.drawn, text = now, fitting(text, self.stream)
             self.stream.write("\r" + text.ljust(self.width))
             self.stream.flush()
             self.width = len(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections import defaultdict
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def _curve(run: Run) -> str:
     low, high = min(s for _, s in points), max(s for _, s in points)
     span = high - low or 1.0
     places = [(40 + 540 * calls / most, 150 - 130 * (score - low) / span) for calls, score in points]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    steps = [places[0], *(corner for (_, y), (x, new) in pairwise(places) for corner in ((x, y), (x, new)))]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in steps)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="var(--mark)"/>' for x, y in places)
     return (
         '<h2>Score of the best so far, against calls</h2><svg viewBox="0 0 600 180" role="img" aria-label="score against calls">'

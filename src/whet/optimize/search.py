@@ -370,7 +370,7 @@ class Search:
         if self.line.shown:
             spend = self.spend.spend
             best = f", best {100 * self.run.curve[-1][1]:.1f} %" if self.run.curve else ""
-            self.line.show(f"{self.options.name}: {len(self.run.candidates)} candidates, {self.rollouts} runs{best}, {spend}{self._left()}")
+            self.line.show(f"{self.options.name}: {len(self.run.candidates)} candidates, {self.rollouts} runs{best}{self._left()}, {spend}")
 
     def _left(self) -> str:
         budget, spend = self.options.budget, self.spend.spend
