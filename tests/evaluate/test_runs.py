@@ -345,3 +345,19 @@ def test_two_evaluations_are_compared_over_their_examples() -> None:
     assert found.n == 8 and found.effect.value == 0.5 and found.verdict.startswith("even is better than always")
     changes = diff(before, after)
     assert changes.comparison is not None and changes.comparison.n == 8 and len(changes.changes) == 40
+
+
+def test_a_failed_row_stands_in_the_columns_of_the_others(tmp_path: Path) -> None:
+    def program(n: int) -> whet.Prediction:
+        if n == 1:
+            raise ValueError("<b>down</b>")
+        return even(n)
+
+    result = whet.Evaluate(devset=ROWS[:3], metric={"same": same, "other": lambda row, pred: 0.5}, num_threads=1)(program)
+    result.save_csv(tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert "label" not in rows[0] and [row["example_label"] for row in rows] == ["True", "False", "True"] and rows[1]["pred_label"] == ""
+    result.save_html(tmp_path / "rows.html")
+    page = (tmp_path / "rows.html").read_text(encoding="utf-8")
+    assert "other: 0.500" in page and "&lt;b&gt;down&lt;/b&gt;" in page and "<b>down" not in page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,11 @@ from whet.evaluate.row import EvaluationResult, Row
 __all__ = ["json_text", "plain_value", "text_table", "write_csv", "write_html", "write_json"]
 
 
-def columns_of(row: Row, metric: str = "score") -> dict[str, Any]:
-    """One row as named cells: fields of example and prediction (clashing names get `example_` and `pred_`), the score under the metric's
+def columns_of(row: Row, metric: str = "score", clashing: Collection[str] = ()) -> dict[str, Any]:
+    """One row as named cells: fields of example and prediction (`clashing` names get `example_` and `pred_`), the score under the metric's
     name, its parts, status, cost of the call. A measure named like a field gets `metric_` before its name."""
-    example = dict(row.example)
-    prediction = dict(row.prediction) if isinstance(row.prediction, Mapping) else {"prediction": row.prediction}
-    cells = {f"example_{k}" if k in prediction else k: v for k, v in example.items()}
-    cells.update({f"pred_{k}" if k in example else k: v for k, v in prediction.items()})
+    cells = {f"example_{k}" if k in clashing else k: v for k, v in dict(row.example).items()}
+    cells.update({f"pred_{k}" if k in clashing else k: v for k, v in _outputs(row).items()})
     measures = {metric: None} if row.score is None else {metric: row.score.value, **row.score.parts}
     cells.update({f"metric_{name}" if name in cells else name: value for name, value in measures.items()})
     if row.score is not None and row.score.feedback:
@@ -31,6 +29,10 @@ def columns_of(row: Row, metric: str = "score") -> dict[str, Any]:
     if row.error is not None:
         cells["error"] = f"{type(row.error).__name__}: {row.error}"
     return cells
+
+
+def _outputs(row: Row) -> dict[str, Any]:
+    return dict(row.prediction) if isinstance(row.prediction, Mapping) else {"prediction": row.prediction}
 
 
 def plain_value(value: Any) -> Any:
@@ -59,7 +61,7 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 def write_json(result: EvaluationResult, path: Any) -> None:
     """A list with one object per row."""
-    text = json_text([plain_value(columns_of(row, result.metric)) for row in result.rows], indent=2)
+    text = json_text([plain_value(cells) for cells in _tables(result.rows, result.metric)[0]], indent=2)
     Path(path).write_text(text + "\n", encoding="utf-8")
 
 
@@ -72,12 +74,15 @@ def write_csv(result: EvaluationResult, path: Any) -> None:
         writer.writerows({k: _cell(v) for k, v in cells.items()} for cells in tables)
 
 
+# So many characters of a cell stay on one line.
+_SHORT = 24
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 14px system-ui, sans-serif; margin: 2em; }} table {{ border-collapse: collapse; }}
-td, th {{ border: 1px solid #ccc; padding: 4px 8px; text-align: left; vertical-align: top; max-width: 40em; overflow-wrap: anywhere; }}
-tr.bad {{ background: #fdecea; }} th {{ position: sticky; top: 0; background: #f6f6f6; }}
-</style></head><body><h1>{title}</h1><p>{summary}</p><table><tr>{head}</tr>
+body {{ font: 14px system-ui, sans-serif; margin: 2em; color: #222; }} table {{ border-collapse: collapse; margin-top: 1em; }}
+td, th {{ border: 1px solid #ddd; padding: 4px 8px; text-align: left; vertical-align: top; max-width: 40em; white-space: pre-wrap; }}
+td {{ min-width: 16em; overflow-wrap: anywhere; }} td.short {{ min-width: 0; }} td.short, th {{ white-space: nowrap; }}
+tr.bad {{ background: #fdecea; }} th {{ position: sticky; top: 0; background: #f6f6f6; }} li {{ list-style: none; }} ul {{ padding: 0; }}
+</style></head><body><h1>{title}</h1><ul>{summary}</ul><table><tr>{head}</tr>
 {body}
 </table></body></html>
 """
@@ -88,17 +93,30 @@ def write_html(result: EvaluationResult, path: Any) -> None:
     tables, names = _tables(result.rows, result.metric)
     lines = []
     for row, cells in zip(result.rows, tables, strict=True):
-        shown = (html.escape(str(_cell(cells[name]))) if cells.get(name) is not None else "" for name in names)
+        shown = (str(_cell(cells[name])) if cells.get(name) is not None else "" for name in names)
         mark = "" if row.status == "ok" else ' class="bad"'
-        lines.append(f"<tr{mark}>" + "".join(f"<td>{text}</td>" for text in shown) + "</tr>")
+        lines.append(f"<tr{mark}>" + "".join(map(_html_cell, shown)) + "</tr>")
+    facts = [result.summary(), *(f"{name}: {estimate}" for name, estimate in result.parts.items()), *_spent(result)]
+    summary = "".join(f"<li>{html.escape(fact)}</li>" for fact in facts)
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    page = _PAGE.format(title="Evaluation", summary=html.escape(result.summary()), head=head, body="\n".join(lines))
+    page = _PAGE.format(title=f"Evaluation: {html.escape(result.metric)}", summary=summary, head=head, body="\n".join(lines))
     Path(path).write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def _html_cell(text: str) -> str:
+    short = ' class="short"' if len(text) <= _SHORT and "\n" not in text else ""
+    return f"<td{short}>{html.escape(text)}</td>"
+
+
+def _spent(result: EvaluationResult) -> list[str]:
+    cost = "price unknown" if result.cost is None else f"${result.cost:.4f}"
+    return [f"{result.calls} model calls, {result.tokens} tokens, {cost}"] if result.tokens or result.calls else []
 
 
 def _tables(rows: Sequence[Row], metric: str) -> tuple[list[dict[str, Any]], list[str]]:
     """The cells of all rows, and the names of all columns."""
-    tables = [columns_of(row, metric) for row in rows]
+    given, made = ({name for row in rows for name in fields(row)} for fields in (lambda row: dict(row.example), _outputs))
+    tables = [columns_of(row, metric, given & made) for row in rows]
     return tables, list(dict.fromkeys(name for cells in tables for name in cells))
 
 
