@@ -1,10 +1,10 @@
-"""The course of `Auto`: gather, race demos, then contests of challengers against the incumbent, two of them under way at any time."""
+"""The course of `Auto`: gather, race demos, then contests of challengers against the incumbent, a few of them under way at any time."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from whet.optimize.candidate import Candidate
 from whet.optimize.contest import Contest, Outcome
@@ -25,14 +25,17 @@ FIRST, MORE = 4, 8
 SHIFT = 6
 PROPOSALS, CARRIED, PATIENCE = 6, 2, 8
 PROMOTE, PROMISING = 0.60, 0.55
-LANES = 2
+# Contests under way at a time: with little to spend it is better to learn from each before the next one starts.
+LANES, MANY, MANY_FROM = 2, 3, 500
 SOON, BACKGROUND = -0.5, 5.0
+# A contest under way: how it is held, how many challengers there are, and the handle of its outcome.
+Held: TypeAlias = tuple[Contest, int, Handle]
 
 
 class Course:
     """One run of `Auto`: the incumbent, the rows, what is left of the budget.
 
-    Two contests overlap, so that no place is idle while the last rows of one come in. They are concluded in the order in which they were
+    Contests overlap, so that no place is idle while the last rows of one come in. They are concluded in the order in which they were
     started, and what is planned depends on conclusions only: the course is the same for any number of places.
     """
 
@@ -49,6 +52,7 @@ class Course:
         self.podium: list[Candidate] = []
         self.carried: list[Any] = []
         self.planned = 2 * len(self.unseen) + search.rollouts
+        self.lanes = MANY if recipe.max_runs >= MANY_FROM else LANES
         self.kinds = kinds_up_to(recipe.max_demos)
         self.rng = search.rng("course")
 
@@ -99,18 +103,17 @@ class Course:
         for row in self.unseen:  # what the certificate compares with can be run whenever a place is free
             self.search.score(self.search.baseline, row, rank=BACKGROUND)
         shown = yield from self._gather()
-        first = self.search.strands.start(self._proposed(self._writer(self.notes), self.incumbent, shown, LANES * PROPOSALS))
-        yield from self._race_demos()
+        first = self.search.strands.start(self._proposed(self._writer(self.notes), self.incumbent, shown, self.lanes * PROPOSALS))
+        finals = yield from self._race_demos()
         writer, fresh = yield first
-        yield from self._contests(deque(finished((writer, fresh[i::LANES])) for i in range(LANES)))
+        yield from self._contests(deque(finals), deque(finished((writer, fresh[i :: self.lanes])) for i in range(self.lanes)))
         return self.incumbent
 
-    def _contests(self, ideas: deque[Handle]) -> Strand[None]:
-        """Start contests while the budget lasts and anything comes of them; each has ideas that were asked for two contests before."""
-        under_way: deque[tuple[int, Handle]] = deque()
+    def _contests(self, under_way: deque[Held], ideas: deque[Handle]) -> Strand[None]:
+        """Start contests while the budget lasts and anything comes of them; each has ideas that were asked for a few contests before."""
         barren = 0
         while barren < PATIENCE:
-            while ideas and len(under_way) < LANES and self._affordable():
+            while ideas and len(under_way) < self.lanes and self._affordable():
                 writer, fresh = yield ideas.popleft()
                 self.notes.blame.unanswered = max(self.notes.blame.unanswered, writer.blame.unanswered)
                 started, looking = self._start(fresh, known=len(ideas))
@@ -118,13 +121,13 @@ class Course:
                 ideas += [looking] if looking is not None else []
             if not under_way:
                 break
-            challengers, contest = under_way.popleft()
-            outcome = yield contest
-            self.planned += outcome.runs - self.contest.likely(challengers)
-            self.at_risk -= self.contest.cost(challengers) - self.contest.likely(challengers)
+            contest, challengers, held = under_way.popleft()
+            outcome = yield held
+            self.planned += outcome.runs - contest.likely(challengers)
+            self.at_risk -= contest.cost(challengers) - contest.likely(challengers)
             barren = 0 if self._concluded(outcome) else barren + 1
             left = self.left if under_way or ideas else self.left_for_sure()
-            if len(under_way) + len(ideas) < LANES and left >= self.least + LOOK:
+            if len(under_way) + len(ideas) < self.lanes and left >= self.least + LOOK:
                 self.planned += LOOK
                 ideas.append(self.search.strands.start(self._look(self.incumbent, self._writer(self.notes))))
         if barren >= PATIENCE:
@@ -143,8 +146,8 @@ class Course:
         self.planned = self.search.rollouts + len(self.unseen)
         return self.left
 
-    def _start(self, fresh: Sequence[Candidate], known: int) -> tuple[tuple[int, Handle] | None, Handle | None]:
-        """Start a contest with these ideas and what was carried over; returns its size and handle, and the handle of the next ideas."""
+    def _start(self, fresh: Sequence[Candidate], known: int) -> tuple[Held | None, Handle | None]:
+        """Start a contest with these ideas and what was carried over; returns it, and the handle of the next ideas."""
         base = self.incumbent
         makers: list[Any] = [*(self._rebased(c, base) for c in fresh if self._is_new(c)), *self.carried]
         self.carried = []
@@ -166,7 +169,7 @@ class Course:
             return None, looking
         shift = SHIFT * self.started % len(self.rows)
         rows = self.rows[shift:] + self.rows[:shift]
-        return (len(makers), self.search.strands.start(self.contest.run(base, makers, rows))), looking
+        return (self.contest, len(makers), self.search.strands.start(self.contest.run(base, makers, rows))), looking
 
     def _is_new(self, candidate: Candidate) -> bool:
         """Whether nobody proposed these instructions before."""
@@ -241,8 +244,8 @@ class Course:
 
     # -- demos --------------------------------------------------------------------------------------------------------------------------
 
-    def _race_demos(self) -> Strand[None]:
-        """The sets of demos against each other, in two stages."""
+    def _race_demos(self) -> Strand[list[Held]]:
+        """The sets of demos against each other; returns the contest of the best few, which goes on while others are already held."""
         base = self.search.baseline
         made = [self.search.add(self._demo_move(base, kind, count)) for kind, count in self.kinds]
         candidates = list(dict.fromkeys([base, *made]))
@@ -250,15 +253,16 @@ class Course:
         first = max(2, min(int(0.6 * runs / len(candidates)), len(self.rows)))
         finalists = max(2, len(candidates) // 3)
         second = min(first + int(0.4 * runs / finalists), len(self.rows))
-        self.planned += first * len(candidates) + (second - first) * finalists
+        self.planned += first * len(candidates)
         yield [h for c in candidates for h in self.search.scores(c, self.rows[:first])]
-        order = self._ordered(candidates, first)
-        yield [h for c in order[:finalists] for h in self.search.scores(c, self.rows[:second])]
-        order = self._ordered(order[:finalists], second) + order[finalists:]
-        self._promote(order[0], self.rows[:second])
-        self.podium = order[1:3]
-        if len(order) > 1:
-            self.carried = [order[1]]
+        leader, *others = self._ordered(candidates, first)[:finalists]
+        self._promote(leader, self.rows[:first])
+        if not others:
+            return []
+        self.podium = others[:2]
+        self.planned += (second - first) * (1 + len(others))
+        finals = Contest(search=self.search, first=second, more=0)
+        return [(finals, len(others), self.search.strands.start(finals.run(leader, others, self.rows)))]
 
     def _ordered(self, candidates: Sequence[Candidate], rows: int) -> list[Candidate]:
         return sorted(candidates, key=lambda c: -(self.search.trial(c, self.rows[:rows]).score or 0.0))
