@@ -267,6 +267,13 @@ def test_the_program_in_the_jail_is_not_to_be_had_outside() -> None:
         importlib.import_module("whet.sandbox.guest")
 
 
+def test_a_library_below_usr_lib_is_not_mounted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    libc = next(Path("/usr/lib").glob("**/libc.so*"))
+    monkeypatch.setattr(jail.sysconfig, "get_config_var", {"LIBDIR": str(libc.parent), "LDLIBRARY": "libc.so"}.get)
+    words = jail.command(network=False, packages=(), seed=0, filter_fd=0, info_fd=0)
+    assert str(libc) not in words
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("network", [False, True])
 def test_the_filter_is_well_formed(machine: str, network: bool) -> None:

@@ -63,7 +63,8 @@ def _python() -> list[str]:
     if modules and os.path.isdir(modules) and not modules.startswith(library + os.sep):
         words += ["--ro-bind", modules, modules]
     directory, shared = sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LDLIBRARY")
-    if directory and shared and ".so" in shared:
+    # Below /usr/lib it is there already, and bubblewrap refuses to mount on the links beside it.
+    if directory and shared and ".so" in shared and not directory.startswith(tuple(f"{root}/" for root in _LIBRARIES)):
         for path in Path(directory).glob(f"{shared.split('.so')[0]}.so*"):
             words += ["--ro-bind", str(path), str(path)]
     return words
