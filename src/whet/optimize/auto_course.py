@@ -199,9 +199,7 @@ class Course:
 
     def _remember(self, candidate: Candidate, base: Candidate, mean: float) -> None:
         if mean < 0:
-            for name, param in candidate.params.items():
-                if param.instructions != base.params[name].instructions:
-                    self.notes.refuse(name, param.instructions, f"it did worse on the same rows, by {-mean:.2f}")
+            self.notes.refuse_change(base, candidate, f"it did worse on the same rows, by {-mean:.2f}")
 
     # -- gathering ----------------------------------------------------------------------------------------------------------------------
 

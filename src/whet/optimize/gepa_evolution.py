@@ -189,13 +189,8 @@ class Evolution:
     def _dropped(self, child: Candidate, gain: Difference) -> None:
         self.search.decide("drop", child, f"{gain.mean:+.3f} against the best on {gain.n} fresh rows")
         parent = self.search.candidate(child.parents[0]) if child.parents else None
-        for name, param in child.params.items():
-            was = parent.params[name] if parent is not None else param
-            told = {tool: text for tool, text in param.tools.items() if text != was.tools.get(tool)}
-            if param.instructions != was.instructions or told:
-                texts = [param.instructions] if param.instructions != was.instructions else []
-                texts += [f"{tool}: {text}" for tool, text in told.items()]
-                self.components.refuse(name, "\n".join(texts), f"changed the score by {gain.mean:+.2f} on {gain.n} runs")
+        if parent is not None:
+            self.components.refuse_change(parent, child, f"changed the score by {gain.mean:+.2f} on {gain.n} runs")
 
     def _promoted(self, waiting: int = 0) -> Strand[None]:
         """Take candidates that were run on the rows to judge by into the pool, all but the last `waiting`, and note the best."""

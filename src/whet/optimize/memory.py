@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from whet.core.context import current
+from whet.core.param import Learnt
 from whet.core.records import Example
 from whet.errors import ConfigurationError
 from whet.lm.disk import Disk
@@ -85,6 +86,8 @@ class Recall:
         self._scopes: dict[Any, bytes | None] = {}
         self._parts: dict[Any, bytes | None] = {}
         self._predictors: dict[str, dict[str, Any]] = {}
+        self._own: dict[str, tuple[dict[str, Learnt], dict[str, str]]] = {}
+        self._models: dict[int, tuple[Any, bytes]] = {}
         self._said: set[str] = set()
 
     @property
@@ -98,7 +101,7 @@ class Recall:
             return None
         parts = (
             self._scope(subject, how),
-            self._part(("candidate", subject.name, candidate.hash), lambda: _learnt(candidate, subject)),
+            self._part(("candidate", subject.name, candidate.hash), lambda: self._learnt(candidate, subject)),
             self._part(("row", place.row), lambda: [dict(row), sorted(row._input_keys or ())] if isinstance(row, Example) else row),
         )
         if any(part is None for part in parts):
@@ -137,6 +140,24 @@ class Recall:
             self._parts[name] = self._lasting(lambda: fingerprint(value(), name[0]))
         return self._parts[name]
 
+    def _learnt(self, candidate: Candidate, subject: Subject) -> Any:
+        """The learnt parts of a program with this candidate in it."""
+        if subject.name not in self._own:
+            self._own[subject.name] = subject.program.params(), labels_of(subject.program)
+        own, labels = self._own[subject.name]
+        ambient, parts = subject.settings.get("lm") or current().lm, {}
+        for name, param in {**own, **candidate.params}.items():
+            base = own.get(name, param)
+            texts = param.instructions, {**base.descriptions, **param.descriptions}, {**base.tools, **param.tools}
+            parts[name] = [*texts, [dict(d) if isinstance(d, Mapping) else d for d in param.demos], self._model(param.lm or ambient)]
+        return [parts, {**labels, **candidate.values}]
+
+    def _model(self, lm: Any) -> bytes:
+        """Few models stand in many candidates."""
+        if id(lm) not in self._models:
+            self._models[id(lm)] = lm, fingerprint(lm, "model")
+        return self._models[id(lm)][1]
+
     def _lasting(self, made: Callable[[], bytes]) -> bytes | None:
         try:
             return made()
@@ -164,19 +185,3 @@ def _scope_of(subject: Subject, metric: Any, failure_score: float) -> bytes:
         fingerprint([FORMAT, training, failure_score]),
     )
     return b"".join(parts)
-
-
-def _learnt(candidate: Candidate, subject: Subject) -> Any:
-    """The learnt parts of a program with this candidate in it."""
-    own = subject.program.params()
-    ambient = subject.settings.get("lm") or current().lm
-    parts = {}
-    for name, param in {**own, **candidate.params}.items():
-        descriptions = {**(own[name].descriptions if name in own else {}), **param.descriptions}
-        tools = {**(own[name].tools if name in own else {}), **param.tools}
-        parts[name] = [param.instructions, [_demo(d) for d in param.demos], descriptions, param.lm or ambient, tools]
-    return [parts, {**labels_of(subject.program), **candidate.values}]
-
-
-def _demo(demo: Any) -> Any:
-    return dict(demo) if isinstance(demo, Mapping) else demo

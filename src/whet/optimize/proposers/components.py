@@ -50,10 +50,10 @@ class Components:
         for name, turn in fork.turns.items():
             self.turns[name] = max(turn, self.turns.get(name, turn))
 
-    def refuse(self, name: str, text: str, reason: str) -> None:
+    def refuse_change(self, parent: Candidate, child: Candidate, reason: str) -> None:
         """Remember why a proposal was not kept, for those who write the next ones."""
         if self.reflect is not None:
-            self.reflect.refuse(name, text, reason)
+            self.reflect.refuse_change(parent, child, reason)
 
     def propose(
         self, parent: Candidate, runs: Runs, count: int, *, in_turn: bool = False, eager: Callable[[Candidate], Any] | None = None

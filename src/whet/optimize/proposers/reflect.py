@@ -241,6 +241,15 @@ class Reflect:
         """Remember why a proposal for this predictor was not kept; `number` is its place among all (default: the last one)."""
         self.refused.setdefault(name, []).append((self.count if number is None else number, f"- {_beginning(text)} ({reason})"))
 
+    def refuse_change(self, parent: Candidate, child: Candidate, reason: str) -> None:
+        """Remember why what a child has other than its parent was not kept."""
+        for name, param in child.params.items():
+            was = parent.params[name]
+            texts = [param.instructions] if param.instructions != was.instructions else []
+            texts += [f"{tool}: {text}" for tool, text in param.tools.items() if text != was.tools.get(tool)]
+            if texts:
+                self.refuse(name, "\n".join(texts), reason)
+
     def _trouble(self, candidate: Candidate, written: Rewritten) -> str:
         old, text = candidate.params[written.name], written.shown
         if not written.text:
