@@ -5,23 +5,25 @@ Run it with `make demo`. It needs no key: the model is whet's embedded one, a sm
 
 from __future__ import annotations
 
-import argparse
-import tempfile
-from pathlib import Path
+import sys
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import whet
-from whet.datasets import load_bundled
-from whet.evaluate.comparison import compare
-
-TRAIN, TEST = load_bundled("banking77", "train"), load_bundled("banking77", "test")
+from whet.cli import interruptible
 
 
-class Intent(whet.Signature):
-    """Name the intent of a bank customer's message."""
+def intent(rows: Sequence[whet.Example]) -> whet.Signature:
+    """The step: a message in, one of the intents of these rows out."""
+    label_of = Literal[tuple(sorted({row.label for row in rows}))]  # type: ignore[valid-type]
 
-    text: str = whet.InputField(desc="what the customer wrote")
-    label: Literal[tuple(sorted({row.label for row in TRAIN}))] = whet.OutputField()  # type: ignore[valid-type]
+    class Intent(whet.Signature):
+        """Name the intent of a bank customer's message."""
+
+        text: str = whet.InputField(desc="what the customer wrote")
+        label: label_of = whet.OutputField()
+
+    return Intent
 
 
 def right(row: whet.Example, prediction: whet.Prediction, trace: Any = None) -> bool:
@@ -31,18 +33,14 @@ def right(row: whet.Example, prediction: whet.Prediction, trace: Any = None) -> 
 
 def main() -> None:
     """Evaluate, optimize, evaluate again."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--short", action="store_true", help="a smaller search")
-    arguments.add_argument("--out", type=Path, help="where to save the program and the run (default: a new folder)")
-    options = arguments.parse_args()
-    out = options.out or Path(tempfile.mkdtemp(prefix="whet-demo-"))
-
+    short, out = options()
+    train, test = (whet.datasets.load_bundled("banking77", part) for part in ("train", "test"))
     whet.configure(lm=whet.LM("embedded"))
     # A real model is one line away: whet.configure(lm=whet.LM("openai/gpt-4o-mini"))
 
-    program = whet.Predict(Intent)
-    evaluate = whet.Evaluate(devset=TEST, metric=right, display_progress=True)
-    print(f"The task: {len({row.label for row in TRAIN})} intents, {len(TRAIN)} rows to learn from, {len(TEST)} rows kept aside.")
+    program = whet.Predict(intent(train))
+    evaluate = whet.Evaluate(devset=test, metric=right, display_progress=True)
+    print(f"The task: {len({row.label for row in train})} intents, {len(train)} rows to learn from, {len(test)} rows kept aside.")
     print("The model: whet's embedded text reader (linear, no neural network, no key, no download).\n")
     before = evaluate(program)
     print(f"Before: {before.summary()}")
@@ -50,18 +48,30 @@ def main() -> None:
     optimizer = whet.BootstrapRS(
         metric=right,
         max_bootstrapped_demos=8,
-        max_labeled_demos=48 if options.short else 96,
-        num_candidate_programs=4 if options.short else 12,
-        run_dir=out / "run",
+        max_labeled_demos=48 if short else 96,
+        num_candidate_programs=4 if short else 12,
+        run_dir=f"{out}/run",
     )
-    better = optimizer.compile(program, trainset=TRAIN[:400], valset=TRAIN[400:])
+    better = optimizer.compile(program, trainset=train[:400], valset=train[400:])
 
     after = evaluate(better)
     print(f"After:  {after.summary()}")
     scores = [[row.score.value for row in result.rows if row.score is not None] for result in (before, after)]
-    print(f"Row by row: {compare(*scores, names=('before', 'after')).verdict}")
+    print(f"Row by row: {whet.evaluate.compare(*scores, names=('before', 'after')).verdict}")
     tell_of_the_search(better.run)
     keep(better, out)
+
+
+def options() -> tuple[bool, str]:
+    """What the command line says: whether to search less, and the folder to save to."""
+    import argparse  # noqa: PLC0415 - imported here, so that Ctrl-C ends it with one line from the first moment on
+    import tempfile  # noqa: PLC0415 - the same
+
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--short", action="store_true", help="a smaller search")
+    arguments.add_argument("--out", help="where to save the program and the run (default: a new folder)")
+    given = arguments.parse_args()
+    return given.short, given.out or tempfile.mkdtemp(prefix="whet-demo-")
 
 
 def tell_of_the_search(run: Any) -> None:
@@ -72,16 +82,16 @@ def tell_of_the_search(run: Any) -> None:
     print("\n".join(line[:120] for line in changes[:12]))
 
 
-def keep(better: Any, out: Path) -> None:
+def keep(better: Any, out: str) -> None:
     """Save the program, and show that what is loaded answers the same."""
-    better.save(out / "program.json")
-    again = whet.Predict(Intent)
-    again.load(out / "program.json")
+    better.save(f"{out}/program.json")
+    again = whet.Predict(better.signature)
+    again.load(f"{out}/program.json")
     message = "My card still has not come in the mail"
     assert again(text=message).label == better(text=message).label
     print(f"\nAsked {message!r}, the saved program answers {again(text=message).label!r}.")
-    print(f"Saved: {out / 'program.json'}\nJournal of the run: {out / 'run'}")
+    print(f"Saved: {out}/program.json\nJournal of the run: {out}/run")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(interruptible(main))

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
 
-from whet import __version__
-from whet.cli import doctor, evaluation, prices
+TYPE_CHECKING = False  # nothing heavy is imported before `interruptible` stands around it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-__all__ = ["main"]
+__all__ = ["INTERRUPTED", "interruptible", "main"]
 
-# A command is a module with `add(subparsers)`, which sets `run`: a function of the parsed arguments that returns the exit status.
-_COMMANDS = (doctor, evaluation, prices)
+INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status is 0 when all is well."""
+    """Run a command; the exit status is 0 when all is well, 130 after Ctrl-C."""
+    return interruptible(lambda: _run(argv))
+
+
+def interruptible(work: Callable[[], int | None]) -> int:
+    """Do the work of a program, imports included, and return its exit status: after Ctrl-C one line, no traceback, and 130.
+
+    >>> interruptible(lambda: 2)
+    2
+    """
+    try:
+        return work() or 0
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    import argparse  # noqa: PLC0415 - Ctrl-C may come while modules load
+
+    from whet import __version__  # noqa: PLC0415 - Ctrl-C may come while modules load
+    from whet.cli import doctor, evaluation, prices  # noqa: PLC0415 - Ctrl-C may come while modules load
+
     parser = argparse.ArgumentParser(prog="whet", description="Program language models instead of prompting them.")
     parser.add_argument("--version", action="version", version=f"whet {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in _COMMANDS:
+    # A command is a module with `add(subparsers)`, which sets `run`: a function of the parsed arguments that returns the exit status.
+    for command in (doctor, evaluation, prices):
         command.add(subparsers)
     arguments = parser.parse_args(argv)
     if not hasattr(arguments, "run"):

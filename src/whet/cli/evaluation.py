@@ -9,6 +9,7 @@ import sys
 import traceback
 from typing import Any
 
+from whet.cli import INTERRUPTED
 from whet.errors import ConfigurationError, WhetError
 from whet.evaluate import Evaluate, EvaluationResult, check, diff, load_run
 from whet.evaluate.gate import check_bar, write_junit
@@ -16,7 +17,7 @@ from whet.modules.module import Module
 
 __all__ = ["add"]
 
-PASSED, FAILED, BROKEN, INTERRUPTED = 0, 1, 2, 130
+PASSED, FAILED, BROKEN = 0, 1, 2
 
 
 def add(subparsers: Any) -> None:
