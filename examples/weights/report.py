@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from whet.evaluate.comparison import compare
 from whet.evaluate.statistics import mean_interval
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "weights.md"
@@ -28,10 +29,24 @@ def shown(runs: Sequence[Sequence[float]]) -> str:
     return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}] | {each}"
 
 
-def table(title: str, results: Mapping[str, Sequence[Sequence[float]]], seconds: Mapping[str, float], note: str) -> str:
-    """A Markdown table: one line per system."""
-    lines = [title, "", "| system | mean [95 % interval] | each seed | seconds per seed |", "|---|---|---|---|"]
-    lines += [f"| {name} | {shown(runs)} | {seconds[name]:.1f} |" for name, runs in results.items()]
+def gain(before: Sequence[Sequence[float]], after: Sequence[Sequence[float]]) -> str:
+    """What was gained, in points, with the 95 % interval of the differences row by row (seeds of one row averaged)."""
+    effect = compare(_by_row(before), _by_row(after)).effect
+    return f"{100 * effect.value:+.1f} [{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]"
+
+
+def _by_row(runs: Sequence[Sequence[float]]) -> list[float]:
+    return [sum(scores) / len(scores) for scores in zip(*runs, strict=True)]
+
+
+def table(title: str, results: Mapping[str, Sequence[Sequence[float]]], seconds: Mapping[str, float], note: str, base: str = "") -> str:
+    """A Markdown table: one line per system, each compared with `base` (default: the first) on the same rows."""
+    base = base or next(iter(results))
+    head = f'| system | mean [95 % interval] | each seed | gain over "{base}" | seconds per seed |'
+    lines = [title, "", head, "|---|---|---|---|---|"]
+    for name, runs in results.items():
+        gained = "" if name == base else gain(results[base], runs)
+        lines.append(f"| {name} | {shown(runs)} | {gained} | {seconds[name]:.1f} |")
     return "\n".join([*lines, "", note, ""])
 
 
