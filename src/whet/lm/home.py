@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from whet.errors import ConfigurationError, LMNotConfiguredError, StateError, TrainingError
 
-__all__ = ["find_model", "home_folder", "manifest_of", "models_folder", "publish", "seal", "sync_folder", "verify"]
+__all__ = ["cannot_write", "find_model", "home_folder", "manifest_of", "models_folder", "publish", "seal", "sync_folder", "verify"]
 
 MANIFEST: Final = "whet-model.json"
 _FORMAT: Final = "whet.model/1"
@@ -69,14 +69,14 @@ def publish(name: str, kind: str, fill: Callable[[Path], Any], facts: Mapping[st
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".new-", dir=home))
     except OSError as error:
-        raise _cannot_write(home, error) from error
+        raise cannot_write(home, error) from error
     try:
         fresh = beside / "model"
         fill(fresh)
         final = f"{name}-{seal(fresh, kind, name, facts)[:16]}"
         _move(fresh, home / final)
     except OSError as error:
-        raise _cannot_write(home, error) from error
+        raise cannot_write(home, error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return final
@@ -130,7 +130,8 @@ def _damaged(folder: Path, why: str) -> StateError:
     return StateError(f"The model in `{folder}` is damaged and is not loaded: {why}. Restore it from a copy, or train it again.")
 
 
-def _cannot_write(folder: Path, error: OSError) -> TrainingError:
+def cannot_write(folder: Path, error: OSError) -> TrainingError:
+    """What is said of a training whose files could not be written."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     what = "The disk is full" if full else f"The model cannot be written ({error})"
     return TrainingError(f"{what}: no model was put into `{folder}`. Make room, or set `WHET_HOME` to another place, and train again.")

@@ -116,8 +116,10 @@ def write_atomically(target: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(target)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = error.filename or str(target)  # a full disk does not say of itself which file it was
         raise
 
 

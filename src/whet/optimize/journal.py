@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,9 +36,14 @@ class Journal:
         self.spent = Spend()
         # Up to which entry of the memory this run may look, as its first session noted.
         self.horizon: int | None = None
+        self._lock_file: Any = None
         if self.lines is not None:
-            self._read(dict(header))
-            self._lock_file = _locked(self.lines.path.with_name("lock"))
+            try:
+                self._read(dict(header))
+                self._lock_file = _locked(self.lines.path.with_name("lock"))
+            except BaseException:
+                self.close()
+                raise
 
     def _read(self, header: dict[str, Any]) -> None:
         assert self.lines is not None
@@ -95,11 +101,10 @@ class Journal:
 
     def close(self) -> None:
         """Put everything on the disk and let others use the folder."""
-        for part in (self.lines, self.calls):
-            if part is not None:
-                part.close()
-        if self.lines is not None and self._lock_file is not None:
-            self._lock_file.close()
+        with ExitStack() as last:
+            for part in (self._lock_file, self.lines, self.calls):
+                if part is not None:
+                    last.callback(part.close)
 
 
 def _compare(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -57,16 +58,31 @@ class Lines:
                     continue
 
     def append(self, value: Any) -> None:
-        """Write one line, from any thread; it is the system's when this returns, and on the disk half a second later at most."""
+        """Write one line, from any thread; it is the system's when this returns, and on the disk half a second later at most.
+
+        Raises `ConfigurationError` where it cannot be written, say on a full disk; nothing of it is in the file then.
+        """
         line = json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
         with self._lock:
-            if self._file is None:
-                self._file = self._open()
-            os.write(self._file, line)
-            now = time.monotonic()
-            if now - self._synced > _SYNC_EVERY:
-                self._synced = now
-                os.fsync(self._file)
+            try:
+                self._write(line)
+            except OSError as error:
+                raise _cannot_write(self.path, error) from error
+
+    def _write(self, line: bytes) -> None:
+        if self._file is None:
+            self._file = self._open()
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._file, line[written:])
+        except OSError:  # what is torn must not swallow the next line
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+            raise
+        now = time.monotonic()
+        if now - self._synced > _SYNC_EVERY:
+            self._synced = now
+            os.fsync(self._file)
 
     def _open(self) -> int:
         torn = self._torn_at()
@@ -86,9 +102,18 @@ class Lines:
         """Put everything on the disk."""
         with self._lock:
             if self._file is not None:
-                os.fsync(self._file)
-                os.close(self._file)
-                self._file = None
+                try:
+                    os.fsync(self._file)
+                finally:
+                    os.close(self._file)
+                    self._file = None
+
+
+def _cannot_write(path: Path, error: OSError) -> ConfigurationError:
+    what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+    return ConfigurationError(
+        f"{str(path)!r} cannot be written: {what}. Make room and run the same again: it goes on from what the folder holds, which is whole."
+    )
 
 
 class Occurrences:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -318,19 +319,22 @@ class Search:
 
     def flow(self, strand: Strand[Candidate]) -> Flow[Run]:
         """Run a recipe to its end, or to the end of the budget; Ctrl-C ends it with the best so far."""
-        self.add(self.baseline)
-        self.journal.note({"best": self.baseline.hash, "score": None})
-        try:
-            winner = yield from self.strands.flow(strand)
-            self.run.best = self.add(winner)
-            self.journal.note({"best": winner.hash, "score": self.run.curve[-1][1] if self.run.curve else None})
-            self.run.stop_reason = self._reason or "finished"
-        except Stopped as stopped:
-            self.run.stop_reason = stopped.reason
-        except KeyboardInterrupt:
-            self.run.stop_reason = "interrupted"
-        finally:
-            self._close()
+        with ExitStack() as last:  # whatever else fails, say on a full disk
+            for part in (self.line, self.recall, self.journal):
+                last.callback(part.close)
+            self.add(self.baseline)
+            self.journal.note({"best": self.baseline.hash, "score": None})
+            try:
+                winner = yield from self.strands.flow(strand)
+                self.run.best = self.add(winner)
+                self.journal.note({"best": winner.hash, "score": self.run.curve[-1][1] if self.run.curve else None})
+                self.run.stop_reason = self._reason or "finished"
+            except Stopped as stopped:
+                self.run.stop_reason = stopped.reason
+            except KeyboardInterrupt:
+                self.run.stop_reason = "interrupted"
+            finally:
+                self._close()
         return self.run
 
     def _close(self) -> None:
@@ -345,9 +349,6 @@ class Search:
         run.comparison = self._side_by_side(run.best)
         run.spend, run.rollouts = self.spend.spend, self.rollouts
         self.journal.note({"end": run.stop_reason})
-        self.journal.close()
-        self.recall.close()
-        self.line.close()
 
     def trials(self) -> list[Trial]:
         """Every candidate that has a score on the rows to judge by."""

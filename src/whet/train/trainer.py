@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from whet.core.flow import start_thread
 from whet.errors import ConfigurationError, TrainingError
+from whet.lm.home import cannot_write, home_folder
 from whet.lm.provider import TrainingJob
 from whet.train.data import TrainData
 
@@ -130,7 +131,14 @@ def started(config: TrainConfig, data: TrainData, preflight: Preflight, work: Ca
         )
     job = Job(config.lm, data, data.kind, dict(config.options))
     job.preflight = preflight
-    start_thread(job, lambda: work(job))
+
+    def typed() -> Any:
+        try:
+            return work(job)
+        except OSError as error:
+            raise cannot_write(home_folder(), error) from error
+
+    start_thread(job, typed)
     return job
 
 
