@@ -15,7 +15,7 @@ import pytest
 
 import whet
 from whet.compat import paths
-from whet.compat.dspy import install, uninstall
+from whet.compat.dspy import install, main, uninstall
 from whet.errors import ConfigurationError
 
 # Flex is not wanted now, and the typed requests of DSPy 3.3 were replaced in 3.4; both are in the migration page.
@@ -252,3 +252,9 @@ def test_logging_is_switched_on_and_off(capsys: pytest.CaptureFixture[str], capl
         top.handlers[:], top.propagate = handlers, True
         top.setLevel(level)
     assert capsys.readouterr().err.count("heard") == 1
+
+
+def test_a_script_that_is_not_there_is_said_in_a_sentence() -> None:
+    for given in ("nothing.py", "-c"):
+        with pytest.raises(SystemExit, match=f"no file '{given}' to run"):
+            main([given])

@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help") or given == ["-m"]:
         raise SystemExit(_USAGE)
+    if given[0] != "-m" and not os.path.exists(given[0]):
+        raise SystemExit(f"There is no file {given[0]!r} to run.\n{_USAGE}")
     install()
     children = str(Path(__file__).with_name("children"))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (children, os.environ.get("PYTHONPATH"))))
