@@ -90,3 +90,9 @@ def test_lists_must_match() -> None:
         calibrate_judge([1, 0, 1], [1])
     with pytest.raises(InputError, match="1 scores of the judge and 1 of humans"):
         prediction_powered_mean([1], [1], [1, 0])
+
+
+def test_scores_that_are_not_finite_are_refused_and_no_row_counts_twice() -> None:
+    with pytest.raises(InputError, match="not finite"):
+        calibrate_judge([1, float("nan")], [1, 0])
+    assert calibrate_judge([1, 0, 1] * 10, [1, 0, 0] * 10, unlabelled=[1, 0] * 10).corrected_mean.n == 50

@@ -127,3 +127,28 @@ def test_a_judge_is_calibrated_against_people() -> None:
     assert (report.raw_mean, report.corrected_mean.value) == (pytest.approx(0.6), pytest.approx(0.5))
     with pytest.raises(InputError, match="at least two"):
         calibrate(lenient, labelled[:1])
+
+
+@pytest.mark.parametrize("judge", [SemanticF1(), CompleteAndGrounded(), PairwiseJudge(), RubricJudge({"clear": "Is it clear?"})])
+def test_a_missing_field_is_found_before_anything_is_asked(judge: Any) -> None:
+    lm = ScriptedLM(lambda _: {})
+    with whet.context(lm=lm):
+        with pytest.raises(InputError, match="prediction has no field 'response', which this judge reads; it has: text"):
+            judge(ROW, whet.Prediction(text="x", context=[]))
+        if isinstance(judge, CompleteAndGrounded):
+            with pytest.raises(InputError, match="no field 'context'"):
+                judge(ROW, whet.Prediction(response="x"))
+    assert lm.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"rubric": ["clear"]}, "maps names to criteria"),
+        ({"rubric": {"a": "b"}, "weights": {"a": 0}}, "at least one above"),
+        ({"rubric": {"a": "b", "c": "d"}, "weights": {"a": -1}}, "none is below 0"),
+    ],
+)
+def test_a_rubric_that_cannot_be_scored(arguments: Any, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        RubricJudge(**arguments)

@@ -65,6 +65,8 @@ def calibrate_judge(
     seen, truth, rest = [float(x) for x in judge], [float(x) for x in human], [float(x) for x in unlabelled]
     if len(seen) != len(truth) or len(seen) < 2:
         raise InputError(_UNEVEN.format(len(seen), len(truth)))
+    if not all(map(math.isfinite, (*seen, *truth, *rest))):
+        raise InputError("A score or label is not finite; leave out the rows that have none.")
     n, pairs = len(seen), list(zip(seen, truth, strict=True))
     binary = all(x in (0.0, 1.0) for x in (*seen, *truth))
     sensitivity = specificity = None
@@ -116,7 +118,7 @@ def prediction_powered_mean(
     low, high = value - half, value + half
     if all(0 <= x <= 1 for x in (*y, *f, *everywhere)):
         value, low, high = (min(1.0, max(0.0, x)) for x in (value, low, high))
-    return Estimate(value=value, low=low, high=high, n=n + m, level=level, method="prediction-powered")
+    return Estimate(value=value, low=low, high=high, n=max(n, m), level=level, method="prediction-powered")
 
 
 def rogan_gladen(judged: Estimate, sensitivity: Estimate, specificity: Estimate) -> Estimate:

@@ -9,7 +9,7 @@ from typing import Any
 from whet.core.context import current
 from whet.core.field import InputField, OutputField
 from whet.core.flow import Flow, Gather, drive
-from whet.core.records import Prediction
+from whet.core.records import Example, Prediction
 from whet.core.signature import Signature
 from whet.errors import ConfigurationError, InputError
 from whet.evaluate.calibration import JudgeCalibration, calibrate_judge
@@ -85,8 +85,22 @@ def f1_of(precision: float, recall: float) -> float:
     >>> f1_of(0.5, 1.7), f1_of(0.0, 0.0)
     (0.6666666666666666, 0.0)
     """
-    p, r = (min(1.0, max(0.0, float(x))) for x in (precision, recall))
+    p, r = _held(precision), _held(recall)
     return 2 * p * r / (p + r) if p + r else 0.0
+
+
+def _held(share: Any) -> float:
+    """A share that a model named, held between 0 and 1."""
+    return min(1.0, max(0.0, float(share)))
+
+
+def _field(row: Any, name: str, kind: str) -> Any:
+    """A field that a judge reads. Raises `InputError` where it is missing, before anything is asked."""
+    if not isinstance(row, Example | Mapping):
+        return getattr(row, name)
+    if name not in row:
+        raise InputError(f"The {kind} has no field {name!r}, which this judge reads; it has: {', '.join(row) or 'none'}.")
+    return row[name]
 
 
 class SemanticF1(Module):
@@ -103,11 +117,12 @@ class SemanticF1(Module):
 
     def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
         """One judgement."""
-        inputs = {"question": example.question, "ground_truth": example.response, "system_response": pred.response}
+        question, truth = _field(example, "question", "example"), _field(example, "response", "example")
+        inputs = {"question": question, "ground_truth": truth, "system_response": _field(pred, "response", "prediction")}
         judged = yield from self.module.run_flow((), inputs)
         score = f1_of(judged.precision, judged.recall)
         why = judged.get("discussion") or judged.get("reasoning", "")
-        return _verdict(score, self.threshold, trace, why, precision=judged.precision, recall=judged.recall)
+        return _verdict(score, self.threshold, trace, why, precision=_held(judged.precision), recall=_held(judged.recall))
 
 
 class CompleteAndGrounded(Module):
@@ -125,13 +140,15 @@ class CompleteAndGrounded(Module):
 
     def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
         """Two judgements."""
-        shared = {"question": example.question, "system_response": pred.response}
-        complete = yield from self.completeness_module.run_flow((), {**shared, "ground_truth": example.response})
-        context = pred.context if isinstance(pred.context, str) else "\n\n".join(map(str, pred.context))
+        shared = {"question": _field(example, "question", "example"), "system_response": _field(pred, "response", "prediction")}
+        truth, found = _field(example, "response", "example"), _field(pred, "context", "prediction")
+        complete = yield from self.completeness_module.run_flow((), {**shared, "ground_truth": truth})
+        context = found if isinstance(found, str) else "\n\n".join(map(str, found))
         grounded = yield from self.groundedness_module.run_flow((), {**shared, "retrieved_context": context})
         score = f1_of(grounded.groundedness, complete.completeness)
         why = f"{complete.discussion}\n{grounded.discussion}"
-        return _verdict(score, self.threshold, trace, why, completeness=complete.completeness, groundedness=grounded.groundedness)
+        parts = {"completeness": _held(complete.completeness), "groundedness": _held(grounded.groundedness)}
+        return _verdict(score, self.threshold, trace, why, **parts)
 
 
 def _verdict(score: float, threshold: float, trace: Any, feedback: str, **parts: float) -> Prediction:
@@ -154,7 +171,8 @@ class PairwiseJudge(Module):
     def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
         """The prediction against the example's own response."""
         question = example.get("question") or "\n".join(f"{k}: {v}" for k, v in example.inputs().items())
-        return (yield from self.compare_flow(question, pred[self.field], example[self.field]))
+        mine, other = _field(pred, self.field, "prediction"), _field(example, self.field, "example")
+        return (yield from self.compare_flow(question, mine, other))
 
     def compare(self, question: str, a: str, b: str) -> Prediction:
         """`winner` is "a", "b" or "tie"; `score` is 1, 0 or 0.5 in favour of `a`."""
@@ -196,20 +214,25 @@ class RubricJudge(Module):
         weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(rubric, Mapping):
+            raise ConfigurationError(f"A rubric maps names to criteria, {{'clear': 'Is it clear?'}}; got {rubric!r:.80}.")
         if not rubric or best < 1:
             raise ConfigurationError("A rubric has at least one criterion, and a scale that goes from 0 to at least 1.")
         if strange := set(weights or ()) - set(rubric):
             raise ConfigurationError(f"`weights` names {sorted(strange)[0]!r}, which is no criterion: {', '.join(rubric)}.")
         self.rubric, self.field, self.best, self.swap = dict(rubric), field, best, swap
         self.weights = {name: float((weights or {}).get(name, 1.0)) for name in rubric}
+        if min(self.weights.values()) < 0 or not sum(self.weights.values()):
+            raise ConfigurationError(f"`weights` are {self.weights}; none is below 0, and at least one above.")
         text = "task: str, response: str, criterion: str, scale: str -> grade: int"
         self.judge = ChainOfThought(Signature(text, "Grade the response by this criterion alone; the grade is a number of the scale."))
 
     def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
         """One judgement, criteria side by side."""
         task = "\n".join(f"{k}: {v}" for k, v in example.inputs().items())
+        response = _field(pred, self.field, "prediction")
         asked = [(name, scale) for name in self.rubric for scale in self._scales()]
-        jobs = [partial(self._grade, task, pred[self.field], name, scale) for name, scale in asked]
+        jobs = [partial(self._grade, task, response, name, scale) for name, scale in asked]
         outcomes = yield Gather(jobs, limit=len(jobs))
         for outcome in outcomes:
             if isinstance(outcome, Exception):
@@ -227,7 +250,7 @@ class RubricJudge(Module):
     def _grade(self, task: str, response: str, name: str, scale: str) -> Flow[tuple[float, str]]:
         inputs = {"task": task, "response": response, "criterion": f"{name}: {self.rubric[name]}", "scale": scale}
         judged = yield from self.judge.run_flow((), inputs)
-        return min(1.0, max(0.0, judged.grade / self.best)), judged.reasoning
+        return _held(judged.grade / self.best), judged.reasoning
 
 
 def _mean(values: Sequence[float]) -> float:
