@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -136,19 +135,19 @@ def test_mistakes_are_caught_before_anything_is_run(change: dict[str, Any], says
 
 @pytest.mark.parametrize("run", ["thread", "loop"])
 def test_one_example_that_never_ends_becomes_a_row(run: str) -> None:
-    release = threading.Event()
+    release, ended = threading.Event(), threading.Event()
 
     class Program(whet.Module):
         def forward(self, n: int) -> whet.Prediction:
             if n == 2:
-                release.wait(20)
+                release.wait(60)
+                ended.set()
             return even(n)
 
-    evaluate = whet.Evaluate(devset=ROWS[:6], metric=same, num_threads=2, timeout=0.2)
-    started = time.monotonic()
+    evaluate = whet.Evaluate(devset=ROWS[:6], metric=same, num_threads=2, timeout=0.5)
     result = evaluate(Program()) if run == "thread" else asyncio.run(evaluate.acall(Program()))
+    assert not ended.is_set()  # nobody waited for it
     release.set()
-    assert time.monotonic() - started < 5
     assert [r.status for r in result.rows] == ["ok", "ok", "timeout", "ok", "ok", "ok"]
 
 

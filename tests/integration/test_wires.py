@@ -165,13 +165,16 @@ def test_a_last_piece_that_comes_twice_does_no_harm(format: str) -> None:
 
 @pytest.mark.parametrize("format", ALL)
 def test_tokens_come_as_they_are_sent(format: str) -> None:
-    with StubServer(format, PLAIN, faults=["slow"]) as stub:
-        times = []
-        for event in stub.lm().stream("Hi"):
-            if event.kind == "text":
-                times.append(time.monotonic())
-    assert len(times) == 6
-    assert times[-1] - times[0] > 0.08
+    with StubServer(format, PLAIN, faults=["slow"] * 3) as stub:
+        lm = stub.lm()
+
+        def seconds_from_first_to_last() -> float:
+            times = [time.monotonic() for event in lm.stream("Hi") if event.kind == "text"]
+            assert len(times) == 6
+            return times[-1] - times[0]
+
+        # A reader that a busy machine held up finds all of them there; not three times.
+        assert any(seconds_from_first_to_last() > 0.08 for _ in range(3))
 
 
 @pytest.mark.parametrize("format", ALL)
@@ -234,12 +237,15 @@ def test_a_storm_of_429_ends_in_answers() -> None:
 
 
 def test_a_storm_takes_hardly_longer_than_the_limit_allows() -> None:
+    windows = 0
+
     def at_most(number: int, seconds: float) -> Iterator[str | None]:
+        nonlocal windows
         start, count = 0.0, 0
         while True:
             now = time.monotonic()
             if now - start >= seconds:
-                start, count = now, 0
+                start, count, windows = now, 0, windows + 1
             count += 1
             yield None if count <= number else f"429:{seconds - (now - start):.3f}"
 
@@ -247,14 +253,13 @@ def test_a_storm_takes_hardly_longer_than_the_limit_allows() -> None:
         await asyncio.gather(*(lm.acall(f"{i}") for i in range(120)))
 
     with StubServer("openai", PLAIN, faults=at_most(20, 0.3)) as stub:
-        started = time.monotonic()
         asyncio.run(main(stub.lm(num_retries=10)))
-        assert time.monotonic() - started < 2 * 1.5  # five windows of 0.3 s to wait for, and a busy machine
+        assert windows <= 10  # six are needed; a window begins with the first call after the last one
         assert stub.count < 300
 
 
 def test_a_time_limit_reaches_the_socket() -> None:
-    with StubServer("openai", PLAIN, delay=0.5) as stub:
+    with StubServer("openai", PLAIN, delay=3) as stub:
         started = time.monotonic()
         with pytest.raises(LMTimeoutError):
             stub.lm(timeout=0.1)("Hi")
@@ -262,7 +267,7 @@ def test_a_time_limit_reaches_the_socket() -> None:
             stub.lm()("Hi")
         with pytest.raises(LMTimeoutError):
             stub.lm()("Hi", timeout=0.1)
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 6  # whoever waits for the answers waits 9 s
 
 
 def test_nothing_is_left_open_after_streams() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import warnings
 from types import SimpleNamespace
 from typing import Any
@@ -174,9 +173,7 @@ def test_cost_is_on_answers_and_errors() -> None:
 
 def test_many_samples_are_asked_for_side_by_side() -> None:
     with StubServer("openai", "x", delay=0.2) as stub:
-        started = time.monotonic()
         assert len(stub.lm()("Hi", n=5, temperature=1.0)) == 5
-        assert time.monotonic() - started < 0.8
         assert stub.most_at_once == 5
 
 

@@ -451,4 +451,4 @@ def test_cancelling_holds_up_nobody() -> None:
         return time.monotonic() - began
 
     with whet.context(lm=lm):
-        assert asyncio.run(go()) < 5
+        assert asyncio.run(go()) < 20  # the code itself may run for 60 s

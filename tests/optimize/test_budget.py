@@ -45,11 +45,9 @@ def test_tokens_are_capped() -> None:
 
 def test_seconds_are_capped() -> None:
     lm = model(0.03)  # one call after the other: without the cap it would be 8 seconds at least
-    started = time.monotonic()
     _, recipe = compiled(lm, max_seconds=1)
     assert recipe.run.stop_reason == "max_seconds"
-    assert time.monotonic() - started < 5
-    assert lm.calls > 0
+    assert 0 < lm.calls < 134  # half of what 8 seconds of calls would be
 
 
 def test_money_without_a_price_is_refused_before_the_first_call() -> None:

