@@ -227,3 +227,13 @@ def test_the_licences_stand_beside_the_data_and_it_is_small() -> None:
     assert sum(file.stat().st_size for file in files) < 400_000
     assert "CC BY-SA 4.0" in notice
     assert "Copyright (c) 2021 OpenAI" in notice
+
+
+def test_colors_of_your_own(tmp_path: Path) -> None:
+    file = tmp_path / "colors.csv"
+    file.write_text("color\nsea foam\nbrick\nmoss\nslate\nrust\n", encoding="utf-8")
+    data = Colors(path=file)
+    assert sorted(row.color for row in data.train + data.dev) == ["brick", "moss", "rust", "sea foam", "slate"] and data.source == str(file)
+    file.write_text("colour\nmoss\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="no column `color`; it has: colour"):
+        Colors(path=file)

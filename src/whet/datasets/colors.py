@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 from whet.datasets.dataset import Dataset
+from whet.datasets.files import read_rows
+from whet.errors import ConfigurationError
 
 __all__ = ["Colors"]
 
@@ -28,6 +31,8 @@ slate gray, snow, spring green, steel blue, tan, teal, thistle, tomato, turquois
 class Colors(Dataset):
     """Names of colours in the field `color`, three fifths train and the rest dev; it needs no file and no network.
 
+    Names of your own come from `path`, a file (.csv, .json, .jsonl, .parquet) with the column `color` (`ConfigurationError` without it).
+
     With `sort_by_suffix` names with the same last word mostly land in the same split, so that dev asks for colours unlike those of train.
     Other arguments are those of `Dataset`.
 
@@ -36,11 +41,10 @@ class Colors(Dataset):
     (2, ['color'])
     """
 
-    source = "whet itself"
-
-    def __init__(self, sort_by_suffix: bool = True, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, sort_by_suffix: bool = True, *args: Any, path: str | Path | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = [name.strip() for name in _NAMES.replace("\n", " ").split(",")]
+        names = [name.strip() for name in _NAMES.replace("\n", " ").split(",")] if path is None else _names_in(path)
+        self.source = "whet itself" if path is None else str(path)
         if sort_by_suffix:
             names.sort(key=lambda name: name[::-1])
         else:
@@ -48,3 +52,10 @@ class Colors(Dataset):
         cut = len(names) * 3 // 5
         self._train = [{"color": name} for name in names[:cut]]
         self._dev = [{"color": name} for name in names[cut:]]
+
+
+def _names_in(path: str | Path) -> list[str]:
+    rows = read_rows(path)
+    if not rows or any("color" not in row for row in rows):
+        raise ConfigurationError(f"`{path}` has no column `color`; it has: {', '.join(rows[0]) if rows else 'no rows'}.")
+    return [str(row["color"]) for row in rows]

@@ -98,3 +98,8 @@ def test_a_metric_for_another_field() -> None:
     metric = field_metric(F1, "title", gold="name")
     assert metric(Example(name="red dog"), Prediction(title="dog")) == pytest.approx(2 / 3)
     assert metric.__name__ == "F1"
+
+
+def test_a_prediction_that_found_nothing_holds_no_answer() -> None:
+    for context in (None, [], ""):
+        assert answer_passage_match(Example(answer="cat"), Prediction(context=context)) is False

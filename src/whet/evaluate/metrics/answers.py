@@ -62,13 +62,13 @@ def answer_exact_match(example: Any, pred: Any, trace: Any = None, frac: float =
 def answer_passage_match(example: Any, pred: Any, trace: Any = None) -> bool:
     """Metric: some passage of `pred.context` holds one of the answers of `example.answer`, word by word.
 
-    `context` is a text, or a list of texts or of passages with a `text`.
+    `context` is a text, or a list of texts or of passages with a `text`; none at all holds no answer.
 
     >>> from whet.core.records import Example, Prediction
     >>> answer_passage_match(Example(answer="Kinnairdy Castle"), Prediction(context=["He inherited the Kinnairdy Castle in 1664."]))
     True
     """
-    context = [pred.context] if isinstance(pred.context, str) else pred.context
+    context = [pred.context] if isinstance(pred.context, str) else pred.context or ()
     passages = [str(p["text"]) if isinstance(p, Mapping) else str(p) for p in context]
     return any(contains_words(passage, answer) for answer in _gold(example, "answer") for passage in passages)
 
