@@ -9,13 +9,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 import whet
+from whet.optimize.candidate import Candidate, row_hash
 from whet.optimize.fingerprint import Unstable, fingerprint
+from whet.retrieve import BM25, Embeddings
 from whet.testing.scripted import ScriptedLM
 
 logger = logging.getLogger(__name__)
@@ -116,6 +119,37 @@ def test_closures_partials_methods_and_classes_count() -> None:
         (({"b", "a"}, {"a", "b"}), {"a"}),
     ):
         assert fingerprint(same[0]) == fingerprint(same[1]) != fingerprint(other)
+
+
+def test_what_rows_and_programs_hold_of_ours_counts() -> None:
+    ask, near = whet.Predict("q -> a"), whet.Embedder(lambda texts: [[1.0] for _ in texts])
+    rows = [[whet.Example(q=text, a="b").with_inputs("q")] for text in "xy"]
+    for make, one, other in (
+        (whet.Image, b"\x89PNG\r\n\x1a\na", b"\x89PNG\r\n\x1a\nb"),
+        (whet.Image, "https://a.test/1.png", "https://a.test/2.png"),
+        (lambda data: whet.File(file_data=data), "aGFsbG8=", "b3RoZXI="),
+        (lambda text: whet.History(messages=[{"q": text}]), "a", "b"),
+        (lambda docs: BM25(docs), ["a"], ["b"]),
+        (lambda docs: Embeddings(corpus=docs, embedder=near), ["a"], ["b"]),
+        (lambda given: whet.KNN(1, given, near), rows[0], rows[1]),
+        (lambda reward: whet.BestOfN(ask, 2, reward), lambda args, answer: 1.0, lambda args, answer: 0.0),
+        (lambda name: whet.TwoStepAdapter(whet.LM(name)), "openai/a", "openai/b"),
+        (lambda text: whet.ChatAdapter(reminder=text), "Go.", "Stop."),
+    ):
+        assert fingerprint(make(one)) == fingerprint(make(one)) != fingerprint(make(other)), one
+
+
+def test_rows_with_other_media_are_other_rows() -> None:
+    def row(picture: Any) -> Any:
+        return whet.Example(picture=picture, label="cat").with_inputs("picture")
+
+    one, other = b"\x89PNG\r\n\x1a\na", b"\x89PNG\r\n\x1a\nb"
+    assert row_hash(row(whet.Image(one))) == row_hash(row(whet.Image(one))) != row_hash(row(whet.Image(other)))
+    assert row_hash(row([whet.Audio(one)])) != row_hash(row([whet.Audio(other)]))
+    assert row_hash(row(SimpleNamespace(x=1))) == row_hash(row(SimpleNamespace(x=1))) != row_hash(row(SimpleNamespace(x=2)))
+    sound, quiet = (whet.Example(picture=whet.Image(data), label="cat") for data in (one, other))
+    plain = Candidate(params={"self": whet.Predict("picture: whet.Image -> label").param})
+    assert plain.with_demos({"self": [sound]}) != plain.with_demos({"self": [quiet]})
 
 
 def test_a_model_is_its_name_its_address_and_its_parameters_but_not_its_key() -> None:

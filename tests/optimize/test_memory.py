@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import random
 import signal
 import sqlite3
@@ -19,8 +21,10 @@ import whet
 from optimize import ruled
 from optimize.doubling import answer, exact, model, rows
 from optimize.test_resume import CountingServer, finish, server
+from whet.core.trace import Step
 from whet.errors import ConfigurationError
 from whet.optimize import ObjectiveSearch
+from whet.optimize.store import Result, plain_result, result_of
 from whet.testing.scripted import ScriptedLM
 
 __all__ = ["server"]  # a fixture
@@ -193,6 +197,32 @@ def test_typed_outputs_come_back_with_their_types(tmp_path: Path) -> None:
                 whet.Predict(whet.Signature("question -> pair: Pair", custom_types={"Pair": Pair})), trainset=TRAIN, valset=VAL
             )
     assert kinds == {(Pair, Pair, False): 20, (Pair, Pair, True): 20}  # type: ignore[comparison-overlap]
+
+
+def test_media_of_rows_are_found_again_and_others_are_made_again(tmp_path: Path) -> None:
+    def picture(number: int) -> Any:
+        return whet.Image(b"\x89PNG\r\n\x1a\n%04d" % number)
+
+    pictures = [whet.Example(picture=picture(i), label="cat").with_inputs("picture") for i in range(12)]
+
+    def reused(program: Any) -> tuple[int, int]:
+        gc.collect()
+        recipe = whet.BootstrapFewShot(metric=lambda example, prediction: example.label == prediction.label, memory=tmp_path)
+        with whet.context(lm=ScriptedLM(lambda request: {"label": "cat"})):
+            better = recipe.compile(program, trainset=pictures)
+            assert [demo for demo in better.predictors()[0].demos if demo.picture.blob.bytes]
+        assert recipe.run is not None
+        return recipe.run.spend.reused, recipe.run.rollouts
+
+    asking = whet.Predict("picture: whet.Image -> label")
+    assert reused(asking)[0] == 0
+    found, runs = reused(asking)
+    assert found == runs
+    step = Step(asking, {"picture": picture(1)}, whet.Prediction(label="cat"), name="self")
+    line = plain_result(Result(score=whet.Score(value=1.0), status="ok", prediction=step.prediction, steps=(step,)))
+    assert result_of(line, {"self": asking}) is not None
+    gone = json.loads(json.dumps(line).replace(picture(1).blob.digest, "sha256:" + 64 * "0"))
+    assert result_of(gone, {"self": asking}) is None
 
 
 def test_nothing_secret_lies_in_it_and_it_is_only_for_me(tmp_path: Path) -> None:

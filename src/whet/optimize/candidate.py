@@ -12,6 +12,7 @@ from typing import Any
 
 from whet.core.param import Learnt
 from whet.core.records import Example
+from whet.optimize.fingerprint import Unstable, fingerprint
 
 __all__ = ["Candidate", "content_hash", "labels_of", "row_hash"]
 
@@ -34,7 +35,10 @@ def _plain(value: Any) -> Any:
     for method in ("model_dump", "dump_state"):
         if callable(dump := getattr(value, method, None)):
             return dump()
-    return repr(value)
+    try:
+        return fingerprint(value).hex()  # a `repr` may leave out what an image shows, and have an address in it
+    except Unstable:
+        return repr(value)
 
 
 def row_hash(row: Any) -> str:

@@ -28,6 +28,7 @@ from whet.core.field import Field
 from whet.core.param import Param
 from whet.core.records import Example
 from whet.core.signature import Signature
+from whet.core.types.blob import Blob
 from whet.lm.base import BaseLM
 from whet.modules.module import Module
 from whet.modules.predict import Predict
@@ -180,6 +181,9 @@ class _Walk:
         self.items(sorted(value.constraints.items()))
         self.items(sorted((k, v) for k, v in value.extra.items() if learnt or k not in ("desc", "description")))
 
+    def blob(self, value: Blob) -> None:
+        self.tag("blob", value.digest)
+
     def param(self, value: Param) -> None:
         # Which one is chosen is counted where the learnt parts are.
         self.tag("param", value.choices is None)
@@ -285,8 +289,9 @@ class _Walk:
         self.tag("object")
         self.add(kind)
         for name, part in found.items():
-            kept_at_hand = isinstance(getattr(kind, name, None), cached_property)
-            if name not in left_out and not kept_at_hand and not (own and name.startswith("_")):
+            # What our own objects keep under such names, and what they remember of a property, they can make again.
+            made = isinstance(getattr(kind, name, None), cached_property) or (own and name.startswith("_") and name not in slots)
+            if name not in left_out and not made:
                 self.items([(name, part)])
 
 
@@ -354,6 +359,7 @@ _KINDS: Final[tuple[tuple[Any, _Add], ...]] = (
     (Signature, _Walk.signature),
     (Field, _Walk.field),
     (Param, _Walk.param),
+    (Blob, _Walk.blob),
     (BaseLM, _Walk.lm),
     (Module, _Walk.module),
     (Adapter, _Walk.adapter),

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from whet.core.records import Example, Prediction, Score
 from whet.core.schema import schema_of
 from whet.core.trace import Step, Unread
-from whet.errors import ConfigurationError, SchemaError
+from whet.core.types.blob import blobs_in
+from whet.errors import ConfigurationError, SchemaError, StateError
 
 __all__ = ["Key", "Result", "Store", "Subject", "mean_of", "means_of", "plain_result", "result_of"]
 
@@ -173,11 +174,18 @@ def _is_plain(value: Any) -> bool:
 
 
 def result_of(line: Mapping[str, Any], predictors: Mapping[str, Any]) -> Result | None:
-    """The result that `plain_result` wrote; `None` where a value in it could not be written, or cannot be read as its type."""
+    """The result that `plain_result` wrote; `None` where a value in it could not be written, cannot be read as its type, or is of media
+    whose bytes nobody has here (those of rows are there with the rows)."""
     try:
-        return _result_of(line, predictors) if "steps" in line else None
-    except (SchemaError, KeyError, ValueError, TypeError):
+        if "steps" not in line:
+            return None
+        result = _result_of(line, predictors)
+        for step in result.steps:
+            for blob in blobs_in([step.inputs, step.prediction]):
+                _ = blob.bytes
+    except (SchemaError, StateError, KeyError, ValueError, TypeError):
         return None
+    return result
 
 
 def _result_of(line: Mapping[str, Any], predictors: Mapping[str, Any]) -> Result:
