@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -152,6 +154,43 @@ def test_the_databricks_sdk_signs_in_as_a_service_principal(monkeypatch: pytest.
         lm = whet.LM("databricks/databricks-meta-llama-3-3-70b-instruct", cache=False, num_retries=0)
         assert lm("Hi") == asyncio.run(lm.acall("Hi")) == ["Guten Tag"]
     assert CANARY not in repr(lm.__dict__) + json.dumps(lm.dump_state())
+
+
+@pytest.mark.usefixtures("nobody")
+def test_embeddings_sign_in_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("databricks.sdk")
+
+    def workspace(path: str, headers: dict[str, str], body: bytes) -> Any:
+        if path == "/.well-known/databricks-config":
+            return {"oidc_endpoint": f"{seen.url}/oidc"}
+        if path.startswith("/oidc/.well-known"):
+            return {"token_endpoint": f"{seen.url}/oidc/v1/token", "authorization_endpoint": f"{seen.url}/oidc/v1/authorize"}
+        if path == "/oidc/v1/token":
+            before = ticks
+            time.sleep(0.3)
+            ticked.append(ticks - before)
+            return {"access_token": CANARY, "token_type": "Bearer", "expires_in": 3600}
+        if path == "/serving-endpoints/embeddings" and headers["authorization"] == f"Bearer {CANARY}":
+            return {"data": [{"index": 0, "embedding": [0.5, 2.0]}]}
+        return None
+
+    ticks, ticked = 0, []
+
+    async def main() -> list[float]:
+        nonlocal ticks
+        embedding = asyncio.ensure_future(whet.Embedder("databricks/databricks-gte-large-en", caching=False).acall("Hi"))
+        while not embedding.done():
+            await asyncio.sleep(0.005)
+            ticks += 1
+        return list(await embedding)
+
+    with place(workspace) as seen:
+        monkeypatch.setenv("DATABRICKS_HOST", seen.url)
+        monkeypatch.setenv("DATABRICKS_CLIENT_ID", "me")
+        monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "secret-of-mine")
+        importlib.import_module("databricks.sdk.core")  # takes its time, and is not the question here
+        assert asyncio.run(main()) == [0.5, 2.0]
+    assert min(ticked) > 0, "the loop stood still while the SDK signed in"
 
 
 @pytest.mark.usefixtures("nobody")

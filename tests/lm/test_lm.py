@@ -261,12 +261,22 @@ def test_a_record_knows_the_type_of_its_model_and_is_not_made_for_nobody() -> No
         lm = stub.lm()
         lm("Hi")
         assert lm.history[-1]["model_type"] == "text"
+        assert lm.history[-1]["prompt"] == stub.received[-1].body["prompt"]
+
         with whet.context(disable_history=True):
             lm("Hi")
             assert len(lm.history) == 1
             with whet.track_usage() as tracker:
                 lm("Hi")
             assert tracker.get_total_tokens()["openai/stub"]["prompt_tokens"] == 12
+
+
+def test_the_history_has_the_prompt_where_there_was_one() -> None:
+    lm = ScriptedLM(["a", "b", "c"])
+    lm("Hi")
+    lm(messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}])
+    assert [entry["prompt"] for entry in lm.history] == ["Hi", None]
+    assert lm.history[0]["messages"] == [{"role": "user", "content": "Hi"}]
 
 
 def test_handlers_are_told_of_a_call_as_of_a_call_of_the_model() -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from whet.core.quick import quick
 
-__all__ = ["Content", "MediaPart", "Message", "Part", "RawPart", "Role", "TextPart", "ToolCallPart"]
+__all__ = ["Content", "MediaPart", "Message", "Part", "RawPart", "Role", "TextPart", "ToolCallPart", "prompt_of"]
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -88,3 +88,12 @@ class Message:
         if isinstance(self.content, str):
             return self.content
         return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+
+def prompt_of(messages: tuple[Message, ...]) -> str:
+    """The messages as the one prompt that a model of texts is asked with.
+
+    >>> prompt_of((Message("system", "Be brief."), Message("user", "Hi")))
+    'Be brief.\\n\\nHi\\n\\nBEGIN RESPONSE:'
+    """
+    return "\n\n".join([*(m.text for m in messages), "BEGIN RESPONSE:"])

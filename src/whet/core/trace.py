@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from whet.core.exchange import Request, Response
-from whet.core.messages import MediaPart, Message, RawPart, TextPart
+from whet.core.messages import MediaPart, Message, RawPart, TextPart, prompt_of
 
 __all__ = ["CallRecord", "History", "Outputs", "Step", "Trace", "Unread", "as_given", "message_dicts"]
 
@@ -185,6 +185,8 @@ class CallRecord(Mapping[str, Any]):
         return self is other
 
     def _prompt_of(self) -> str | None:
+        if self.model_type == "text":
+            return prompt_of(self.request.messages)
         # A request keeps no note of how it was written: one plain message of the user is what a prompt comes to.
         first, *more = self.request.messages or (None,)
         return first.content if first and not more and first.role == "user" and isinstance(first.content, str) else None

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from whet.core.context import current
-from whet.core.exchange import Request, Response, StreamEvent
-from whet.core.flow import Flow, Invoke, Send
+from whet.core.exchange import Request, Response, StreamEvent, Usage
+from whet.core.flow import Flow, Send
 from whet.core.http import HttpRequest, HttpResponse
-from whet.core.secret import Headers
+from whet.core.http.parser import BODY_LIMIT
 from whet.errors import LMError, LMInvalidRequestError, LMUnexpectedError
 from whet.lm.budget import seconds_left
 from whet.lm.facts import ModelFacts, provider_of
 from whet.lm.limit import Limiter
 from whet.lm.replay import replay
 from whet.lm.site.access import Access
-from whet.lm.site.table import site_of
+from whet.lm.site.table import addressed, site_of
 from whet.lm.wire.draft import MISSHAPEN
 from whet.lm.wire.errors import rejected_option
 from whet.lm.wire.table import Decoder, wire_of
@@ -26,6 +26,11 @@ __all__ = ["Endpoint"]
 
 # Servers differ in what they take; an answer without these is still an answer to the question.
 DROPPABLE = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "logprobs", "top_logprobs", "reasoning_effort", "seed")
+
+# No call takes so many; beyond it, a count is none.
+MOST_TOKENS = 10**12
+
+T = TypeVar("T")
 
 
 class Endpoint:
@@ -66,21 +71,14 @@ class Endpoint:
             request = replace(request, messages=tuple(replace(m, role="developer") if m.role == "system" else m for m in request.messages))
         listener = current().listener
         path, headers, body = self.wire.encode(request, self.facts, stream=listener is not None)
-        if self.site.signs_in():
-            url, headers = yield Invoke(self._address, (path, headers, body))
-        else:
-            url, headers = self._address(path, headers, body)
+        url, headers = yield from addressed(self.site, path, headers, body)
         if listener is not None:
             return (yield from self._streamed(url, headers, body, listener))
         answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout()))
         return self._decoded(answer)
 
-    def _address(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Headers]:
-        url, given = self.site.address(path, headers, body)
-        return url, Headers(given)
-
     def _streamed(self, url: str, headers: Any, body: bytes, listener: Callable[[StreamEvent], None]) -> Flow[Response]:
-        sink = _Sink(self.wire.stream(self.facts), listener, events=headers.get("accept") == "text/event-stream")
+        sink = _Sink(self.wire.stream(self.facts), listener, self.facts, events=headers.get("accept") == "text/event-stream")
         decoder = sink.decoder
         try:
             answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout(), sink=sink))
@@ -91,9 +89,9 @@ class Endpoint:
                 replay(response, listener)
                 return response
             self._learn(answer)
-            for event in decoder.tail():
+            for event in self._read(decoder.tail, answer):
                 listener(event)
-            return decoder.finish()
+            return self._read(lambda: _sound(decoder.finish()), answer)
         except LMError as error:
             error.streamed = decoder.started
             self._price(error)
@@ -102,23 +100,27 @@ class Endpoint:
     def _decoded(self, answer: HttpResponse) -> Response:
         self._learn(answer)
         try:
-            return self.wire.decode(answer, self.facts)
+            return self._read(lambda: _sound(self.wire.decode(answer, self.facts)), answer)
         except LMError as error:
             self._price(error)
             raise
+
+    def _read(self, step: Callable[[], T], answer: HttpResponse) -> T:
+        """One step of reading the answer, whatever form it turns out to have."""
+        try:
+            return step()
+        except LMError:
+            raise
         except MISSHAPEN as error:
-            raise LMUnexpectedError(
-                f"The answer has an unknown form ({type(error).__name__}: {error}): {answer.body[:200]!r}",
-                model=self.facts.full_name,
-                provider=self.facts.provider,
-                status=answer.status,
-            ) from error
+            raise _misshapen(error, answer.body, self.facts) from error
 
     def _learn(self, answer: HttpResponse) -> None:
         if self.limiter is not None:
             self.limiter.observe(answer.headers)
 
     def _price(self, error: LMError) -> None:
+        if error.usage is not None and not _adds_up(error.usage):
+            error.usage = None
         if error.usage is not None and error.cost is None and self.facts.price is not None:
             error.cost = self.facts.price.cost(error.usage)
 
@@ -127,16 +129,51 @@ class Endpoint:
         return max(0.001, min(limits)) if limits else None
 
 
+def _misshapen(error: Exception, body: bytes, facts: ModelFacts) -> LMUnexpectedError:
+    text = f"The answer has an unknown form ({type(error).__name__}: {error}): {body[:200]!r}"
+    return LMUnexpectedError(text, model=facts.full_name, provider=facts.provider)
+
+
+def _sound(response: Response) -> Response:
+    """The response, if its texts are texts, and what it says of its tokens are numbers that can be added up. Raises `ValueError`."""
+    if not _adds_up(response.usage):
+        raise ValueError("its usage holds what is no number of tokens")
+    for choice in response.choices:
+        if not isinstance(choice.text, str | None) or not isinstance(choice.reasoning, str | None):
+            raise ValueError("a text of it is none")
+        for call in choice.tool_calls:
+            if not isinstance(call.name, str) or not isinstance(call.arguments, str):
+                raise ValueError("a tool call of it has no name or no arguments")
+    return response
+
+
+def _adds_up(usage: Usage) -> bool:
+    try:
+        return (
+            0 <= usage.input_tokens < MOST_TOKENS
+            and 0 <= usage.output_tokens < MOST_TOKENS
+            and 0 <= usage.cached_input_tokens < MOST_TOKENS
+            and 0 <= usage.cache_write_tokens < MOST_TOKENS
+            and 0 <= usage.reasoning_tokens < MOST_TOKENS
+        )
+    except TypeError:
+        return False
+
+
 class _Sink:
     """Takes the body of a streamed answer as it comes and tells the listener; a body that is no stream is kept whole."""
 
-    __slots__ = ("decoder", "events", "listener", "whole")
+    __slots__ = ("decoder", "events", "facts", "left", "listener", "whole")
 
-    def __init__(self, decoder: Decoder, listener: Callable[[StreamEvent], None], *, events: bool) -> None:
-        self.decoder, self.listener, self.events = decoder, listener, events
+    def __init__(self, decoder: Decoder, listener: Callable[[StreamEvent], None], facts: ModelFacts, *, events: bool) -> None:
+        self.decoder, self.listener, self.facts, self.events = decoder, listener, facts, events
         self.whole: list[bytes] | None = None
+        self.left = BODY_LIMIT
 
     def __call__(self, data: bytes) -> None:
+        self.left -= len(data)
+        if self.left < 0:
+            raise LMUnexpectedError(f"The stream went on for more than {BODY_LIMIT:,} bytes, the limit. Is this the endpoint you meant?")
         if self.events:
             self.events = False
             if data.lstrip()[:1] in (b"{", b"["):
@@ -144,9 +181,14 @@ class _Sink:
         if self.whole is not None:
             self.whole.append(data)
             return
-        listener = self.listener
-        for event in self.decoder.feed(data):
-            listener(event)
+        try:
+            events = self.decoder.feed(data)
+        except LMError:
+            raise
+        except MISSHAPEN as error:
+            raise _misshapen(error, data, self.facts) from error
+        for event in events:
+            self.listener(event)
 
 
 def _without(request: Request, names: frozenset[str]) -> Request:

@@ -12,14 +12,13 @@ from typing import Any
 from whet.core.exchange import Usage
 from whet.core.flow import Flow, Send
 from whet.core.http import HttpRequest, HttpResponse
-from whet.core.secret import Headers
 from whet.errors import LMConfigurationError, LMUnexpectedError
 from whet.lm.budget import Metered, seconds_left
 from whet.lm.facts import ModelFacts, facts_of, provider_of
 from whet.lm.limit import Limited, limiter_of
 from whet.lm.retry import Retrying
 from whet.lm.site.access import ACCESS, access_of
-from whet.lm.site.table import site_of
+from whet.lm.site.table import addressed, site_of
 from whet.lm.wire.draft import MISSHAPEN
 from whet.lm.wire.errors import error_from
 from whet.lm.wire.openai_chat import HEADERS, json_bytes, read_json, usage_of
@@ -93,8 +92,7 @@ class _Exchange:
         hosted = self.hosted
         path, body = _encode(hosted.provider.wire, hosted.facts.name, texts, hosted.options)
         raw = json_bytes(body)
-        url, given = hosted.site.address(path, HEADERS, raw)
-        headers, given = Headers(given), {}
+        url, headers = yield from addressed(hosted.site, path, HEADERS, raw)
         limits = [s for s in (hosted.access.timeout, seconds_left()) if s is not None]
         timeout = max(0.001, min(limits)) if limits else None
         answer: HttpResponse = yield Send(HttpRequest(url=url, headers=headers, body=raw, timeout=timeout))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, cast
+from zlib import crc32
 
 from whet.core.exchange import Choice, Response, Usage
 from whet.core.flow import start_thread
@@ -20,7 +23,8 @@ from whet.testing.formats import FORMATS, Format
 
 __all__ = ["Received", "StubServer"]
 
-FAULTS: Final = ("drop", "drop_early", "slow", "garbage", "html", "huge", "duplicate", "empty")
+FAULTS: Final = ("drop", "drop_early", "slow", "garbage", "html", "huge", "endless", "duplicate", "empty")
+ENDLESS: Final = 10**10
 # How the LM of each format is named and typed.
 NAMES: Final = {
     "openai": ("openai/stub", "chat"),
@@ -49,8 +53,9 @@ class StubServer:
 
     `answer` is a text, a `Response`, or a function of what was `Received`. `faults` are spent one per request, in order: `"429"` or
     `"429:0.5"` (with Retry-After), `"500"` or any other status, `"drop"` (closes in the middle), `"drop_early"` (closes before the first
-    token), `"slow"` (a piece every 20 ms), `"garbage"` (damaged JSON), `"html"` (wrong content type), `"huge"`, `"duplicate"` (the last
-    piece twice), `"empty"`; `None` is no fault. `delay` in seconds comes before each answer.
+    token), `"slow"` (a piece every 20 ms), `"garbage"` (damaged JSON), `"html"` (wrong content type), `"huge"` (20 MB in one piece),
+    `"endless"` (10 GB are announced and begun), `"duplicate"` (the last piece twice), `"empty"`; `None` is no fault. `delay` in seconds
+    comes before each answer.
 
     >>> with StubServer("openai", "Hello") as stub:
     ...     stub.lm()("Hi")
@@ -166,6 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         received = Received(path=self.path, headers=headers, body=json.loads(raw or b"null"), at=time.monotonic())
         response, fault = self.stub.take(received)
+        if fault == "huge":
+            response = replace(response, choices=(Choice(text="x" * 20_000_000),))
         if self.stub.delay:
             time.sleep(self.stub.delay)
         if fault and fault[0].isdigit():
@@ -182,11 +189,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _whole(self, response: Response, fault: str | None) -> None:
         body = json.dumps(self.stub.format.whole(response)).encode()
-        if fault == "huge":
-            body = json.dumps(self.stub.format.whole(replace(response, choices=(Choice(text="x" * 20_000_000),)))).encode()
-        elif fault in ("garbage", "empty"):
+        if fault in ("garbage", "empty"):
             body = body[: len(body) // 2] if fault == "garbage" else b""
-        if fault == "html":
+        if fault == "endless":
+            self._send(200, body, **{"content-length": str(ENDLESS)})
+            self._babble(len(body))
+        elif fault == "html":
             self._send(200, b"<html><body>Bad gateway</body></html>", **{"content-type": "text/html"})
         elif fault in ("drop", "drop_early"):
             self._send(200, body[: len(body) // 2], **{"content-length": str(len(body))})
@@ -206,12 +214,26 @@ class _Handler(BaseHTTPRequestHandler):
         pieces = _faulty(list(self.stub.format.pieces(response)), fault)
         for piece in pieces:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            if fault == "endless":
+                begun = _begun(self.stub.format.media)
+                self.wfile.write(b"%x\r\n%b" % (ENDLESS, begun))
+                self._babble(len(begun))
+                return
             if fault == "slow":
                 time.sleep(0.02)
         if fault in ("drop", "drop_early"):
             self.close_connection = True
         else:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _babble(self, sent: int) -> None:
+        """The rest of what was announced, for as long as somebody listens."""
+        self.close_connection = True
+        piece = b"x" * 65536
+        with suppress(OSError):
+            while sent < ENDLESS:
+                self.wfile.write(piece)
+                sent += len(piece)
 
     def _send(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -228,6 +250,14 @@ def _wants_stream(received: Received) -> bool:
     if re.search(r"streamGenerateContent|converse-stream|streamRawPredict", received.path):
         return True
     return isinstance(received.body, dict) and received.body.get("stream") is True
+
+
+def _begun(media: str) -> bytes:
+    """The beginning of an event that has no end."""
+    if media == "application/vnd.amazon.eventstream":
+        prelude = struct.pack(">II", 2**31, 32)
+        return prelude + struct.pack(">I", crc32(prelude))
+    return b"data: " if media == "text/event-stream" else b""
 
 
 def _faulty(pieces: list[bytes], fault: str | None) -> list[bytes]:

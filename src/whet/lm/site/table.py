@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from whet.core.flow import Flow, Invoke
+from whet.core.secret import Headers
 from whet.lm.facts import ModelFacts, Provider
 from whet.lm.site.access import Access
 from whet.lm.site.plain import PlainSite
 
-__all__ = ["Site", "site_of"]
+__all__ = ["Site", "addressed", "site_of"]
 
 
 class Site(Protocol):
@@ -23,6 +25,19 @@ class Site(Protocol):
 
     def signs_in(self) -> bool:
         """Whether the next `address` asks a vendor's package for a credential, which may take its time."""
+
+
+def addressed(site: Site, path: str, headers: Mapping[str, str], body: bytes) -> Flow[tuple[str, Headers]]:
+    """The URL and all headers for a request. Where a vendor's package signs in first, it does so off the event loop."""
+    if site.signs_in():
+        found: tuple[str, Headers] = yield Invoke(_address, (site, path, headers, body))
+        return found
+    return _address(site, path, headers, body)
+
+
+def _address(site: Site, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Headers]:
+    url, given = site.address(path, headers, body)
+    return url, Headers(given)
 
 
 def site_of(provider: Provider, facts: ModelFacts, access: Access) -> Site:

@@ -12,16 +12,23 @@ from whet.errors import LMError, LMTransportError, LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.errors import error_from
 
-__all__ = ["MISSHAPEN", "Draft", "Splitter", "StreamDecoder", "answer_of"]
+__all__ = ["MISSHAPEN", "Draft", "Splitter", "StreamDecoder", "answer_of", "spoken"]
 
 # What reading an answer raises where a part of it is missing or of another type than it should be.
-MISSHAPEN: Final = (KeyError, TypeError, AttributeError, IndexError)
+MISSHAPEN: Final = (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError)
 
 
 def answer_of(choices: tuple[Choice, ...], usage: Usage, facts: ModelFacts, *, model: str = "", request_id: str | None = None) -> Response:
     """A response with its cost, where the price is known."""
     cost = facts.price.cost(usage) if facts.price is not None else None
     return Response(choices=choices, usage=usage, model=model or facts.name, cost=cost, request_id=request_id)
+
+
+def spoken(piece: Any) -> str:
+    """A piece of a streamed answer. Raises `TypeError` for what is no text, before anybody was told of it."""
+    if not isinstance(piece, str):
+        raise TypeError(f"a piece of the answer is {type(piece).__name__}, not text")
+    return piece
 
 
 class Draft:
@@ -40,12 +47,12 @@ class Draft:
 
     def say(self, text: str) -> StreamEvent:
         """More of the answer."""
-        self.text.append(text)
+        self.text.append(spoken(text))
         return StreamEvent(kind="text", text=text, index=self.index)
 
     def think(self, text: str) -> StreamEvent:
         """More of the reasoning."""
-        self.reasoning.append(text)
+        self.reasoning.append(spoken(text))
         return StreamEvent(kind="reasoning", text=text, index=self.index)
 
     def call(self, place: int, piece: str, name: str = "", call_id: str | None = None) -> StreamEvent:
@@ -55,7 +62,7 @@ class Draft:
             tool = self.tools[place] = [call_id, name, [], None]
         tool[0], tool[1] = tool[0] or call_id, tool[1] or name
         if piece:
-            tool[2].append(piece)
+            tool[2].append(spoken(piece))
         return StreamEvent(kind="tool_call", text=piece, index=self.index, tool_index=place, tool_id=tool[0], tool_name=tool[1])
 
     def sign(self, place: int, signed: str | None) -> None:
@@ -175,13 +182,15 @@ class StreamDecoder:
     def _take(self, name: str, item: bytes, out: list[StreamEvent]) -> None:
         try:
             data = json.loads(item) if item != b"[DONE]" else None
-        except ValueError:
-            raise LMUnexpectedError(f"The stream holds an event that is no JSON: {item[:200]!r}", **self.origin()) from None
+        except (ValueError, RecursionError):
+            raise LMUnexpectedError(f"The stream holds an event that is no JSON, or too deep: {item[:200]!r}", **self.origin()) from None
         if data is None:
             self.end(out)
         elif isinstance(data, dict):
             try:
                 self.read(name, data, out)
+            except LMError:
+                raise
             except MISSHAPEN as error:
                 raise LMUnexpectedError(
                     f"The stream holds an event of an unknown form ({type(error).__name__}: {error}): {item[:200]!r}", **self.origin()

@@ -99,7 +99,7 @@ def _read(body: bytes) -> tuple[str, str | None, str | None]:
     text = body[:20_000].decode("utf-8", "replace").strip()
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return (" ".join(TAG.sub(" ", text).split()) if text.startswith("<") else text), None, None
     if isinstance(data, list) and data:
         data = data[0]

@@ -6,7 +6,7 @@ import struct
 from zlib import crc32
 
 from whet.core.sse import EVENT_LIMIT
-from whet.errors import LMTransportError
+from whet.errors import LMTransportError, LMUnexpectedError
 
 __all__ = ["AwsEvents", "frame"]
 
@@ -32,21 +32,29 @@ class AwsEvents:
         self._held = bytearray()
 
     def feed(self, chunk: bytes) -> list[tuple[str, bytes]]:
-        """The events that these bytes complete. Raises `LMTransportError` for bytes that are no such stream."""
+        """The events that these bytes complete. Raises `LMTransportError` for bytes that are no such stream, `LMUnexpectedError` for an
+        event that is larger than one may be."""
         held = self._held
         held += chunk
         events = []
         while len(held) >= _PRELUDE.size:
             total, head, check = _PRELUDE.unpack_from(held)
-            if crc32(held[:8]) != check or not 16 <= total <= EVENT_LIMIT or head > total - 16:
+            if crc32(held[:8]) != check or total < 16 or head > total - 16:
                 raise LMTransportError("The event stream is damaged: the frame of an event does not fit its checksum. Try again.")
+            if total > EVENT_LIMIT:
+                raise LMUnexpectedError(
+                    f"The server sent an event of more than {EVENT_LIMIT:,} bytes, the limit. Is it the right endpoint?"
+                )
             if len(held) < total:
                 break
             block = bytes(held[:total])
             del held[:total]
             if crc32(block[:-4]) != _CRC.unpack_from(block, total - 4)[0]:
                 raise LMTransportError("The event stream is damaged: an event does not fit its checksum. Try again.")
-            headers = _headers(block[12 : 12 + head])
+            try:
+                headers = _headers(block[12 : 12 + head])
+            except (IndexError, struct.error):
+                raise LMTransportError("The event stream is damaged: the headers of an event cannot be read. Try again.") from None
             name = headers.get(":event-type") or headers.get(":exception-type") or headers.get(":error-code") or ""
             if headers.get(":message-type") in ("exception", "error") and not name.lower().endswith("exception"):
                 name += "Exception"

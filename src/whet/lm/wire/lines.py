@@ -19,16 +19,23 @@ class Lines:
     __slots__ = ("_held",)
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()
 
     def feed(self, chunk: bytes) -> list[tuple[str, bytes]]:
         """The lines that these bytes complete. Raises `LMUnexpectedError` for one that is larger than an event may be."""
-        *whole, self._held = (self._held + chunk).split(b"\n")
-        if len(self._held) > EVENT_LIMIT:
+        held = self._held
+        whole: list[bytes] = []
+        if b"\n" in chunk:
+            first, *whole, chunk = chunk.split(b"\n")
+            whole.insert(0, bytes(held) + first)
+            held.clear()
+        held += chunk
+        if len(held) > EVENT_LIMIT:
             raise LMUnexpectedError(f"The server sent a line of more than {EVENT_LIMIT:,} bytes, the limit. Is it the right endpoint?")
         return [("line", line) for line in map(bytes.strip, whole) if line]
 
     def finish(self) -> list[tuple[str, bytes]]:
         """The last line, if the server left out its end."""
-        last, self._held = self._held.strip(), b""
+        last = bytes(self._held).strip()
+        self._held.clear()
         return [("line", last)] if last else []

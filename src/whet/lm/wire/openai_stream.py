@@ -11,6 +11,7 @@ from whet.core.messages import ToolCallPart
 from whet.core.sse import EventStream
 from whet.errors import LMTransportError, LMUnexpectedError
 from whet.lm.facts import ModelFacts
+from whet.lm.wire.draft import spoken
 from whet.lm.wire.errors import error_from
 
 __all__ = ["ChatStream"]
@@ -101,8 +102,8 @@ class ChatStream:
             return
         try:
             chunk = json.loads(item)
-        except ValueError:
-            raise LMUnexpectedError(f"The stream holds an event that is no JSON: {item[:200]!r}", **self._origin()) from None
+        except (ValueError, RecursionError):
+            raise LMUnexpectedError(f"The stream holds an event that is no JSON, or too deep: {item[:200]!r}", **self._origin()) from None
         if not isinstance(chunk, dict):
             return
         choices = chunk.get("choices")
@@ -128,10 +129,10 @@ class ChatStream:
             choice = self._choices[index] = _Growing()
         delta = data.get("delta") or {}
         if text := delta.get("content"):
-            choice.text.append(text)
+            choice.text.append(spoken(text))
             out.append(StreamEvent(kind="text", text=text, index=index))
         if thought := (delta.get("reasoning_content") or delta.get("reasoning")):
-            choice.reasoning.append(thought)
+            choice.reasoning.append(spoken(thought))
             out.append(StreamEvent(kind="reasoning", text=thought, index=index))
         if calls := delta.get("tool_calls"):
             for call in calls:
@@ -160,5 +161,5 @@ def _grow_tool(choice: _Growing, call: Mapping[str, Any], index: int) -> StreamE
     tool[0] = tool[0] or call.get("id")
     tool[1] = tool[1] or function.get("name") or ""
     piece = function.get("arguments") or ""
-    tool[2].append(piece)
+    tool[2].append(spoken(piece))
     return StreamEvent(kind="tool_call", text=piece, index=index, tool_index=place, tool_id=tool[0], tool_name=tool[1])

@@ -7,23 +7,14 @@ from typing import Any
 
 from whet.core.exchange import Choice, Request, Response, StreamEvent
 from whet.core.http import HttpResponse
-from whet.core.messages import Message
+from whet.core.messages import prompt_of
 from whet.core.sse import EventStream
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.draft import StreamDecoder, answer_of
 from whet.lm.wire.errors import error_from, request_id_of
 from whet.lm.wire.openai_chat import FINISH, LIMITS, choices_in, read_json, usage_of, written
 
-__all__ = ["OpenAIText", "prompt_of"]
-
-
-def prompt_of(messages: tuple[Message, ...]) -> str:
-    """The messages as one prompt.
-
-    >>> prompt_of((Message("system", "Be brief."), Message("user", "Hi")))
-    'Be brief.\\n\\nHi\\n\\nBEGIN RESPONSE:'
-    """
-    return "\n\n".join([*(m.text for m in messages), "BEGIN RESPONSE:"])
+__all__ = ["OpenAIText"]
 
 
 class OpenAIText:
