@@ -13,6 +13,7 @@ import pytest
 import whet
 from optimize.ruled import blind, metric, model, rows
 from whet.errors import ConfigurationError
+from whet.testing.scripted import ScriptedLM
 
 
 def compiled(lm: Any = None, n: int = 80, **options: Any) -> Any:
@@ -63,6 +64,16 @@ def test_where_nothing_helps_nothing_is_claimed() -> None:
     assert "No reliable gain" in program.run.summary()
     if not certificate.kept:
         assert program.demos == [] and program.run.diff() == ""
+
+
+def test_it_ends_early_where_there_is_no_headroom() -> None:
+    def right(request: Any) -> dict[str, str]:
+        return {"verdict": "v" + re.findall(r"of kind (\d)", request.messages[-1].text)[-1]}
+
+    for lm, most in ((ScriptedLM(right), 330), (blind(), 480)):
+        program = compiled(lm, max_runs=600)
+        assert program.run.stop_reason == "no_headroom" and program.run.rollouts <= most
+        assert program.run.diff() == "" and not program.run.certificate.reliable
 
 
 @pytest.mark.parametrize("threads", [1, 4, 24])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from whet.optimize.candidate import Candidate
-from whet.optimize.contest import Contest, Outcome
+from whet.optimize.contest import Contest, Outcome, difference
 from whet.optimize.proposers.bootstrapped import Bootstrapper, demos_of
 from whet.optimize.proposers.demo_sets import DemoPool, kinds_up_to
 from whet.optimize.proposers.labeled import labeled
@@ -25,6 +25,10 @@ FIRST, MORE = 4, 8
 SHIFT = 6
 PROPOSALS, CARRIED, PATIENCE = 6, 2, 8
 PROMOTE, PROMISING = 0.60, 0.55
+# Nobody goes on where, after so many contests, it is less probable than this that the best is better than the program as given.
+HOPE, HOPE_AFTER, HOPE_ROWS = 0.85, 2, 12
+# Nor where the program as given was right on so many rows.
+CEILING = 20
 # Contests under way at a time: with little to spend it is better to learn from each before the next one starts.
 LANES, MANY, MANY_FROM = 2, 3, 500
 SOON, BACKGROUND = -0.5, 5.0
@@ -99,21 +103,26 @@ class Course:
     # -- the course ---------------------------------------------------------------------------------------------------------------------
 
     def run(self) -> Strand[Candidate]:
-        """From the first wave to the last contest."""
+        """From the first wave to the last contest; it ends earlier where there is nothing to gain."""
         for row in self.unseen:  # what the certificate compares with can be run whenever a place is free
             self.search.score(self.search.baseline, row, rank=BACKGROUND)
         shown = yield from self._gather()
         first = self.search.strands.start(self._proposed(self._writer(self.notes), self.incumbent, shown, self.lanes * PROPOSALS))
         finals = yield from self._race_demos()
+        scores = [r.value for _, r in shown] + list(self.search.trial(self.search.baseline, self.rows).scores)
+        if len(scores) >= CEILING and all(score is not None and score >= self.recipe.perfect_score for score in scores):
+            self.search.end("no_headroom", f"the program as given was right on all of {len(scores)} rows", self.search.baseline)
+            return self.search.baseline
         writer, fresh = yield first
         yield from self._contests(deque(finals), deque(finished((writer, fresh[i :: self.lanes])) for i in range(self.lanes)))
         return self.incumbent
 
     def _contests(self, under_way: deque[Held], ideas: deque[Handle]) -> Strand[None]:
         """Start contests while the budget lasts and anything comes of them; each has ideas that were asked for a few contests before."""
-        barren = 0
+        barren = held_before = 0
         while barren < PATIENCE:
-            while ideas and len(under_way) < self.lanes and self._affordable():
+            hopeless = held_before >= HOPE_AFTER and self._doubtful()
+            while not hopeless and ideas and len(under_way) < self.lanes and self._affordable():
                 writer, fresh = yield ideas.popleft()
                 self.notes.blame.unanswered = max(self.notes.blame.unanswered, writer.blame.unanswered)
                 started, looking = self._start(fresh, known=len(ideas))
@@ -126,12 +135,22 @@ class Course:
             self.planned += outcome.runs - contest.likely(challengers)
             self.at_risk -= contest.cost(challengers) - contest.likely(challengers)
             barren = 0 if self._concluded(outcome) else barren + 1
+            held_before += contest is self.contest
+            if held_before >= HOPE_AFTER and self._doubtful():
+                continue
             left = self.left if under_way or ideas else self.left_for_sure()
             if len(under_way) + len(ideas) < self.lanes and left >= self.least + LOOK:
                 self.planned += LOOK
                 ideas.append(self.search.strands.start(self._look(self.incumbent, self._writer(self.notes))))
         if barren >= PATIENCE:
-            self.search.decide("stop", self.incumbent, f"{PATIENCE} contests brought nothing better")
+            self.search.end("no_gain", f"{PATIENCE} contests brought nothing better", self.incumbent)
+        elif hopeless and self._affordable():
+            self.search.end("no_headroom", f"after {held_before} contests nothing is probably better than what was given", self.incumbent)
+
+    def _doubtful(self) -> bool:
+        """Whether it is in doubt that the incumbent is better than the program as given, on the rows that both were run on."""
+        found = difference(self.search, self.incumbent, self.search.baseline, self.rows)
+        return self.incumbent == self.search.baseline or (found.n >= HOPE_ROWS and found.better() < HOPE)
 
     @property
     def least(self) -> int:
@@ -159,6 +178,8 @@ class Course:
             ]
         most = max(2, self.sure // self.contest.cost(0) - 1)
         makers = [m for m in dict.fromkeys(makers) if m != base][:most]
+        if base != self.search.baseline and self._doubtful():
+            makers.append(self.search.baseline)
         looking = None
         self.planned += self.contest.likely(len(makers))
         self.at_risk += self.contest.cost(len(makers)) - self.contest.likely(len(makers))
@@ -192,7 +213,7 @@ class Course:
         if promoted and winner is not None:
             self.podium = [self.incumbent, *self.podium][:2]
             self._promote(winner, outcome.rows)
-        good = [c for c, found in outcome.ranking[promoted:] if found.better() > PROMISING]
+        good = [c for c, found in outcome.ranking[promoted:] if found.better() > PROMISING and c != self.search.baseline]
         if promoted or stale or len(good) > 1:
             self.carried += [self._combined(c, outcome.base, self.incumbent) for c in good[:CARRIED]]
         return winner is not None
@@ -255,9 +276,10 @@ class Course:
         yield [h for c in candidates for h in self.search.scores(c, self.rows[:first])]
         leader, *others = self._ordered(candidates, first)[:finalists]
         self._promote(leader, self.rows[:first])
+        others += [base] if base not in (leader, *others) else []
         if not others:
             return []
-        self.podium = others[:2]
+        self.podium = [c for c in others if c != base][:2]
         self.planned += (second - first) * (1 + len(others))
         finals = Contest(search=self.search, first=second, more=0)
         return [(finals, len(others), self.search.strands.start(finals.run(leader, others, self.rows)))]

@@ -130,6 +130,11 @@ class Search:
             self.run.curve.append((self.spend.spend.calls, score, candidate.hash))
         self.journal.note({"best": candidate.hash, "score": score})
 
+    def end(self, reason: str, why: str, candidate: Candidate) -> None:
+        """Say why a recipe ends before its budget does; what is under way goes on."""
+        self.run.stop_reason = reason
+        self.decide("stop", candidate, why)
+
     def stop(self, reason: str) -> None:
         """Start no more work."""
         self._reason = self._reason or reason
@@ -328,7 +333,7 @@ class Search:
                 winner = yield from self.strands.flow(strand)
                 self.run.best = self.add(winner)
                 self.journal.note({"best": winner.hash, "score": self.run.curve[-1][1] if self.run.curve else None})
-                self.run.stop_reason = self._reason or "finished"
+                self.run.stop_reason = self._reason or (self.run.stop_reason if self.run.stop_reason != "running" else "finished")
             except Stopped as stopped:
                 self.run.stop_reason = stopped.reason
             except KeyboardInterrupt:
