@@ -244,6 +244,8 @@ def test_a_folder_that_cannot_be_used_is_refused_before_the_first_call(tmp_path:
         with pytest.raises(ConfigurationError, match=words):
             compiled(wrong, lm)
     assert lm.calls == 0
+    with whet.context(memory=["a chat so far"]):  # a setting of the user's own
+        assert compiled(None).run.spend.reused == 0
 
 
 def test_damage_is_a_miss(tmp_path: Path) -> None:

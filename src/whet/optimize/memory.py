@@ -70,7 +70,11 @@ def memory_in(given: Any, horizon: int | None) -> Memory | None:
 
     Raises `ConfigurationError` for a folder that cannot be used.
     """
-    folder = current().memory if given is None else given
+    folder = given
+    if given is None:
+        # A program may keep something of its own under this name, as it may in DSPy.
+        ambient = current().memory
+        folder = ambient if isinstance(ambient, str | os.PathLike) else None
     if folder is None or folder is False:
         return None
     if not isinstance(folder, str | os.PathLike) or not str(folder):
