@@ -61,7 +61,11 @@ def check_rows(name: str, rows: Any, *, at_least: int = 1) -> list[Any]:
         if not isinstance(row, Example):
             raise ConfigurationError(f"Row {i} of `{name}` is {type(row).__name__}; make it a `whet.Example(...).with_inputs(...)`.")
         if row._input_keys is None:
-            raise InputError(f"Inputs have not been set for row {i} of `{name}`: `example.with_inputs('question')`.")
+            fields = list(dict(row)) or ["question"]
+            raise InputError(
+                f"Inputs have not been set for row {i} of `{name}`. Say which of its fields ({', '.join(fields)}) are inputs: "
+                f"`example.with_inputs({fields[0]!r})`."
+            )
     return found
 
 
