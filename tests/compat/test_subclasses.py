@@ -180,3 +180,24 @@ def test_types_are_validated_under_the_names_of_pydantic() -> None:
     assert calls == dspy.ToolCalls.from_dict_list([{"name": "search", "args": {"query": "cats"}}])
     assert dspy.ToolCalls.model_json_schema() == dspy.ToolCalls.json_schema()
     assert dspy.History.model_validate({"messages": [{"q": "1"}]}) == dspy.History(messages=[{"q": "1"}])
+
+
+class Bare(dspy.Adapter):
+    """Nothing but a way to write and a way to read."""
+
+    def format(self, signature: Any, demos: Any, inputs: Any) -> list[dict[str, Any]]:
+        return [{"role": "user", "content": f"{signature.instructions} {inputs}"}]
+
+    def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+        return dict.fromkeys(signature.output_fields, completion.strip())
+
+
+def test_an_adapter_that_has_only_format_and_parse() -> None:
+    lm = Called("m")
+    with dspy.context(lm=lm, adapter=Bare()):
+        assert dspy.Predict("question -> answer")(question="q").answer == ANSWER
+        assert asyncio.run(dspy.ChainOfThought("question -> answer").acall(question="q")).reasoning == ANSWER
+    assert lm.seen[0]["content"].endswith("{'question': 'q'}")
+    assert Bare()(lm, {}, dspy.Signature("question -> answer"), [], {"question": "q"}) == [{"answer": ANSWER}]
+    with pytest.raises(NotImplementedError, match="must define `format_field_structure`"):
+        dspy.Adapter().format(dspy.Signature("question -> answer"), [], {"question": "q"})

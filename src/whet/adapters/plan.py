@@ -59,10 +59,11 @@ def core_type(annotation: Any) -> Any:
 def make_plan(adapter: Adapter, signature: Signature) -> Plan:
     """The plan of a signature for an adapter."""
     history = next((f.name for f in signature.input_fields.values() if f.annotation is History), None)
+    system, reminder = _texts(adapter, signature)
     return Plan(
         signature=signature,
-        system=(Message("system", adapter.format_system_message(signature)),),
-        reminder=adapter.reminder(signature),
+        system=system,
+        reminder=reminder,
         inputs=tuple((f.name, _writer(adapter, f)) for f in signature.input_fields.values() if f.name != history),
         outputs=tuple((f.name, f.schema.render) for f in signature.output_fields.values()),
         history=history,
@@ -73,6 +74,15 @@ def make_plan(adapter: Adapter, signature: Signature) -> Plan:
             f.name for f in signature.output_fields.values() if any(hasattr(s.annotation, "with_logprobs") for s in f.schema.family())
         ),
     )
+
+
+def _texts(adapter: Adapter, signature: Signature) -> tuple[tuple[Message, ...], str]:
+    try:
+        return (Message("system", adapter.format_system_message(signature)),), adapter.reminder(signature)
+    except NotImplementedError:
+        if not adapter._own_format:
+            raise
+        return (), ""  # its own `format` writes all of it
 
 
 def _native_kinds(adapter: Adapter, signature: Signature) -> dict[str, str]:
