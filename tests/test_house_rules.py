@@ -323,6 +323,8 @@ def test_a_misspelt_root_name_is_answered_with_the_right_one() -> None:
         _ = whet.WhetErorr  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match=r"did you mean `whet\.optimize\.LeReT`"):
         _ = whet.optimize.LeRet  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"did you mean `whet\.core\.types\.Audio`"):
+        _ = whet.core.types.Audoi
 
 
 def test_the_version_is_said_once_more_only_in_the_root() -> None:

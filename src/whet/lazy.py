@@ -40,7 +40,7 @@ def door(
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*getattr(sys.modules[package], "__all__", homes), *modules})
+        return sorted({*vars(sys.modules[package]).get("__all__", homes), *modules})
 
     return __getattr__, __dir__
 
