@@ -117,6 +117,8 @@ class Evolution:
     def _conceived(self, newest: Candidate) -> Litter | None:
         """The next litter, if there are program runs for it."""
         count = min(GATE, len(self.train))
+        if not self.started:  # where the budget is tiny, one proposal on fewer rows is better than none
+            count = max(1, min(count, self.left // 2))
         room = self.left // count - 1 - (self.merge is not None)
         if room < (FEWEST if self.started else 1):
             return None
