@@ -13,7 +13,7 @@ from whet.errors import LMError, LMRateLimitError, LMServerError, LMTransportErr
 from whet.testing import StubServer
 from whet.testing.stub import FAULTS
 
-FORMATS = ["openai", "responses", "text", "anthropic", "gemini", "ollama", "bedrock"]
+FORMATS = ["openai", "responses", "text", "anthropic", "gemini", "ollama", "bedrock", "sagemaker"]
 TEXT = "one two three four five six"
 PLAIN = Response(choices=(Choice(text=TEXT),), usage=Usage(input_tokens=10, output_tokens=6))
 # What comes of an answer in one piece, and of one that is streamed: a text, or an error.

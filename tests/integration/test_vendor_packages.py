@@ -275,6 +275,26 @@ def test_amazons_client_reads_the_stub_as_we_do() -> None:
     assert events[-1]["metadata"]["usage"]["outputTokens"] == 7
 
 
+def test_amazons_client_reads_the_stub_of_sagemaker_as_we_do() -> None:
+    boto3 = pytest.importorskip("boto3")
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    with StubServer("sagemaker", "Let me look") as stub:
+        client = boto3.client("sagemaker-runtime", endpoint_url=stub.api_base, region_name="us-east-1", **keys)
+        asked = {"EndpointName": "my-endpoint", "ContentType": "application/json"}
+        whole = client.invoke_endpoint(**asked, Body=b'{"messages": []}')["Body"].read()
+        events = client.invoke_endpoint_with_response_stream(**asked, Body=b'{"messages": [], "stream": true}')["Body"]
+        streamed = b"".join(event["PayloadPart"]["Bytes"] for event in events)
+        client.close()
+        lm = whet.LM("sagemaker/my-endpoint", api_base=stub.api_base, aws_region_name="us-east-1", cache=False, num_retries=0, **keys)
+        assert lm("Hi") == ["Let me look"]
+        theirs, _, ours = stub.received
+    assert json.loads(whole)["choices"][0]["message"]["content"] == "Let me look"
+    assert streamed.endswith(b"data: [DONE]\n\n")
+    assert theirs.path == ours.path == "/endpoints/my-endpoint/invocations"
+    scopes = [one.headers["authorization"].partition(",")[0].split("/")[2:] for one in (theirs, ours)]
+    assert scopes == [["us-east-1", "sagemaker", "aws4_request"]] * 2
+
+
 # -- LiteLLM ---------------------------------------------------------------------------------------------------------------------------
 
 # It must not be imported here: whet sees to it that it fetches nothing when it is.

@@ -27,7 +27,7 @@ from whet.errors import (
 )
 from whet.testing import StubServer
 
-CHAT = ["openai", "responses", "anthropic", "gemini", "ollama", "bedrock"]
+CHAT = ["openai", "responses", "anthropic", "gemini", "ollama", "bedrock", "sagemaker"]
 ALL = [*CHAT, "text"]
 WEATHER = ToolSpec(
     name="weather", description="The weather in a city.", parameters={"type": "object", "properties": {"city": {"type": "string"}}}
@@ -63,7 +63,7 @@ def assert_rich(answer: Response, format: str) -> None:
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (100, 20)
     if format != "ollama":
         assert answer.usage.cached_input_tokens == 40
-    if format in ("openai", "responses", "gemini"):
+    if format in ("openai", "responses", "gemini", "sagemaker"):
         assert answer.usage.reasoning_tokens == 5
 
 

@@ -10,7 +10,7 @@ from whet.core.exchange import Capabilities, Usage
 from whet.errors import LMConfigurationError
 from whet.lm.facts import Price, _table, facts_of, is_reasoning_name, provider_of, providers, split_name
 
-WIRES = {"openai", "anthropic", "gemini", "ollama", "bedrock", "litellm"}
+WIRES = {"openai", "anthropic", "gemini", "ollama", "bedrock", "sagemaker", "litellm"}
 STYLES = {"bearer", "x-api-key", "api-key", "x-goog-api-key", "none"}
 
 

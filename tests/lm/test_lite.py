@@ -61,10 +61,11 @@ def litellm(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_call_goes_through_it_with_the_whole_name(litellm: Any) -> None:
-    lm = LM("sagemaker/my-endpoint", cache=False, temperature=0.2, aws_region_name="eu-west-1", aws_access_key_id="AK", api_key="sk-canary")
+    access = {"aws_region_name": "eu-west-1", "aws_access_key_id": "AK", "api_key": "sk-canary"}
+    lm = LM("litellm/watsonx/my-model", cache=False, temperature=0.2, **access)
     assert lm("Hi") == asyncio.run(lm.acall("Hi")) == ["fine"]
     given = litellm.given[0]
-    assert (given["model"], given["temperature"], given["aws_region_name"]) == ("sagemaker/my-endpoint", 0.2, "eu-west-1")
+    assert (given["model"], given["temperature"], given["aws_region_name"]) == ("watsonx/my-model", 0.2, "eu-west-1")
     assert (given["aws_access_key_id"], given["api_key"]) == ("AK", "sk-canary")
     assert given["messages"] == [{"role": "user", "content": "Hi"}] and given["num_retries"] == 0
     assert os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] == "True"
@@ -73,7 +74,7 @@ def test_a_call_goes_through_it_with_the_whole_name(litellm: Any) -> None:
 
 
 def test_streams(litellm: Any) -> None:
-    lm = LM("sagemaker/e", cache=False)
+    lm = LM("litellm/watsonx/e", cache=False)
     assert [e.text for e in lm.stream("Hi") if e.kind == "text"] == ["one", "two"]
 
 
@@ -84,5 +85,5 @@ def test_its_errors_become_ours(litellm: Any, error: Exception, kind: type[Excep
 
     litellm.answer = fail
     with pytest.raises(kind) as caught:
-        LM("sagemaker/e", cache=False, num_retries=0)("Hi")
+        LM("litellm/watsonx/e", cache=False, num_retries=0)("Hi")
     assert caught.value.__cause__ is error

@@ -220,7 +220,7 @@ def test_bedrock_without_credentials_says_what_would_do(monkeypatch: pytest.Monk
 def test_the_long_tail_needs_its_extra_and_nothing_else_does() -> None:
     if find_spec("litellm") is not None:
         pytest.skip("it is installed")
-    lm = LM("sagemaker/my-endpoint", cache=False)
+    lm = LM("litellm/watsonx/any", cache=False)
     with pytest.raises(MissingExtraError, match=r"whet\[litellm\]"):
         lm("Hi")
     assert "litellm" not in sys.modules

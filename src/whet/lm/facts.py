@@ -61,7 +61,8 @@ class Price:
 class Provider:
     """Where a provider lives and how it wants to be talked to.
 
-    `wire` names the format (`openai`, `anthropic`, `gemini`, `ollama`, `bedrock`, `litellm`), `auth` the style of the key's header.
+    `wire` names the format (`openai`, `anthropic`, `gemini`, `ollama`, `bedrock`, `sagemaker`, `litellm`), `auth` the style of
+    the key's header.
     `key_optional` providers answer without a key. `base_env` and `key_env` are tried in order.
     """
 

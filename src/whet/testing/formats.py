@@ -7,9 +7,17 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from whet.core.exchange import Choice, Response, Usage
-from whet.lm.wire.event_stream import frame
 
-__all__ = ["FORMATS", "Format"]
+__all__ = [
+    "AnthropicFormat",
+    "Format",
+    "GeminiFormat",
+    "OllamaFormat",
+    "OpenAIChatFormat",
+    "OpenAIResponsesFormat",
+    "OpenAITextFormat",
+    "words_of",
+]
 
 Json = dict[str, Any]
 
@@ -30,7 +38,7 @@ class Format(Protocol):
         """The body of an error."""
 
 
-def _words(text: str | None) -> list[str]:
+def words_of(text: str | None) -> list[str]:
     """A text cut the way tokens come: each with the space before it."""
     parts = (text or "").split(" ")
     return [p if i == 0 else f" {p}" for i, p in enumerate(parts) if p or i]
@@ -83,9 +91,9 @@ class OpenAIChatFormat:
 
     def _deltas(self, choice: Choice) -> Iterator[Json]:
         yield {"role": "assistant", "content": ""}
-        for word in _words(choice.reasoning):
+        for word in words_of(choice.reasoning):
             yield {"reasoning_content": word}
-        for word in _words(choice.text):
+        for word in words_of(choice.text):
             yield {"content": word}
         for place, call in enumerate(choice.tool_calls):
             yield {"tool_calls": [{"index": place, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}]}
@@ -108,7 +116,7 @@ class OpenAITextFormat(OpenAIChatFormat):
     def pieces(self, response: Response) -> Iterator[bytes]:
         """Chunks of text."""
         for index, choice in enumerate(response.choices):
-            for word in _words(choice.text):
+            for word in words_of(choice.text):
                 yield _sse(self._chunk([{"index": index, "text": word, "finish_reason": None}]))
             yield _sse(self._chunk([{"index": index, "text": "", "finish_reason": choice.finish_reason}]))
         yield _sse({**self._chunk([]), "usage": self._usage(response.usage)})
@@ -153,9 +161,9 @@ class OpenAIResponsesFormat(OpenAIChatFormat):
         """Events by name; the last holds the whole answer."""
         choice, whole = response.choices[0], self.whole(response)
         yield self._event("response.created", response={"id": "resp_1", "status": "in_progress"})
-        for word in _words(choice.reasoning):
+        for word in words_of(choice.reasoning):
             yield self._event("response.reasoning_summary_text.delta", output_index=0, delta=word)
-        for word in _words(choice.text):
+        for word in words_of(choice.text):
             yield self._event("response.output_text.delta", output_index=1, delta=word)
         for place, call in enumerate(choice.tool_calls):
             item = {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": ""}
@@ -220,7 +228,7 @@ class AnthropicFormat:
             text = json.dumps(block["input"])
             deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", text[:4], text[4:])]
         else:
-            deltas = [{"type": f"{kind}_delta", kind: word} for word in _words(block[kind])]
+            deltas = [{"type": f"{kind}_delta", kind: word} for word in words_of(block[kind])]
             deltas += [{"type": "signature_delta", "signature": block["signature"]}] if kind == "thinking" else []
         for delta in deltas:
             yield self._event("content_block_delta", index=place, delta=delta)
@@ -272,7 +280,7 @@ class GeminiFormat:
         """Answers that each hold a part."""
         for index, choice in enumerate(response.choices):
             for part in self._parts(choice):
-                words = _words(part["text"]) if "text" in part else []
+                words = words_of(part["text"]) if "text" in part else []
                 for piece in [{**part, "text": word} for word in words] or [part]:
                     yield _sse({"candidates": [self._row(index, [piece], None)], "modelVersion": "served"})
             last = self._row(index, [{"text": ""}], self.reasons[choice.finish_reason or "stop"])
@@ -314,8 +322,8 @@ class OllamaFormat:
     def pieces(self, response: Response) -> Iterator[bytes]:
         """One JSON line per word."""
         choice = response.choices[0]
-        lines = [self._line({"role": "assistant", "content": "", "thinking": word}) for word in _words(choice.reasoning)]
-        lines += [self._line({"role": "assistant", "content": word}) for word in _words(choice.text)]
+        lines = [self._line({"role": "assistant", "content": "", "thinking": word}) for word in words_of(choice.reasoning)]
+        lines += [self._line({"role": "assistant", "content": word}) for word in words_of(choice.text)]
         if choice.tool_calls:
             lines.append(self._line({**self._message(choice), "content": "", "thinking": ""}))
         for line in [*lines, self._line({"role": "assistant", "content": ""}, response)]:
@@ -324,77 +332,3 @@ class OllamaFormat:
     def error(self, status: int, message: str) -> Json:
         """Ollama's error body."""
         return {"error": message}
-
-
-class BedrockFormat:
-    """POST /model/NAME/converse and /converse-stream."""
-
-    base = ""
-    media = "application/vnd.amazon.eventstream"
-    reasons = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "content_filtered"}
-
-    def whole(self, response: Response) -> Json:
-        """The body of an answer in one piece."""
-        choice = response.choices[0]
-        message = {"role": "assistant", "content": self._blocks(choice)}
-        return {
-            "output": {"message": message},
-            "stopReason": self.reasons[choice.finish_reason or "stop"],
-            "usage": self._usage(response.usage),
-        }
-
-    def _blocks(self, choice: Choice) -> list[Json]:
-        blocks: list[Json] = []
-        if choice.reasoning:
-            blocks.append({"reasoningContent": {"reasoningText": {"text": choice.reasoning, "signature": "c2ln"}}})
-        if choice.text is not None:
-            blocks.append({"text": choice.text})
-        uses = [{"toolUseId": c.id, "name": c.name, "input": json.loads(c.arguments or "{}")} for c in choice.tool_calls]
-        return blocks + [{"toolUse": use} for use in uses]
-
-    def _usage(self, usage: Usage) -> Json:
-        return {
-            "inputTokens": usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens,
-            "outputTokens": usage.output_tokens,
-            "cacheReadInputTokens": usage.cached_input_tokens,
-            "cacheWriteInputTokens": usage.cache_write_tokens,
-        }
-
-    def pieces(self, response: Response) -> Iterator[bytes]:
-        """Frames of the binary event stream."""
-        choice = response.choices[0]
-        yield self._frame("messageStart", {"role": "assistant"})
-        place = 0
-        for word in _words(choice.reasoning):
-            yield self._frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": word}}})
-        if choice.reasoning:
-            yield self._frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"signature": "c2ln"}}})
-        place += bool(choice.reasoning)
-        for word in _words(choice.text):
-            yield self._frame("contentBlockDelta", {"contentBlockIndex": place, "delta": {"text": word}})
-        for call in choice.tool_calls:
-            place += 1
-            start = {"toolUse": {"toolUseId": call.id, "name": call.name}}
-            yield self._frame("contentBlockStart", {"contentBlockIndex": place, "start": start})
-            for piece in (call.arguments[:3], call.arguments[3:]):
-                yield self._frame("contentBlockDelta", {"contentBlockIndex": place, "delta": {"toolUse": {"input": piece}}})
-        yield self._frame("messageStop", {"stopReason": self.reasons[choice.finish_reason or "stop"]})
-        yield self._frame("metadata", {"usage": self._usage(response.usage)})
-
-    def _frame(self, name: str, data: Json) -> bytes:
-        return frame(name, json.dumps(data).encode())
-
-    def error(self, status: int, message: str) -> Json:
-        """Amazon's error body."""
-        return {"message": message}
-
-
-FORMATS: dict[str, Format] = {
-    "openai": OpenAIChatFormat(),
-    "text": OpenAITextFormat(),
-    "responses": OpenAIResponsesFormat(),
-    "anthropic": AnthropicFormat(),
-    "gemini": GeminiFormat(),
-    "ollama": OllamaFormat(),
-    "bedrock": BedrockFormat(),
-}

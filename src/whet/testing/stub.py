@@ -19,7 +19,8 @@ from whet.core.exchange import Choice, Response, Usage
 from whet.core.flow import start_thread
 from whet.errors import ConfigurationError
 from whet.lm.lm import LM
-from whet.testing.formats import FORMATS, Format
+from whet.testing.aws_formats import FORMATS
+from whet.testing.formats import Format
 
 __all__ = ["Received", "StubServer"]
 
@@ -34,6 +35,7 @@ NAMES: Final = {
     "gemini": ("gemini/stub", "chat"),
     "ollama": ("ollama_chat/stub", "chat"),
     "bedrock": ("bedrock/stub", "chat"),
+    "sagemaker": ("sagemaker/stub", "chat"),
 }
 USAGE: Final = Usage(input_tokens=12, output_tokens=7)
 
@@ -49,7 +51,8 @@ class Received:
 
 
 class StubServer:
-    """A server for a `with` block, in the format `openai` (chat), `responses`, `text`, `anthropic`, `gemini`, `ollama` or `bedrock`.
+    """A server for a `with` block, in the format `openai` (chat), `responses`, `text`, `anthropic`, `gemini`, `ollama`, `bedrock` or
+    `sagemaker`.
 
     `answer` is a text, a `Response`, or a function of what was `Received`. `faults` are spent one per request, in order: `"429"` or
     `"429:0.5"` (with Retry-After), `"500"` or any other status, `"drop"` (closes in the middle), `"drop_early"` (closes before the first
@@ -108,6 +111,8 @@ class StubServer:
     def lm(self, **options: Any) -> LM:
         """An LM that asks this server; without cache and retries unless `options` say otherwise."""
         here = {"api_base": self.api_base, "api_key": "sk-stub", "model_type": self._model_type}
+        if self._name.startswith("sagemaker"):
+            here = {**here, "aws_access_key_id": "stub", "aws_secret_access_key": "sk-stub"}
         given = {**here, "cache": False, "num_retries": 0, **options}
         return LM(given.pop("model", self._name), **given)
 
@@ -247,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _wants_stream(received: Received) -> bool:
-    if re.search(r"streamGenerateContent|converse-stream|streamRawPredict", received.path):
+    if re.search(r"streamGenerateContent|converse-stream|response-stream|streamRawPredict", received.path):
         return True
     return isinstance(received.body, dict) and received.body.get("stream") is True
 

@@ -23,7 +23,7 @@ from whet.lm.facts import facts_of
 from whet.lm.site.access import access_of
 from whet.lm.wire.event_stream import AwsEvents, frame
 from whet.lm.wire.lines import Lines
-from whet.testing.formats import FORMATS
+from whet.testing.aws_formats import FORMATS
 
 MODELS = {
     "openai": ("openai/gpt-4o-mini", "chat"),
@@ -32,6 +32,7 @@ MODELS = {
     "anthropic": ("anthropic/claude-sonnet-4-5", "chat"),
     "gemini": ("gemini/gemini-2.5-pro", "chat"),
     "ollama": ("ollama_chat/llama3.2", "chat"),
+    "sagemaker": ("sagemaker/my-endpoint", "chat"),
     "bedrock": ("bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0", "chat"),
 }
 CALL = ToolCallPart(id="call_1", name="weather", arguments='{"city": "Oslo"}')
@@ -44,7 +45,8 @@ OTHERS: list[Any] = [None, -5, float("nan"), 10**400, "x", [None], {"a": 1}]
 
 def endpoint_of(format: str) -> Endpoint:
     name, model_type = MODELS[format]
-    return Endpoint(facts_of(name), access_of({"api_key": "k", "api_base": "http://127.0.0.1"}), model_type)
+    keys = {"api_key": "k", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    return Endpoint(facts_of(name), access_of({"api_base": "http://127.0.0.1", **keys}), model_type)
 
 
 def ask(endpoint: Endpoint, status: int, *body: bytes, stream: bool = False) -> Response:
@@ -125,6 +127,10 @@ def test_a_streamed_answer(format: str) -> None:
 
 
 def pieces_like(format: str, piece: bytes) -> Iterator[bytes]:
+    if format == "sagemaker":
+        [(_, inner)] = AwsEvents().feed(piece)
+        yield from (frame("PayloadPart", changed) for changed in pieces_like("openai", inner))
+        return
     if format == "bedrock":
         [(name, payload)] = AwsEvents().feed(piece)
         yield from (frame(name, json.dumps(data).encode()) for data in variants(json.loads(payload)))
@@ -143,7 +149,11 @@ def test_what_is_too_deep_is_one_typed_error(format: str) -> None:
         ask(endpoint_of(format), 200, deep)
     with pytest.raises(LMError):
         ask(endpoint_of(format), 500, deep)
-    event = frame("contentBlockDelta", deep) if format == "bedrock" else deep + b"\n" if format == "ollama" else b"data: " + deep + b"\n\n"
+    told = b"data: " + deep + b"\n\n"
+    if format in ("bedrock", "sagemaker"):
+        event = frame("contentBlockDelta", deep) if format == "bedrock" else frame("PayloadPart", told)
+    else:
+        event = deep + b"\n" if format == "ollama" else told
     with pytest.raises(LMUnexpectedError):
         ask(endpoint_of(format), 200, event, stream=True)
 

@@ -1,4 +1,4 @@
-"""Amazon Bedrock: the region in the host name, and a bearer key or a signature made from AWS credentials."""
+"""Amazon's services: the region in the host name, and a bearer key (Bedrock) or a signature made from AWS credentials."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from whet.lm.site.access import from_environment
 from whet.lm.site.plain import PlainSite, sent_headers
 from whet.lm.wire.sigv4 import AwsKeys, signed_headers
 
-__all__ = ["BedrockSite"]
+__all__ = ["BedrockSite", "SageMakerSite"]
 
 
 class BedrockSite(PlainSite):
     """Credentials, in this order: `api_key` or `AWS_BEARER_TOKEN_BEDROCK`, arguments, environment, the shared credentials file, boto3."""
 
+    service = "bedrock"
+    host = "bedrock-runtime"
+    bases = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "BEDROCK_API_BASE")
+    advice = "or `AWS_BEARER_TOKEN_BEDROCK`, "
+
     def base(self) -> str:
         """The runtime endpoint of the region."""
-        given = self.access.api_base or from_environment(("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "BEDROCK_API_BASE"))
-        return given.rstrip("/") if given else f"https://bedrock-runtime.{self.region()}.amazonaws.com"
+        given = self.access.api_base or from_environment(self.bases)
+        return given.rstrip("/") if given else f"https://{self.host}.{self.region()}.amazonaws.com"
 
     def region(self) -> str:
         """The region from the arguments, the environment or the profile's settings; Virginia where nobody says another."""
@@ -32,16 +37,16 @@ class BedrockSite(PlainSite):
     def address(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Mapping[str, str]]:
         """The URL and all headers, signed where there is no bearer key."""
         url, sent = self.base() + path, {**headers, **sent_headers(self.access)}
-        key = self.access.api_key.reveal() if self.access.api_key is not None else from_environment(self.provider.key_env)
-        if key:
+        if key := self._bearer():
             return url, {**sent, "authorization": f"Bearer {key}"}
-        return url, signed_headers(self._keys(), "POST", url, sent, body, region=self.region(), service="bedrock")
+        return url, signed_headers(self._keys(), "POST", url, sent, body, region=self.region(), service=self.service)
 
     def signs_in(self) -> bool:
         """Whether boto3 will be asked."""
-        if self.access.api_key is not None or from_environment(self.provider.key_env):
-            return False
-        return self._keys_at_hand() is None and find_spec("boto3") is not None
+        return not self._bearer() and self._keys_at_hand() is None and find_spec("boto3") is not None
+
+    def _bearer(self) -> str | None:
+        return self.access.api_key.reveal() if self.access.api_key is not None else from_environment(self.provider.key_env)
 
     def _profile_name(self) -> str:
         return self.access.text("aws_profile_name", "AWS_PROFILE") or "default"
@@ -74,11 +79,23 @@ class BedrockSite(PlainSite):
             if frozen is not None:
                 return AwsKeys(access=frozen.access_key, secret=frozen.secret_key, token=frozen.token)
         raise LMNotConfiguredError(
-            f"No AWS credentials found{why}. Set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or `AWS_BEARER_TOKEN_BEDROCK`, or a "
+            f"No AWS credentials found{why}. Set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, {self.advice}or a "
             "profile in ~/.aws/credentials; or install `boto3` for roles and single sign-on.",
             model=self.facts.full_name,
             provider=self.provider.name,
         )
+
+
+class SageMakerSite(BedrockSite):
+    """The same credentials, but no bearer key: SageMaker takes signatures only."""
+
+    service = "sagemaker"
+    host = "runtime.sagemaker"
+    bases = ("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "SAGEMAKER_API_BASE")
+    advice = ""
+
+    def _bearer(self) -> str | None:
+        return None
 
 
 def _profile(variable: str, file: str, name: str) -> Mapping[str, str]:

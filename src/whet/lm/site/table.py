@@ -54,10 +54,10 @@ def site_of(provider: Provider, facts: ModelFacts, access: Access) -> Site:
         from whet.lm.site.vertex import VertexSite  # noqa: PLC0415 - a program needs one or two places
 
         return VertexSite(provider, facts, access)
-    if provider.wire == "bedrock":
-        from whet.lm.site.aws import BedrockSite  # noqa: PLC0415 - a program needs one or two places
+    if provider.wire in ("bedrock", "sagemaker"):
+        from whet.lm.site.aws import BedrockSite, SageMakerSite  # noqa: PLC0415 - a program needs one or two places
 
-        return BedrockSite(provider, facts, access)
+        return (BedrockSite if provider.wire == "bedrock" else SageMakerSite)(provider, facts, access)
     if provider.wire == "ollama":
         from whet.lm.site.ollama import OllamaSite  # noqa: PLC0415 - a program needs one or two places
 

@@ -15,7 +15,9 @@ __all__ = ["Decoder", "Wire", "wire_of"]
 class Decoder(Protocol):
     """Reads one streamed answer."""
 
-    started: bool
+    @property
+    def started(self) -> bool:
+        """Whether the caller was given something: then the call must not be made again."""
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """The events that these bytes complete."""
@@ -53,6 +55,10 @@ def wire_of(provider: Provider, facts: ModelFacts, model_type: str) -> Wire:
 
         form = {"anthropic": "anthropic", "openapi": "openai"}.get(publisher_of(facts.name), "gemini")
         hosted_at = VERTEX_ANTHROPIC
+    if form == "sagemaker" and model_type != "responses":
+        from whet.lm.wire.sagemaker import SageMaker  # noqa: PLC0415 - a program needs one or two formats
+
+        return SageMaker(model_type)
     wire = _openai(model_type) if form == "openai" else _native(form, hosted_at) if model_type == "chat" else None
     if wire is None:
         known = "'chat', 'responses' or 'text'" if form == "openai" else "'chat'"
