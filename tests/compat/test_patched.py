@@ -94,3 +94,15 @@ def test_what_a_signature_and_a_call_are_asked_for() -> None:
     assert isinstance(dspy.Signature("a -> b"), dspy.SignatureMeta)
     call = dspy.ToolCall.model_validate({"id": "1", "function": {"name": "add", "arguments": '{"x": 1}'}})
     assert call.model_dump() == {"name": "add", "args": {"x": 1}, "id": "1"} and dspy.ToolCall.model_validate(call.model_dump()) == call
+
+
+def test_a_two_step_adapter_with_scripted_models() -> None:
+    first, second = DummyLM([{"answer": "somewhere in here: 42"}]), DummyLM([{"answer": "42"}])
+    with dspy.context(lm=first, adapter=dspy.TwoStepAdapter(second)):
+        assert dspy.Predict("question -> answer")(question="q").answer == "42"
+
+
+@pytest.mark.parametrize("make", [dspy.Predict, dspy.ChainOfThought])
+def test_a_module_without_a_signature(make: Any) -> None:
+    with pytest.raises(ValueError, match=r"no signature|signature"):
+        make(None)

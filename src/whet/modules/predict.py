@@ -251,6 +251,8 @@ def _signature_of(signature: Any) -> Signature:
         while caller.f_code.co_name == "__init__" and caller.f_back is not None:
             caller = caller.f_back  # a subclass's constructor passed the string on
         return _make_signature(signature, custom_types={**caller.f_globals, **caller.f_locals})
+    if signature is None:
+        raise ConfigurationError("There is no signature: give a string such as 'question -> answer', or a `whet.Signature`.")
     return ensure_signature(signature)  # type: ignore[no-any-return]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from whet.adapters.base import Adapter
 from whet.adapters.chat import ChatAdapter
+from whet.adapters.two_step import TwoStepAdapter
 from whet.core.context import current
 from whet.core.exchange import Capabilities, Choice, Request, Response, Usage
 from whet.core.field import OutputField
@@ -82,6 +83,9 @@ class ScriptedLM(BaseLM):
         return Choice(text=self._written(answer) if isinstance(answer, Mapping) else str(answer))
 
     def _written(self, fields: Mapping[str, Any]) -> str:
-        chosen = self.adapter or current().adapter or ChatAdapter()
+        chosen = self.adapter or current().adapter
+        chosen = chosen[0] if isinstance(chosen, list | tuple) and chosen else chosen
+        if not isinstance(chosen, Adapter) or (self.adapter is None and isinstance(chosen, TwoStepAdapter)):
+            chosen = ChatAdapter()  # a two-step adapter has its second model answer in this form
         signature = Signature({name: (type(value), OutputField()) for name, value in fields.items()})
         return chosen.format_assistant_message_content(signature, fields)
