@@ -5,9 +5,9 @@
 
 The tiny model is a Llama of two layers with random weights. It is first taught to answer in form, with habits: for two numbers of three it
 says a wrong rest three times in five, else the right one. Rewards can only change what the model already tells apart, so it is taught until
-its answers depend on the number; taught half as long it says the same to every number, and no reward helps. Test rows are pairs of a number
-and things that no training row has. All settings were chosen on other numbers, things and seeds (100 to 111; apples, boats and so on; seeds
-0 to 2), and the rows below were then measured once.
+its answers depend on the number; taught a quarter as long it says the same to every number, and no reward helps. Test rows are pairs of a
+number and things that no training row has. All settings were chosen on other numbers, things and seeds (100 to 111; apples, boats, coins;
+seeds 0 to 2), and the rows below were then measured once.
 """
 
 from __future__ import annotations
