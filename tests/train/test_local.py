@@ -6,6 +6,7 @@ What is marked `train` needs the extra of that name and is run by `make test-tra
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import whet
 from train.tiny import WORDS, tiny_checkpoint
 from whet.errors import ConfigurationError, MissingExtraError, StateError, TrainingError
 from whet.lm.home import find_model, home_folder, models_folder, seal
-from whet.train import TrainConfig, as_data, trainer_of
+from whet.train import TrainConfig, as_data, local, trainer_of
 from whet.train.groups import groups_of
 from whet.train.worker import PLAIN_TEMPLATE, last_whole
 
@@ -34,8 +35,6 @@ def chat(word: str, answer: str) -> dict[str, Any]:
 
 
 def test_without_the_extra_it_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from whet.train import local
-
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     lm = whet.LM(f"local:{tmp_path}")
     monkeypatch.setattr(local, "find_spec", lambda name: None)
@@ -51,6 +50,25 @@ def test_what_is_no_model_is_said(tmp_path: Path) -> None:
         trainer_of(lm).train(as_data([chat("rose", "red")]), TrainConfig(lm=lm))
     with pytest.raises(ConfigurationError, match="no option `epoch`"):
         trainer_of(lm).train(as_data([chat("rose", "red")]), TrainConfig(lm=lm, options={"epoch": 1}))
+
+
+def test_a_full_disk_is_said_whatever_the_log_could_still_hold(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("safetensors: I/O error: No space left on device (os error 28)\n  File x", encoding="utf-8")
+    assert "The disk is full" in str(local._ended(1, tmp_path)) and "goes on" in str(local._ended(1, tmp_path))
+    assert "signal 9" in str(local._ended(-9, tmp_path))
+
+
+@pytest.mark.parametrize(("kind", "lora", "times"), [("float32", True, 3), ("float32", False, 12), ("bfloat16", False, 24)])
+def test_the_room_that_a_training_needs_is_looked_for_first(tmp_path: Path, kind: str, lora: bool, times: int) -> None:
+    (tmp_path / "config.json").write_text(f'{{"dtype": "{kind}"}}', encoding="utf-8")
+    weights = tmp_path / "model.safetensors"
+    weights.touch()
+    free = shutil.disk_usage(tmp_path).free
+    os.truncate(weights, free // (2 * times))  # a file with nothing in it takes no room
+    local._check_space(tmp_path, lora)
+    os.truncate(weights, 2 * free // times)
+    with pytest.raises(TrainingError, match="GiB are free"):
+        local._check_space(tmp_path, lora)
 
 
 class Spelling:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -35,6 +36,8 @@ _OPTIONS: Final = {
     "save_steps": (int,),
 }
 _LOOK_EVERY: Final = 0.2
+_FULL: Final = os.strerror(errno.ENOSPC)
+_TINY: Final = 1 << 16
 
 
 class LocalTrainer:
@@ -61,7 +64,7 @@ class LocalTrainer:
         for package in PACKAGES:
             if find_spec(package) is None:
                 raise MissingExtraError("Training a local model", package, "train")
-        _check_space(folder)
+        _check_space(folder, bool(config.options.get("lora", True)))
 
     def check(self, data: TrainData, config: TrainConfig) -> Preflight:
         """What can be wrong, found before the training starts."""
@@ -140,20 +143,25 @@ def _ended(code: int, folder: Path) -> TrainingError:
     log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")[-4000:]
     last = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "it said nothing")
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-    return TrainingError(
-        f"The training process {how}: {last[:300]} Its log is `{folder / 'log.txt'}`; the same training goes on from its last checkpoint.",
-        log=log,
-    )
+    where = f"Its log is `{folder / 'log.txt'}`; the same training goes on from its last checkpoint."
+    # Of a disk that is full even the log holds but a part.
+    if code > 0 and (_FULL in log or shutil.disk_usage(folder).free < _TINY):
+        return TrainingError(f"The disk is full at `{folder}`: the training process {how} and made no model. Make room. {where}", log=log)
+    return TrainingError(f"The training process {how}: {last[:300]} {where}", log=log)
 
 
-def _check_space(folder: Path) -> None:
+def _check_space(folder: Path, lora: bool) -> None:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    single = size * (2 if about.get("dtype", about.get("torch_dtype")) in ("float16", "bfloat16") else 1)
+    # The result and its copy in the home; without LoRA also two checkpoints and a third being written, each with Adam's two moments.
+    needed = single * (3 if lora else 12)
     place = home_folder()
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
-    if free < 5 * size:
+    if free < needed:
         raise TrainingError(
             f"{free / 2**30:.1f} GiB are free at `{place}`; checkpoints and the result of a model of {size / 2**30:.1f} GiB need about "
-            f"{5 * size / 2**30:.1f} GiB. Make room, or set `WHET_HOME` to another place."
+            f"{needed / 2**30:.1f} GiB. Make room, or set `WHET_HOME` to another place."
         )
