@@ -364,3 +364,10 @@ def test_a_real_storm_in_threads() -> None:
     unlimited = seconds_of_400(Retrying(Limited(free, Limiter()), 3, paced=True))
     limited = seconds_of_400(Retrying(Limited(Window(), Limiter()), 3, paced=True))
     assert limited < 2.0 + 10 * unlimited  # ideal is 0.75 more; the same calls without a limit say how busy the machine is
+
+
+def test_an_absurd_delay_is_told_to_the_one_who_asked_and_holds_up_nobody_else() -> None:
+    limiter = Limiter()
+    ticket = limiter.enter(1)
+    limiter.leave(ticket, 1, LMRateLimitError("later", status=429, retry_after=1e20))
+    assert limiter.pace.pause(time.monotonic()) < 10

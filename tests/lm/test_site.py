@@ -19,6 +19,7 @@ from whet.lm.lm import LM
 from whet.lm.site.access import access_of
 from whet.lm.site.table import site_of
 from whet.lm.wire.sigv4 import AwsKeys, signed_headers
+from whet.testing import StubServer
 
 
 def site(model: str, **given: Any) -> Any:
@@ -241,3 +242,17 @@ def test_access_shows_nothing_and_refuses_what_cannot_work() -> None:
 def test_all_known_providers_have_an_address_or_a_variable_for_one() -> None:
     for provider in providers().values():
         assert provider.base_url or provider.base_env, provider.name
+
+
+@pytest.mark.parametrize("wrong", ["http://127.0.0.1:99999/v1", "http://127.0.0.1:abc/v1", "http://[::1/v1", "http://x\r\nHost: evil/v1"])
+def test_an_address_that_is_none_is_said_before_any_call(wrong: str) -> None:
+    with pytest.raises(LMConfigurationError, match="api_base"):
+        LM("openai/m", api_base=wrong, api_key="k")
+
+
+def test_a_query_of_the_address_stays_behind_the_path() -> None:
+    with StubServer("openai", "fine") as stub:
+        lm = LM("openai/m", api_base=f"{stub.api_base}/?tenant=a&sig=secret-canary#part", api_key="k", cache=False, num_retries=0)
+        assert lm("Hi") == ["fine"]
+        assert stub.received[0].path == "/v1/chat/completions?tenant=a&sig=secret-canary"
+        assert "canary" not in lm.identity()

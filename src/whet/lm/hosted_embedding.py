@@ -17,7 +17,7 @@ from whet.lm.budget import Metered, seconds_left
 from whet.lm.facts import ModelFacts, facts_of, provider_of
 from whet.lm.limit import Limited, limiter_of
 from whet.lm.retry import Retrying
-from whet.lm.site.access import ACCESS, access_of
+from whet.lm.site.access import ACCESS, access_of, place_of
 from whet.lm.site.table import addressed, site_of
 from whet.lm.wire.draft import MISSHAPEN
 from whet.lm.wire.errors import error_from
@@ -74,7 +74,8 @@ class HostedEmbedding:
         self.access = access_of({name: value for name, value in options.items() if name in ACCESS})
         self.options = {name: value for name, value in options.items() if name not in ACCESS and name != "num_retries"}
         self.site = site_of(self.provider, self.facts, self.access)
-        self.identity = f"{model} @{self.access.api_base or ''} {json.dumps(self.options, sort_keys=True, default=repr)}"
+        place = place_of(self.access.api_base) if self.access.api_base else ""
+        self.identity = f"{model} @{place} {json.dumps(self.options, sort_keys=True, default=repr)}"
         self.limiter = limiter_of(f"embeddings {model} {self.access.api_base or ''}", self.access.max_concurrency)
         paid = Metered(_Exchange(self), self.facts.price, model)  # type: ignore[arg-type]
         self.engine = Retrying(Limited(paid, self.limiter), options.get("num_retries", 3), deadline=self.access.deadline, paced=True)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from whet.core.exchange import Request, Response
 from whet.core.flow import Flow, Sleep, Wait
 from whet.errors import ConfigurationError, LMError
-from whet.lm.pace import Pace
+from whet.lm.pace import LONGEST_PATIENCE, Pace
 
 __all__ = ["Limited", "Limiter", "limiter_of"]
 
@@ -141,6 +141,8 @@ class Limiter:
 
     def _turned_away(self, ticket: _Ticket, name: int, error: LMError, now: float) -> None:
         told = error.retry_after
+        if told is not None and told > LONGEST_PATIENCE:
+            told = None  # the one who asked is told so; nobody else shall wait for it
         alone = (error.status == 429 or told is not None) and self.pace.refused(ticket.epoch, told, self.in_flight, now)
         if error.status == 429 and not self.pace.in_the_dark:
             if len(self._bounced) >= MAX_BOUNCED:

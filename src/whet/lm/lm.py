@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from whet.core.context import context
 from whet.core.exchange import Capabilities, Request, Response
@@ -19,7 +18,7 @@ from whet.lm.home import find_model
 from whet.lm.limit import limiter_of
 from whet.lm.own import OWN_METHODS, OwnMethod, own_method
 from whet.lm.provider import Provider, ReinforceJob, TrainingJob
-from whet.lm.site.access import ACCESS, access_of
+from whet.lm.site.access import ACCESS, access_of, place_of
 from whet.lm.wrapping import Terms
 
 __all__ = ["LM"]
@@ -178,8 +177,7 @@ class LM(BaseLM):
         """The model's name and type and the address of its server, without credentials and query."""
         if self.access.api_base is None:
             return f"{self.model}#{self.model_type}"
-        parts = urlsplit(self.access.api_base)
-        return f"{self.model}#{self.model_type}@{parts.hostname}:{parts.port or ''}{parts.path}"
+        return f"{self.model}#{self.model_type}@{place_of(self.access.api_base)}"
 
     def launch(self, launch_kwargs: Mapping[str, Any] | None = None) -> None:
         """Start a server for a `local:` model and ask it there from now on; nothing to do for others, unless their provider does it.

@@ -7,13 +7,14 @@ import random
 import re
 from collections.abc import Mapping
 
-__all__ = ["Pace", "duration_of"]
+__all__ = ["LONGEST_PATIENCE", "Pace", "duration_of"]
 
 # How much more than what was accepted is tried, so that a limit that rises is noticed.
 MORE = 1.1
 # With nothing accepted at all, so many calls try first, and each success lets three more try.
 PROBES = 16.0
-LONGEST_GATE = 180.0
+# A provider that asks for more patience than this gets its error reported instead.
+LONGEST_PATIENCE = 180.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 8.0
 # A learnt rate beyond this, in requests per second, limits nothing.
 UNLIMITED = 10_000.0
@@ -119,7 +120,7 @@ class Pace:
         if retry_after is not None and self._stumbles():
             return True
         if retry_after is not None:
-            self._gate = max(self._gate, now + min(retry_after, LONGEST_GATE))
+            self._gate = max(self._gate, now + min(retry_after, LONGEST_PATIENCE))
             self._closing = self._closing or epoch == self.epoch
         elif under_way:
             # The accepted ones are still under way, and the refused ones are back at once: what is left is what fits.

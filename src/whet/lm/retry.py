@@ -10,13 +10,12 @@ from typing import Protocol
 from whet.core.exchange import NO_USAGE, Request, Response, Usage
 from whet.core.flow import Flow, Sleep
 from whet.errors import LMError, LMRateLimitError, is_retryable_lm_error
+from whet.lm.pace import LONGEST_PATIENCE
 
 __all__ = ["Retrying", "is_worth_a_retry"]
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
-# A provider that asks for more patience than this gets its error reported instead.
-LONGEST_PATIENCE = 180.0
 # Rate limits that no waiting lifts.
 HOPELESS = frozenset({"insufficient_quota", "billing_hard_limit_reached", "credit_balance_too_low"})
 

@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from whet.core.http.route import shown
 from whet.core.secret import Secret
 from whet.errors import LMConfigurationError
 
-__all__ = ["ACCESS", "Access", "access_of", "from_environment"]
+__all__ = ["ACCESS", "Access", "access_of", "from_environment", "joined", "place_of"]
 
 SECRETS: Final = frozenset(
     {"azure_ad_token", "azure_ad_token_provider", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "vertex_credentials"}
@@ -60,6 +62,7 @@ def access_of(given: Mapping[str, Any]) -> Access:
     base = given.get("api_base") or given.get("base_url")
     if base is not None and not isinstance(base, str):
         raise LMConfigurationError(f"`api_base` is a URL such as 'http://localhost:8000/v1'; got {base!r}.")
+    place_of(base or "")
     return Access(
         api_key=_secret(given.get("api_key")),
         api_base=(base or "").rstrip("/") or None,
@@ -69,6 +72,30 @@ def access_of(given: Mapping[str, Any]) -> Access:
         max_concurrency=given.get("max_concurrency"),
         more={name: _secret(value) if name in SECRETS else value for name, value in given.items() if name in SECRETS | PLAIN},
     )
+
+
+def place_of(api_base: str) -> str:
+    """Host, port and path of an address: what tells servers apart, without a user, a key or a query. Raises `LMConfigurationError` for
+    what is no address.
+
+    >>> place_of("https://me:pw@host:81/v1?key=secret")
+    'host:81/v1'
+    """
+    try:
+        parts = urlsplit(api_base)
+        return f"{parts.hostname}:{parts.port or ''}{parts.path}"
+    except ValueError as error:
+        raise LMConfigurationError(f"`api_base` {shown(api_base)!r} is no URL such as 'http://localhost:8000/v1': {error}.") from None
+
+
+def joined(base: str, path: str) -> str:
+    """A path below a base URL. A query of the base comes behind it, a fragment goes.
+
+    >>> joined("http://host/v1?tenant=a#x", "/chat/completions"), joined("http://host?k=1", "/stream?alt=sse")
+    ('http://host/v1/chat/completions?tenant=a', 'http://host/stream?alt=sse&k=1')
+    """
+    head, _, query = base.partition("#")[0].partition("?")
+    return head.rstrip("/") + path + (("&" if "?" in path else "?") + query if query else "")
 
 
 def _secret(value: Any) -> Secret | None:

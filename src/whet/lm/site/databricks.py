@@ -9,7 +9,7 @@ from typing import Any
 
 from whet.errors import LMNotConfiguredError
 from whet.lm.facts import ModelFacts, Provider
-from whet.lm.site.access import Access, from_environment
+from whet.lm.site.access import Access, from_environment, joined
 from whet.lm.site.plain import PlainSite, sent_headers
 
 __all__ = ["DatabricksSite"]
@@ -41,7 +41,7 @@ class DatabricksSite(PlainSite):
             signed = {name.lower(): value for name, value in self._signed_in().items()}
         else:
             raise self._no_token("install `databricks-sdk` to sign in with its profile.")
-        return self.base() + path, {**headers, **signed, **sent_headers(self.access)}
+        return joined(self.base(), path), {**headers, **signed, **sent_headers(self.access)}
 
     def signs_in(self) -> bool:
         """Whether the SDK will be asked."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from whet.core.secret import Secret
 from whet.errors import LMNotConfiguredError
 from whet.lm.facts import ModelFacts, Provider, providers
-from whet.lm.site.access import Access, from_environment
+from whet.lm.site.access import Access, from_environment, joined
 from whet.lm.wire.auth import auth_headers
 
 __all__ = ["PlainSite", "sent_headers"]
@@ -36,7 +36,7 @@ class PlainSite:
 
     def address(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Mapping[str, str]]:
         """The URL and all headers for a request to this path."""
-        return self.base() + path, {**headers, **auth_headers(self.provider.auth, self.key), **sent_headers(self.access)}
+        return joined(self.base(), path), {**headers, **auth_headers(self.provider.auth, self.key), **sent_headers(self.access)}
 
     def _key_from_environment(self) -> Secret | None:
         names = self.provider.key_env
