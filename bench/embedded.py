@@ -23,7 +23,7 @@ from whet.core.exchange import Request
 from whet.core.messages import Message
 from whet.lm.embedded import EmbeddedModel, Weights, train
 from whet.lm.embedded.score import Index, Strength, best_first
-from whet.lm.embedded.text import content_words, features
+from whet.lm.embedded.text import features, telling_words
 from whet.lm.embedded.weights import hashed
 
 Row = tuple[str, str]
@@ -101,17 +101,19 @@ def messages(labels: list[str], instruction: str, demos: list[Row], text: str) -
 
 
 def hints(labels: list[str], train_rows: list[Row]) -> str:
-    """An instruction that ties eight words to each label, the most telling ones of the training rows."""
+    """An instruction that ties eight words to each label: those that stand in its training rows oftener than in others, and often."""
     spread: Counter[str] = Counter()
     own: dict[str, Counter[str]] = {label: Counter() for label in labels}
+    size = Counter(label for _, label in train_rows)
     for text, label in train_rows:
-        found = set(content_words(text))
+        found = set(telling_words(text))
         spread.update(found)
         own[label].update(found)
     lines = []
     for label in labels:
-        best = sorted(own[label].items(), key=lambda entry: -entry[1] * math.log(len(train_rows) / spread[entry[0]]))[:8]
-        lines.append(f"- `{label}`: {', '.join(word for word, _ in best)}")
+        share = size[label] / len(train_rows)
+        worth = {word: count * math.log(count / (share * spread[word])) for word, count in own[label].items()}
+        lines.append(f"- `{label}`: {', '.join(sorted(worth, key=lambda word: -worth[word])[:8])}")
     return "Say what the text is about.\n" + "\n".join(lines)
 
 

@@ -318,6 +318,7 @@ def test_a_root_name_is_real(name: str) -> None:
 
 def test_a_misspelt_root_name_is_answered_with_the_right_one() -> None:
     import whet
+    import whet.core.types
 
     with pytest.raises(AttributeError, match=r"did you mean `whet\.WhetError`"):
         _ = whet.WhetErorr  # type: ignore[attr-defined]

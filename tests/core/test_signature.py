@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import keyword
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -170,3 +170,27 @@ def test_state_roundtrip() -> None:
     state = signature.with_instructions("New.").dump_state()
     assert whet.Signature("a -> b").load_state(state).instructions == "New."
     assert whet.Signature("a -> b").load_state(state).fields["b"].desc == "the b"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "options", "said"),
+    [
+        (int, {"ge": 5, "le": 1}, "No value meets both `ge=5` and `le=1`.*field is `b`"),
+        (float, {"gt": 1, "lt": 1}, "No value meets both"),
+        (str, {"min_length": 3, "max_length": 2}, "No value meets both"),
+        (str, {"min_length": "x"}, "number of characters or items, 0 or more; got 'x'"),
+        (list[int], {"max_length": -1}, "0 or more; got -1"),
+        (int, {"ge": "3"}, "`ge` of int is a number; got '3'"),
+        (int, {"min_length": 2}, "does not fit the type int"),
+        (str, {"ge": 2}, "`ge` does not fit the type str, for which there are: min_length"),
+        (int, {"ge": 3, "default": 1}, "default of the field `b` is against its constraints: 1 does not fit"),
+    ],
+)
+def test_constraints_that_nothing_can_meet_are_refused_at_once(annotation: Any, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SignatureError, match=said):
+        whet.Signature({"a": (str, whet.InputField()), "b": (annotation, whet.OutputField(**options))})
+
+
+def test_constraints_that_something_can_meet_stay() -> None:
+    whet.Signature({"a": (str, whet.InputField()), "b": (str, whet.OutputField(ge="a", lt="n"))})
+    whet.Signature({"a": (str, whet.InputField()), "b": (int | None, whet.OutputField(ge=1, le=1, default=None))})

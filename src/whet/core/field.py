@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from whet.core.schema import Schema, describe_constraints, schema_of
-from whet.errors import SignatureError
+from whet.errors import SchemaError, SignatureError
 
 __all__ = ["MISSING", "Field", "InputField", "OutputField", "infer_prefix"]
 
@@ -88,6 +88,18 @@ class Field:
     def default_value(self) -> Any:
         """The default, made anew where there is a factory."""
         return self.default_factory() if self.default_factory is not None else self.default
+
+    def checked(self) -> Field:
+        """This field. Raises `SignatureError` for a type that cannot be one, constraints that no value can meet, a default against them."""
+        try:
+            schema = self.schema
+            if self.constraints and not (isinstance(self.default, _Missing) or self.default is None):
+                schema.coerce(self.default)
+        except SchemaError as error:
+            raise SignatureError(f"The default of the field `{self.name}` is against its constraints: {error}") from error
+        except SignatureError as error:
+            raise SignatureError(f"{error} (The field is `{self.name}`.)") from error
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.init}

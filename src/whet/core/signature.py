@@ -296,9 +296,7 @@ def named_field(name: Any, annotation: Any, field: Any) -> Field:
     if annotation is None:
         annotation = field.annotation
     desc = "" if field.desc == f"${{{name}}}" else field.desc
-    named = field.evolve(name=name, annotation=str if annotation is None else annotation, desc=desc)
-    _ = named.schema
-    return named
+    return field.evolve(name=name, annotation=str if annotation is None else annotation, desc=desc).checked()
 
 
 def _build(

@@ -10,8 +10,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from whet.adapters.base import Adapter, Reading
-from whet.adapters.chat import ChatAdapter
-from whet.adapters.json import JSONAdapter
 from whet.adapters.native import Native
 from whet.core.context import Settings, attempt, current
 from whet.core.exchange import NO_USAGE, Capabilities, Request, Response
@@ -23,9 +21,10 @@ from whet.core.records import Completions, Prediction
 from whet.core.replay import Record
 from whet.core.signature import Signature, ensure_signature, make_signature as _make_signature
 from whet.core.trace import Step, Trace, Unread, as_given
-from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError, TruncatedError
-from whet.lm.base import BaseLM, answering
+from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError, SignatureError, TruncatedError
+from whet.lm.base import answering
 from whet.modules.answering import Answering, P, R
+from whet.modules.choosing import adapters_of, checked_special, model_of, sampling_options
 from whet.modules.tool_texts import redescribed, retold, texts_of
 from whet.tools.tool import Tool
 
@@ -37,7 +36,6 @@ __all__ = ["Predict"]
 _logger = logging.getLogger(__name__)
 # Under this name a signature keeps itself without the fields that are shown in training only.
 _SHOWN = "without hints"
-_CHAT, _JSON = ChatAdapter(), JSONAdapter()
 _UNKNOWN = Capabilities()
 _RESERVED = frozenset({"config", "signature", "demos", "lm", "prediction", "new_signature"})
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -69,6 +67,10 @@ class Predict(Answering[P, R]):
     ) -> None:
         super().__init__(callbacks)
         self.signature: Signature = signature if isinstance(signature, Signature) else _signature_of(signature)
+        if not self.signature.output_fields:
+            raise SignatureError("A predictor asks for outputs, and this signature has none; name one: 'question -> answer'.")
+        if type(retries) is not int or retries < 0:
+            raise ConfigurationError(f"`retries` is how often an unreadable answer is asked for again, 0 or more; got {retries!r}.")
         self.config = config
         self.adapter = adapter
         self.retries = retries
@@ -142,8 +144,8 @@ class Predict(Answering[P, R]):
         if not settings.training and signature.plans.get(_SHOWN) is not signature:
             signature, kwargs = _without_hints(signature, kwargs)
         inputs = checked_inputs(signature, kwargs, settings)
-        lm = None if settings.rendering else _model(special.get("lm") or self.lm or settings.lm)
-        options = _sampling_options({**self.config, **special.get("config", _NOTHING)}, lm)
+        lm = None if settings.rendering else model_of(special.get("lm") or self.lm or settings.lm)
+        options = sampling_options({**self.config, **(special.get("config") or _NOTHING)}, lm)
         demos = special.get("demos", self.demos)
         shown = inputs
         if self.tool_descs:
@@ -164,8 +166,9 @@ class Predict(Answering[P, R]):
     def _take_special(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         # A field of the signature wins over a reserved word: `demos` or `config` may be inputs.
         special = {name: kwargs.pop(name) for name in _RESERVED if name in kwargs and name not in self.signature.input_fields}
+        checked_special(special)
         if "prediction" in special:  # a guess at the answer, which some providers take
-            special["config"] = {**special.get("config", {}), "prediction": special.pop("prediction")}
+            special["config"] = {**(special.get("config") or {}), "prediction": special.pop("prediction")}
         if "new_signature" in special:
             special["signature"] = special.pop("new_signature")
         if "signature" in special:
@@ -173,10 +176,7 @@ class Predict(Answering[P, R]):
         return special
 
     def _adapters(self, settings: Settings) -> Sequence[Adapter]:
-        chosen = self.adapter or settings.adapter or _CHAT
-        if isinstance(chosen, Adapter):
-            return (chosen, _JSON) if getattr(chosen, "use_json_adapter_fallback", False) else (chosen,)
-        return chosen if isinstance(chosen, list | tuple) else (chosen,)
+        return adapters_of(self.adapter or settings.adapter)
 
     def _ask(
         self, settings: Settings, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: dict[str, Any]
@@ -318,26 +318,6 @@ def _missing(signature: Signature, name: str, given: Mapping[str, Any]) -> Input
         f"Not all input fields were provided to module. Present: {list(given)}. Missing: {missing}. "
         f"`{name}` needs a value of type {field.schema.name}, or a default in the signature."
     )
-
-
-def _model(lm: Any) -> Any:
-    if isinstance(lm, BaseLM) or (lm is not None and hasattr(lm, "flow") and hasattr(lm, "capabilities")):
-        return lm
-    if lm is None:
-        raise ConfigurationError(
-            'No LM is loaded. Choose one with `whet.configure(lm=whet.LM("openai/gpt-4o-mini"))`, '
-            'or `whet.LM("embedded")` for one that needs nothing.'
-        )
-    advice = f' Wrap the name: `whet.LM("{lm}")`.' if isinstance(lm, str) else ""
-    raise ConfigurationError(f"LM must be an instance of `whet.BaseLM`, not {type(lm).__name__}.{advice}")
-
-
-def _sampling_options(options: dict[str, Any], lm: Any) -> dict[str, Any]:
-    defaults = getattr(lm, "kwargs", None) or {}
-    if (options.get("n") or defaults.get("n") or 1) == 1:
-        return options
-    temperature = options.get("temperature", defaults.get("temperature"))
-    return {**options, "temperature": 0.7} if temperature is None or temperature <= 0.15 else options
 
 
 def _first_readable(asking: Iterator[Flow[Prediction]], adapters: Sequence[Adapter]) -> Flow[Prediction]:

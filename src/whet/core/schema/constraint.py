@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from numbers import Number
 from typing import Any, Final
 
 from whet.core.schema.base import Schema
@@ -85,14 +86,7 @@ class Bounded(Schema):
         self.expected = f"{inner.expected} ({describe_constraints(constraints)})"
         self.pydantic_reads = False
         self._checks = [(name, _CHECKS[name], bound) for name, bound in constraints.items() if bound is not None]
-        if isinstance(constraints.get("pattern"), str):
-            self._compile(constraints["pattern"])
-
-    def _compile(self, pattern: str) -> None:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise SignatureError(f"The pattern {pattern!r} is no regular expression: {error}.") from error
+        _check_bounds(annotation, inner, {name: bound for name, _, bound in self._checks})
 
     def parse(self, text: str, repairs: list[str] | None = None) -> Any:
         value = self.inner.parse(text, repairs)
@@ -143,3 +137,58 @@ class Bounded(Schema):
                 for shape in self.inner.shapes & set(_LENGTHS):
                     part[_LENGTHS[shape][name == "max_length"]] = bound
         return part
+
+
+_ORDERED: Final = ("gt", "ge", "lt", "le")
+_SIZED: Final = ("min_length", "max_length")
+
+
+def _check_bounds(annotation: Any, inner: Schema, bounds: Mapping[str, Any]) -> None:
+    """Raise for bounds that no value can meet: ones of the wrong kind, for this type or for any, and ones that exclude each other."""
+    for name in _SIZED:
+        if name in bounds and (type(bounds[name]) is not int or bounds[name] < 0):
+            raise SignatureError(f"The constraint `{name}` is a number of characters or items, 0 or more; got {bounds[name]!r}.")
+    if isinstance(pattern := bounds.get("pattern"), str):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise SignatureError(f"The pattern {pattern!r} is no regular expression: {error}.") from error
+    if annotation is int or annotation is float:
+        _refuse(inner, [name for name in (*_SIZED, "pattern") if name in bounds], "gt, ge, lt, le, multiple_of")
+        wrong = [name for name in (*_ORDERED, "multiple_of") if name in bounds and not _is_number(bounds[name])]
+        if wrong:
+            raise SignatureError(f"The constraint `{wrong[0]}` of {inner.name} is a number; got {bounds[wrong[0]]!r}.")
+    elif annotation is str:
+        wrong = [name for name in _ORDERED if name in bounds and not isinstance(bounds[name], str)]
+        _refuse(inner, [*wrong, *(["multiple_of"] if "multiple_of" in bounds else [])], "min_length, max_length, pattern")
+    _refuse_empty_ranges(bounds)
+
+
+def _is_number(bound: Any) -> bool:
+    return isinstance(bound, Number) and not isinstance(bound, bool)
+
+
+def _refuse(inner: Schema, wrong: list[str], fits: str) -> None:
+    if wrong:
+        raise SignatureError(f"The constraint `{wrong[0]}` does not fit the type {inner.name}, for which there are: {fits}.")
+
+
+def _refuse_empty_ranges(bounds: Mapping[str, Any]) -> None:
+    for low, high, may_be_equal in _RANGES:
+        if low not in bounds or high not in bounds:
+            continue
+        try:
+            empty = bounds[low] > bounds[high] or (bounds[low] == bounds[high] and not may_be_equal)
+        except TypeError:
+            empty = True
+        if empty:
+            raise SignatureError(f"No value meets both `{low}={bounds[low]!r}` and `{high}={bounds[high]!r}`.")
+
+
+_RANGES: Final = (
+    ("ge", "le", True),
+    ("ge", "lt", False),
+    ("gt", "le", False),
+    ("gt", "lt", False),
+    ("min_length", "max_length", True),
+)

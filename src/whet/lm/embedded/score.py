@@ -11,7 +11,19 @@ from typing import Final
 
 from whet.lm.embedded.prompt import Demo, Field, Task
 from whet.lm.embedded.shape import Option
-from whet.lm.embedded.text import STOP_WORDS, Features, Memo, content_words, features, name_words, of_words, sentences, stem, words
+from whet.lm.embedded.text import (
+    STOP_WORDS,
+    Features,
+    Memo,
+    content_words,
+    features,
+    name_words,
+    of_words,
+    sentences,
+    stem,
+    telling_words,
+    words,
+)
 from whet.lm.embedded.weights import Weights, hashed
 
 __all__ = ["Index", "Scorer", "Strength", "best_first", "keyed", "label_of", "softmax", "tied_words"]
@@ -258,9 +270,9 @@ def _pieces(piece: str, matches: list[re.Match[str]]) -> list[tuple[str, list[st
         return []
     if len({match.group(2).lower() for match in matches}) == 1:
         left = re.sub(re.escape(matches[0].group(2)), " ", piece, flags=re.I)
-        return [(matches[0].group(2), content_words(left))]
+        return [(matches[0].group(2), telling_words(left))]
     ends = [*(match.start() for match in matches[1:]), len(piece)]
-    return [(match.group(2), content_words(piece[match.end() : end])) for match, end in zip(matches, ends, strict=True)]
+    return [(match.group(2), telling_words(piece[match.end() : end])) for match, end in zip(matches, ends, strict=True)]
 
 
 def softmax(logits: Sequence[float], temperature: float = 1.0) -> list[float]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeVar
 
-__all__ = ["STOP_WORDS", "Features", "Memo", "content_words", "features", "name_words", "sentences", "stem", "words"]
+__all__ = ["STOP_WORDS", "Features", "Memo", "content_words", "features", "name_words", "sentences", "stem", "telling_words", "words"]
 
 Features = Mapping[str, float]
 T = TypeVar("T")
@@ -18,6 +18,8 @@ please re s she should so some such t than that the their them then there these 
 when where which while who whom why will with would you your yours
 """
 STOP_WORDS: Final = frozenset(_FUNCTION_WORDS.split())
+# Function words that tell one kind of question from another.
+_QUESTION_WORDS: Final = frozenset({"how", "what", "when", "where", "which", "who", "whom", "whose", "why"})
 _WORD: Final = re.compile(r"[^\W_]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_")
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?=[\"'(\[]?[A-Z0-9])|\n+")
@@ -101,6 +103,15 @@ def stem(word: str) -> str:
 def content_words(text: str) -> list[str]:
     """The words of a text that carry meaning by themselves: no function words, no single letters."""
     return [word for word in words(text) if word not in STOP_WORDS and len(word) > 1]
+
+
+def telling_words(text: str) -> list[str]:
+    """What an instruction ties to an option: content words and question words, since who, where and how many tell questions apart.
+
+    >>> telling_words("asks who somebody is, or where")
+    ['asks', 'who', 'somebody', 'where']
+    """
+    return [word for word in words(text) if (word not in STOP_WORDS or word in _QUESTION_WORDS) and len(word) > 1]
 
 
 def sentences(text: str) -> list[str]:
