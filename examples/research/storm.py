@@ -63,7 +63,7 @@ class Storm(whet.Module):
         outline = self.draft(topic=topic).outline
         headings = self.refine(topic=topic, outline=outline, conversations=[line for t in talks for line in t.said]).headings
         numbers = {text: n for n, text in enumerate(dict.fromkeys(text for t in talks for text in t.found), 1)}
-        index = BM25(numbers)
+        index = BM25(list(numbers))
         jobs = []
         for heading in headings:
             near = index(f"{topic} {heading}", k=self.per_section)

@@ -200,7 +200,7 @@ def test_a_provider_says_what_it_wants() -> None:
 
     found = list(streamify(Uses(), status_message_provider=Mine(), async_streaming=False)(q="x"))
     assert [item.message for item in found if isinstance(item, StatusMessage)] == ["Uses", "search {'q': 'x'}"]
-    assert whet.settings.callbacks == ()
+    assert whet.settings.callbacks == []
 
 
 def test_streams_with_different_providers_do_not_mix() -> None:
