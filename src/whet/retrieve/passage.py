@@ -77,8 +77,9 @@ def as_passage(item: Any) -> Passage:
 
 
 def as_passages(items: Iterable[Any]) -> list[Passage]:
-    """A corpus as passages. Raises `InputError` for one text in the place of several."""
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+    """A corpus as passages. Raises `InputError` for one text, or one passage, in the place of several."""
+    single = isinstance(items, str | bytes) or (isinstance(items, Mapping) and "text" in items)
+    if single or not isinstance(items, Iterable):
         raise InputError(f"A corpus is a list of texts; this is {items!r:.80}, a {type(items).__name__}.")
     return [as_passage(item) for item in items]
 
