@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 Run = dict[str, Any]
+# A load average below which the wall-clock of two runs on this machine of two cores is compared; above, where no two runs are below it.
+QUIET = 6.0
 # What is set beside what: the runs of ours and of DSPy, demo limits and rows to judge by, and the targets: shares of calls and wall-clock.
 ARMS: dict[str, dict[str, Any]] = {
     "bootstrap_rs": {
@@ -75,6 +77,16 @@ def by_place(runs: Iterable[Run], lib: str, arm: str) -> dict[tuple[Any, ...], R
     return {place(r): r for r in sorted(fitting, key=lambda r: (r["latency_ms"], r["at"]))}
 
 
+def quiet(run: Run) -> bool:
+    """Whether the machine had little else to do during a run."""
+    return max(run.get("load", [math.inf])) < QUIET
+
+
+def alike(ours: dict[Any, Run], theirs: dict[Any, Run], keys: list[Any]) -> list[Any]:
+    """The pairs whose wall-clock can be compared: both quiet, or all where there is no such pair."""
+    return [k for k in keys if quiet(ours[k]) and quiet(theirs[k])] or keys
+
+
 def pair_table(pair: Run, ours: dict[Any, Run], theirs: dict[Any, Run], both: list[Any]) -> Iterator[str]:
     """Ours, theirs, the paired difference, and the shares."""
     target = f"; targets: {pair['calls']:.0%} of the calls, {pair['wall']:.0%} of the wall-clock" if pair["calls"] else ""
@@ -86,7 +98,9 @@ def pair_table(pair: Run, ours: dict[Any, Run], theirs: dict[Any, Run], both: li
         mine, other = [ours[k] for k in keys], [theirs[k] for k in keys]
         gap = interval([a["true"] - b["true"] for a, b in zip(mine, other, strict=True)])
         cells = [task, str(len(keys)), f"{mean(mine, 'true'):.3f}", f"{mean(other, 'true'):.3f}", gap]
-        cells += [share(mine, other, of) for of in (lambda r: r["calls"], tokens, lambda r: r["wall"])]
+        fair = alike(ours, theirs, keys)
+        cells += [share(mine, other, of) for of in (lambda r: r["calls"], tokens)]
+        cells += [share([ours[k] for k in fair], [theirs[k] for k in fair], lambda r: r["wall"])]
         cells += [f"{cpu(mine):.1f} / {cpu(other):.1f}", f"{mean(mine, 'util'):.2f} / {mean(other, 'util'):.2f}"]
         yield "| " + " | ".join(cells) + " |"
 
