@@ -235,3 +235,12 @@ def test_traces_as_data() -> None:
     assert data[3]["trace"][-1][2] is failed
     with whet.context(lm=ScriptedLM(lambda _: LMServerError("down"))), pytest.raises(LMServerError):
         bootstrap_trace_data(program, ROWS, right, raise_on_error=False)
+
+
+def test_a_program_of_dspy_2_4_loads(tmp_path: Path) -> None:
+    state = {"lm": None, "traces": [], "train": [], "demos": SAVED["answer.predict"]["demos"]}
+    state |= {"extended_signature_instructions": "Answer briefly.", "extended_signature_prefix": "Answer:"}
+    program = Program()
+    program.load(written(tmp_path, {"answer.predict": state}))
+    assert program.answer.predict.signature.instructions == "Answer briefly."
+    assert program.answer.predict.demos[0].answer == "4"

@@ -99,6 +99,10 @@ def test_mistakes_in_strings_are_caught_at_once(text: str, says: str) -> None:
         whet.Signature(text)
 
 
+def test_an_arrow_inside_of_quotes_is_none() -> None:
+    assert whet.Signature("a -> b: Literal['x', 'y, -> z']").fields["b"].annotation == Literal["x", "y, -> z"]
+
+
 def test_types_in_strings() -> None:
     signature = whet.Signature("x: list[str], c: Colour -> y: Literal['a', \"it's\", 3], z: dict[str, list[int]] | None, w: Optional[int]")
     fields = signature.fields

@@ -21,11 +21,12 @@ _SIMPLE = {"str": str, "int": int, "float": float, "bool": bool, "list[str]": li
 
 def parse_signature(text: str, names: Mapping[str, Any]) -> list[Field]:
     """The fields that a signature string names; types are looked up in builtins, `typing`, whet's own types and `names`, nowhere else."""
-    if text.count("->") != 1:
+    sides = _cut(text)
+    if len(sides) != 2:
         raise SignatureError(
             f"A signature string has exactly one `->` between inputs and outputs, as in 'question -> answer'; got {text!r}."
         )
-    takes, gives = text.split("->")
+    takes, gives = sides
     inputs = [_field("input", part, names, text) for part in _split(takes)]
     outputs = [_field("output", part, names, text) for part in _split(gives)]
     if not outputs:
@@ -37,6 +38,13 @@ def parse_signature(text: str, names: Mapping[str, Any]) -> list[Field]:
                 raise SignatureError(f"The field `{f.name}` stands twice in {text!r}; fields need distinct names.")
             seen.add(f.name)
     return [*inputs, *outputs]
+
+
+def _cut(text: str) -> list[str]:
+    """The text before and after each arrow; one inside of quotes is none."""
+    if text.count("->") == 1:
+        return text.split("->")
+    return re.sub(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|->""", lambda found: found[1] or "\0", text).split("\0")
 
 
 @lru_cache(maxsize=1024)

@@ -224,7 +224,9 @@ def restore_predictor(predictor: Predict, state: Mapping[str, Any]) -> None:
 
 
 def _drift(signature: Signature, state: Mapping[str, Any]) -> list[str]:
-    saved = (state.get("signature") or {}).get("fields", [])
+    saved = _saved_signature(state).get("fields")
+    if saved is None:  # a file of DSPy 2.4, which names no fields
+        return []
     if not all("name" in f for f in saved):  # DSPy's files know fields by place only
         return [] if len(saved) == len(signature.fields) else [f"has {len(signature.fields)} fields, the file {len(saved)}."]
     drift = []
@@ -239,6 +241,14 @@ def _drift(signature: Signature, state: Mapping[str, Any]) -> list[str]:
     return drift + [f"field `{name}` is gone." for name in by_name if name not in signature.fields]
 
 
+def _saved_signature(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The signature of a saved predictor: of ours and of DSPy since 2.5 a mapping; before, DSPy wrote only the instructions."""
+    for name in ("extended_signature", "signature"):
+        if f"{name}_instructions" in state:
+            return {"instructions": state[f"{name}_instructions"]}
+    return state.get("signature") or state.get("extended_signature") or {"fields": []}
+
+
 def _drift_of_tools(predictor: Predict, state: Mapping[str, Any]) -> list[str]:
     known = texts_of(predictor.known_tools.values())
     if not known:  # the tools come with each call
@@ -248,7 +258,7 @@ def _drift_of_tools(predictor: Predict, state: Mapping[str, Any]) -> list[str]:
 
 
 def _restored(predictor: Predict, state: Mapping[str, Any]) -> dict[str, Any]:
-    signature = _restored_signature(predictor.signature, state.get("signature") or state.get("extended_signature") or {})
+    signature = _restored_signature(predictor.signature, _saved_signature(state))
     return {
         "signature": signature,
         "demos": [_restored_demo(signature, demo) for demo in state.get("demos", [])],
