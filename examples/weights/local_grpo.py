@@ -7,7 +7,7 @@ The tiny model is a Llama of two layers with random weights. It is first taught 
 says a wrong rest three times in five, else the right one. Rewards can only change what the model already tells apart, so it is taught until
 its answers depend on the number; taught a quarter as long it says the same to every number, and no reward helps. Test rows are pairs of a
 number and things that no training row has. All settings were chosen on other numbers, things and seeds (100 to 111; apples, boats, coins;
-seeds 0 to 2), and the rows below were then measured once.
+seeds 0 to 2; and, for the number of steps, 0 to 11 and seeds 20 to 22), and the rows below were then measured once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import report
 import whet
 from whet.train import TrainConfig, as_data, trainer_of
 
-NUMBERS = tuple(range(12))
-THINGS = tuple("anchors bells cups dice envelopes forks gloves hammers ivies jugs kites lamps".split())
-FIRST_SEED = 20
+NUMBERS = tuple(range(30, 42))
+THINGS = tuple("mugs needles ovens pans quilts rings scarves tiles urns vases whistles yoyos".split())
+FIRST_SEED = 40
 RESTS = ("0", "1", "2")
 SIGNATURE = whet.Signature(
     "number: int, things -> left_over", "So many things are packed into boxes of three. How many are left over?"
@@ -95,7 +95,7 @@ def arguments() -> argparse.Namespace:
     """What the command line says."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--lm", help="a model such as local:/models/smollm; without it a tiny one is made")
-    options.add_argument("--steps", type=int, default=3)
+    options.add_argument("--steps", type=int, default=6)
     options.add_argument("--rows", type=int, default=24)
     options.add_argument("--group", type=int, default=8)
     options.add_argument("--seeds", type=int, default=3)
