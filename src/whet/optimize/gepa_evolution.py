@@ -1,10 +1,8 @@
-"""The course of `GEPA` in our order: several litters of children in flight, raced on fresh rows, parents from the Pareto front."""
+"""The course of `GEPA` in our order: several proposals in flight, children raced on fresh rows, parents from the Pareto front."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from whet.optimize.candidate import Candidate
@@ -14,49 +12,19 @@ from whet.optimize.proposers.components import Components
 from whet.optimize.proposers.pareto import drawn, undominated
 from whet.optimize.search import Search
 from whet.optimize.store import Result
-from whet.optimize.strand import Handle, Strand
+from whet.optimize.strand import Strand
 
 __all__ = ["Evolution"]
 
-# Litters in flight, proposals in each, rows of a first look, of the gate, and to judge by; litters without success that are enough.
-LANES, PROPOSALS, LOOK, GATE, WIDTH, PATIENCE = 2, 4, 20, 5, 8, 8
-# Candidates of the last duel, and children of a litter that is worth its while.
-FINALISTS, FEWEST = 3, 2
-Runs = list[tuple[Any, Result]]
-
-
-@dataclass(kw_only=True)
-class Litter:
-    """Children of a few parents, and what became of them: runs on training rows, who passed, and how many program runs it took."""
-
-    base: Candidate
-    writers: Components
-    parents: Sequence[Candidate]
-    rows: Sequence[Any]
-    merge: tuple[Candidate, Candidate] | None = None
-    shown: dict[Candidate, Runs] = field(default_factory=dict)
-    runs: dict[Candidate, Runs] = field(default_factory=dict)
-    gains: dict[Candidate, Difference] = field(default_factory=dict)
-    reserved: int = 0
-
-    @property
-    def ranking(self) -> list[Candidate]:
-        """The children, best first."""
-        return sorted(self.gains, key=lambda c: -self.gains[c].shrunk())
-
-    @property
-    def passed(self) -> Candidate | None:
-        """The best child, if it did better than the base."""
-        best = next(iter(self.ranking), None)
-        return best if best is not None and self.gains[best].mean > 0 else None
+# Proposals in flight, rows of a first look, of the gate, and to judge by; how many may pass, and rounds without success.
+PROPOSALS, LOOK, GATE, WIDTH, PASS, PATIENCE = 4, 20, 5, 8, 1, 5
+# How many children go on where none is ahead.
+EVEN = 2
+FINALISTS = 3
 
 
 class Evolution:
-    """One run: the pool of candidates that passed, what they did on training rows, and what is left of the budget.
-
-    Litters overlap, so that no place is idle while one waits for its proposals. They are concluded in the order in which they were
-    started, and what is planned depends on conclusions only: the course is the same for any number of places.
-    """
+    """One run: the pool of candidates that passed, what they did on training rows, and what is left of the budget."""
 
     def __init__(self, search: Search, recipe: Any, runs: int) -> None:
         self.search, self.recipe, self.runs = search, recipe, runs
@@ -66,18 +34,17 @@ class Evolution:
         self.components = Components(search, recipe)
         self.pool: list[Candidate] = [search.baseline]
         self.best = search.baseline
-        self.shown: dict[Candidate, Runs] = {}
-        self.looked = self.merges = self.planned = self.started = 0
+        self.shown: dict[str, list[tuple[Any, Result]]] = {}
+        self.looked = 0
         self.gated: list[Any] = []
-        self.merge: tuple[Candidate, Candidate] | None = None
-        self.judged: deque[tuple[Candidate, Handle]] = deque()
+        self.merges = 0
         self.width = min(len(self.val), WIDTH)
         self.rng = search.rng("evolution")
 
     @property
     def left(self) -> int:
-        """Program runs that are left for sure, whatever those under way turn out to take."""
-        return self.runs - self.planned
+        """Program runs that may still be asked for."""
+        return self.runs - self.search.rollouts
 
     def front(self) -> list[int]:
         """The candidates of the pool that no other one makes superfluous."""
@@ -86,154 +53,31 @@ class Evolution:
     # -- the course ----------------------------------------------------------------------
 
     def run(self) -> Strand[Candidate]:
-        """A look at the program as given, then litters of children, then a duel of the best."""
+        """A look at the program as given, then rounds of children, then a duel of the best."""
         look = self._rows(min(LOOK, max(1, self.left // 3)))
         width = max(0, min(self.width, self.left - len(look)))
-        self.planned += len(look) + width
-        results = yield self.search.scores(self.best, look) + self.search.scores(self.best, self.val[:width])
-        self.shown[self.best] = list(zip(look, results, strict=False))
+        yield [self.search.strands.start(self._look(self.best, look)), *self.search.scores(self.best, self.val[:width])]
         self.search.mark(self.best, self.search.trial(self.best, self.val[:width]).score)
-        yield from self._litters()
-        self.planned = self.search.rollouts
+        fresh = yield from self._propose([self.best] * PROPOSALS)
+        failed_rounds = 0
+        while fresh and self._affordable(len(fresh)) and failed_rounds < PATIENCE:
+            passed, extra = yield from self._gate(fresh)
+            rows = self.val[: self.width]
+            passed = [c for i, c in enumerate(passed) if self.left >= (i + 1) * len(rows)]
+            judged = [h for c in passed for h in self.search.scores(c, rows)]
+            # Those who write next see more of what goes wrong, while others are judged.
+            yield from self._look((passed or [self.best])[0], self._rows(min(GATE, max(0, self.left))))
+            parents = self._parents(passed)
+            fresh = (yield from self._propose(parents)) + extra if self._affordable(2) else []
+            yield judged
+            failed_rounds = 0 if self._promoted(passed, rows) else failed_rounds + 1
+            if not fresh and failed_rounds < PATIENCE and self._affordable(2):
+                yield from self._look(self.best, self._rows(LOOK))
+                fresh = yield from self._propose([self.best] * PROPOSALS)
         return (yield from self._duel())
 
-    def _litters(self) -> Strand[None]:
-        """Start litters while the budget lasts and anything comes of them."""
-        under_way: deque[Handle] = deque()
-        newest, barren = self.best, 0
-        while True:
-            while len(under_way) < LANES and barren < PATIENCE and (litter := self._conceived(newest)) is not None:
-                under_way.append(self.search.strands.start(self._grown(litter)))
-            if not under_way:
-                break
-            litter = yield under_way.popleft()
-            before = self.best
-            yield from self._promoted(waiting=1)
-            self._concluded(litter)
-            newest = litter.passed or self.best
-            barren = 0 if litter.passed is not None or self.best != before else barren + 1
-        yield from self._promoted()
-
-    def _conceived(self, newest: Candidate) -> Litter | None:
-        """The next litter, if there are program runs for it."""
-        count = min(GATE, len(self.train))
-        if not self.started:  # where the budget is tiny, one proposal on fewer rows is better than none
-            count = max(1, min(count, self.left // 2))
-        room = self.left // count - 1 - (self.merge is not None)
-        if room < (FEWEST if self.started else 1):
-            return None
-        self.started += 1
-        rows, merge, self.merge = self._rows(count), self.merge, None
-        parents = self._parents(newest)[:room]
-        litter = Litter(base=self.best, writers=self.components.fork(len(parents)), parents=parents, rows=rows, merge=merge)
-        litter.shown = {c: self._lineage(c) for c in parents}
-        litter.reserved = (len(parents) + 1 + (merge is not None)) * count
-        self.planned += litter.reserved
-        return litter
-
-    def _lineage(self, candidate: Candidate) -> Runs:
-        """What a candidate did on training rows, and on further rows what those did that it comes from."""
-        runs: Runs = []
-        one: Candidate | None = candidate
-        while one is not None and len(runs) < LOOK:
-            known = {id(row) for row, _ in runs}
-            runs += [run for run in reversed(self.shown.get(one, ())) if id(run[0]) not in known]
-            one = self.search.candidate(one.parents[0]) if one.parents else None
-        return runs[:LOOK]
-
-    def _grown(self, litter: Litter) -> Strand[Litter]:
-        """Children and the base on fresh training rows, each as soon as it is there."""
-        base = self.search.strands.start(self._run_on(litter.base, litter.rows))
-        counts: dict[Candidate, int] = {}
-        for parent in litter.parents:
-            counts[parent] = counts.get(parent, 0) + 1
-        wanted: list[Any] = [
-            litter.writers.propose(p, litter.shown[p], n, eager=lambda c: self.search.scores(c, litter.rows)) for p, n in counts.items()
-        ]
-        if litter.merge is not None:
-            wanted.append(litter.writers.merged(*litter.merge))
-        made = yield wanted
-        children = [c for found in made for c in (found if isinstance(found, list) else [found]) if c is not None]
-        children = [c for c in dict.fromkeys(children) if c != litter.base]
-        runs = yield [base, *(self._run_on(self.search.add(c), litter.rows) for c in children)]
-        litter.runs = dict(zip([litter.base, *children], runs, strict=True))
-        litter.gains = {c: self._gain(c, litter.base, litter.rows) for c in children}
-        return litter
-
-    def _run_on(self, candidate: Candidate, rows: Sequence[Any]) -> Strand[Runs]:
-        """What a candidate does on these rows."""
-        results = yield self.search.scores(candidate, rows)
-        return list(zip(rows, results, strict=True))
-
-    # -- keeping ----------------------------------------------------------------------
-
-    def _concluded(self, litter: Litter) -> None:
-        """Who passed is run on the rows to judge by, and merged with a best one that came up meanwhile; why others did not is on record."""
-        self.planned += len(litter.rows) * len(litter.runs) - litter.reserved
-        self.components.absorb(litter.writers)
-        for candidate, runs in litter.runs.items():
-            self.shown.setdefault(candidate, []).extend(runs)
-        self.gated += litter.rows
-        passed = litter.passed
-        for child in litter.ranking:
-            if child != passed:
-                self._dropped(child, litter.gains[child])
-        if passed is None:
-            return
-        rows = self.val[: self.width]
-        if self.left >= len(rows):
-            self.planned += len(rows)
-            self.judged.append((passed, self.search.strands.start(self._run_on(passed, rows))))
-        if litter.base != self.best and self.recipe.use_merge and self.merges < self.recipe.max_merge_invocations:
-            self.merges += 1
-            self.merge = (self.best, passed)
-
-    def _dropped(self, child: Candidate, gain: Difference) -> None:
-        self.search.decide("drop", child, f"{gain.mean:+.3f} against the best on {gain.n} fresh rows")
-        parent = self.search.candidate(child.parents[0]) if child.parents else None
-        if parent is not None:
-            self.components.refuse_change(parent, child, f"changed the score by {gain.mean:+.2f} on {gain.n} runs")
-
-    def _promoted(self, waiting: int = 0) -> Strand[None]:
-        """Take candidates that were run on the rows to judge by into the pool, all but the last `waiting`, and note the best."""
-        while len(self.judged) > waiting:
-            candidate, handle = self.judged.popleft()
-            yield handle
-            if candidate not in self.pool:
-                self.pool.append(candidate)
-            if self._overall(candidate, self.best).shrunk() > 0:
-                self.best = candidate
-                self.search.decide("promote", candidate, candidate.note)
-                self.search.mark(candidate, self.search.trial(candidate, self.val[: self.width]).score)
-
-    def _parents(self, newest: Candidate) -> list[Candidate]:
-        """Half of the next proposals start from the best newcomer, the others from the front."""
-        if self.recipe.candidate_selection_strategy == "current_best":
-            return [newest] * PROPOSALS
-        others = [self.pool[i] for i in drawn(self._matrix(), PROPOSALS, self.rng)]
-        known = [c for c in others if self._failures(c)][: PROPOSALS // 2]
-        return ([newest] * (PROPOSALS - len(known)) + known)[:PROPOSALS]
-
-    def _failures(self, candidate: Candidate) -> bool:
-        return any((r.value or 0.0) < self.recipe.perfect_score for _, r in self.shown.get(candidate, ()))
-
-    def _duel(self) -> Strand[Candidate]:
-        """The best few on as many more rows as the budget allows."""
-        order = sorted(self.pool, key=lambda c: -self._overall(c, self.best).shrunk())[:FINALISTS]
-        if len(order) > 1 and self.width < len(self.val) and self._unasked >= len(order):
-            self.width = min(len(self.val), self.width + self._unasked // len(order))
-            yield [h for c in order for h in self.search.scores(c, self.val[: self.width])]
-            order.sort(key=lambda c: -self._overall(c, self.best).shrunk())
-        self.best = order[0]
-        if self._unasked >= len(self.val) - self.width and self.recipe.max_metric_calls is not None:
-            yield self.search.scores(self.best, self.val)
-        self.search.announce(self.best, self.val[: self.width])
-        return self.best
-
-    @property
-    def _unasked(self) -> int:
-        """Program runs that may still be asked for when nothing is under way."""
-        return self.runs - self.search.rollouts
+    def _affordable(self, children: int) -> bool:
+        return self.left >= 2 * min(GATE, len(self.train)) + min(2, children)
 
     def _rows(self, count: int) -> list[Any]:
         """Training rows in turn."""
@@ -241,6 +85,104 @@ class Evolution:
         rows = [self.train[(self.looked + i) % len(self.train)] for i in range(count)]
         self.looked += count
         return rows
+
+    def _look(self, candidate: Candidate, rows: Sequence[Any]) -> Strand[list[Result]]:
+        """Run a candidate on training rows and keep what its steps did."""
+        results: list[Result] = yield self.search.scores(candidate, rows)
+        self.shown.setdefault(candidate.hash, []).extend(zip(rows, results, strict=True))
+        return results
+
+    def _propose(self, parents: Sequence[Candidate]) -> Strand[list[Candidate]]:
+        """One proposal per parent, side by side; those of one parent share what it is known to have done."""
+        counts: dict[Candidate, int] = {}
+        for parent in parents:
+            counts[parent] = counts.get(parent, 0) + 1
+        made = yield [self.components.propose(p, self.shown.get(p.hash, [])[-LOOK:], n) for p, n in counts.items()]
+        return list(dict.fromkeys(c for children in made for c in children if c not in self.pool))
+
+    # -- keeping ----------------------------------------------------------------------
+
+    def _gate(self, children: Sequence[Candidate]) -> Strand[tuple[list[Candidate], list[Candidate]]]:
+        """Children and the best so far on fresh training rows; those that look better pass, what they have in common with others is
+        merged."""
+        rows = self._rows(GATE)
+        most = max(1, self.left // max(1, len(rows)) - 1)
+        children = list(children)[:most]
+        yield [self._look(self.search.add(c), rows) for c in (self.best, *children)]
+        self.gated += rows
+        gains = {c: self._gain(c, self.best, rows) for c in children}
+        order = sorted(children, key=lambda c: -gains[c].shrunk())
+        if gains[order[0]].mean == 0:
+            gains.update((yield from self._again([c for c in order if gains[c].mean == 0][:EVEN], rows)))
+            order.sort(key=lambda c: -gains[c].shrunk())
+        passed = [c for c in order if gains[c].mean > 0][:PASS]
+        for child in order:
+            if child not in passed:
+                self._dropped(child, gains[child])
+        merged = yield from self._merge(passed)
+        return passed, merged
+
+    def _again(self, even: Sequence[Candidate], before: Sequence[Any]) -> Strand[dict[Candidate, Difference]]:
+        """A few more rows for children that a short look could not tell from the best."""
+        rows = self._rows(2 * GATE)
+        if self.left < (len(even) + 1) * len(rows):
+            return {}
+        yield [self._look(c, rows) for c in (self.best, *even)]
+        self.gated += rows
+        return {c: self._gain(c, self.best, list(dict.fromkeys([*before, *rows]))) for c in even}
+
+    def _dropped(self, child: Candidate, gain: Difference) -> None:
+        self.search.decide("drop", child, f"{gain.mean:+.3f} against the best on {gain.n} fresh rows")
+        parent = self.search.candidate(child.parents[0]) if child.parents else None
+        if parent is not None:
+            self.components.refuse_change(parent, child, f"changed the score by {gain.mean:+.2f} on {gain.n} runs")
+
+    def _promoted(self, judged: Sequence[Candidate], rows: Sequence[Any]) -> bool:
+        """Take candidates that were run on the rows to judge by into the pool; whether one of them is the best now."""
+        self.pool += [c for c in judged if c not in self.pool]
+        before = self.best
+        for candidate in judged:
+            if self._overall(candidate, self.best).shrunk() > 0:
+                self.best = candidate
+        if self.best != before:
+            self.search.decide("promote", self.best, self.best.note)
+            self.search.mark(self.best, self.search.trial(self.best, rows).score)
+        return self.best != before
+
+    def _parents(self, passed: Sequence[Candidate]) -> list[Candidate]:
+        """Half of the next proposals start from the best newcomer, the others from the front."""
+        newest = list(passed[:1]) or [self.best]
+        if self.recipe.candidate_selection_strategy == "current_best":
+            return (newest or [self.best]) * PROPOSALS
+        others = [self.pool[i] for i in drawn(self._matrix(), PROPOSALS, self.rng)]
+        known = [c for c in others if self._failures(c)]
+        return (newest * (PROPOSALS - len(known[: PROPOSALS // 2])) + known[: PROPOSALS // 2])[:PROPOSALS]
+
+    def _failures(self, candidate: Candidate) -> bool:
+        return any((r.value or 0.0) < self.recipe.perfect_score for _, r in self.shown.get(candidate.hash, ()))
+
+    def _merge(self, passed: Sequence[Candidate]) -> Strand[list[Candidate]]:
+        """The two best of a round in one: each one's change where they changed different predictors, else both in new words."""
+        if len(passed) < 2 or not self.recipe.use_merge or self.merges >= self.recipe.max_merge_invocations:
+            return []
+        self.merges += 1
+        merged = yield from self.components.merged(passed[0], passed[1])
+        return [merged] if merged is not None else []
+
+    def _duel(self) -> Strand[Candidate]:
+        """The best few on as many more rows as the budget allows."""
+        order = sorted(self.pool, key=lambda c: -self._overall(c, self.best).shrunk())[:FINALISTS]
+        while len(order) > 1 and self.width < len(self.val) and self.left >= 2 * len(order):
+            self.width = min(len(self.val), self.width + max(2, self.left // (2 * len(order))))
+            rows = self.val[: min(self.width, len(self.val))]
+            rows = rows[: max(1, min(len(rows), self.width))]
+            yield [h for c in order for h in self.search.scores(c, rows)]
+            order = sorted(order, key=lambda c: -self._overall(c, self.best).shrunk())[: max(1, len(order) - 1)]
+        self.best = order[0]
+        if self.left >= len(self.val) - self.width and self.recipe.max_metric_calls is not None:
+            yield self.search.scores(self.best, self.val)
+        self.search.announce(self.best, self.val[: self.width])
+        return self.best
 
     # -- comparing ----------------------------------------------------------------------
 

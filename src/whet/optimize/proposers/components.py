@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from copy import copy
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,35 +34,18 @@ class Components:
         self.turns: dict[str, int] = {}
         self.made = 0
 
-    def fork(self, asked: int) -> Components:
-        """One for a litter of `asked` proposals, who knows what is known now: strands side by side share nothing that changes."""
-        fork = copy(self)
-        fork.turns = dict(self.turns)
-        fork.reflect = None if self.reflect is None else self.reflect.fork(asked)
-        self.made += asked
-        return fork
-
-    def absorb(self, fork: Components) -> None:
-        """Know from now on what a fork has learnt."""
-        if self.reflect is not None and fork.reflect is not None:
-            self.reflect.absorb(fork.reflect)
-        for name, turn in fork.turns.items():
-            self.turns[name] = max(turn, self.turns.get(name, turn))
-
     def refuse_change(self, parent: Candidate, child: Candidate, reason: str) -> None:
         """Remember why a proposal was not kept, for those who write the next ones."""
         if self.reflect is not None:
             self.reflect.refuse_change(parent, child, reason)
 
-    def propose(
-        self, parent: Candidate, runs: Runs, count: int, *, in_turn: bool = False, eager: Callable[[Candidate], Any] | None = None
-    ) -> Strand[list[Candidate]]:
-        """Up to `count` children of one candidate, from its runs on training rows; `eager` is told of each as soon as it is there."""
+    def propose(self, parent: Candidate, runs: Runs, count: int, *, in_turn: bool = False) -> Strand[list[Candidate]]:
+        """Up to `count` children of one candidate, from its runs on training rows."""
         selector = self.recipe.component_selector
         own = self.recipe.instruction_proposer is not None
         plain = selector == "round_robin" and not own
         if plain and self.reflect is not None and not in_turn:
-            return (yield from self.reflect.propose(parent, runs, count, eager))
+            return (yield from self.reflect.propose(parent, runs, count))
         failed = [r for r in runs if (r[1].value or 0.0) < self.recipe.perfect_score]
         if not failed and self.recipe.skip_perfect_score:
             return []

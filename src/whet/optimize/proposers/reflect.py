@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
@@ -127,26 +127,8 @@ class Reflect:
     def __post_init__(self) -> None:
         self.blame = Blame(search=self.search, model=self.model, perfect=self.perfect)
 
-    def fork(self, asked: int) -> Reflect:
-        """One for a wave of `asked` proposals, who knows what is known now: strands side by side share nothing that changes."""
-        fork = replace(self, known=set(self.known), refused={name: list(lines) for name, lines in self.refused.items()})
-        fork.blame.turns, fork.blame.unanswered = self.count, self.blame.unanswered
-        self.count += asked
-        return fork
-
-    def absorb(self, fork: Reflect) -> None:
-        """Know from now on what a fork has learnt."""
-        self.known |= fork.known
-        self.blame.unanswered = max(self.blame.unanswered, fork.blame.unanswered)
-        for name, lines in fork.refused.items():
-            mine = self.refused.setdefault(name, [])
-            mine += [line for line in lines if line not in mine]
-
-    def propose(
-        self, candidate: Candidate, shown: Sequence[tuple[Any, Result]], number: int, eager: Callable[[Candidate], Any] | None = None
-    ) -> Strand[list[Candidate]]:
-        """Up to `number` candidates with one new instruction each, written side by side. `eager` is told of each as soon as it is there,
-        while others are still being written."""
+    def propose(self, candidate: Candidate, shown: Sequence[tuple[Any, Result]], number: int) -> Strand[list[Candidate]]:
+        """Up to `number` candidates with one new instruction each, written side by side."""
         told, known = self.memory(), set(self.known)
         rng = self.search.rng("reflect", candidate.hash, self.count)
         failed = [(row, result) for row, result in shown if result.value is not None and result.value < self.perfect]
@@ -155,7 +137,7 @@ class Reflect:
         first, self.count = self.count, self.count + number
         targets = yield from self.blame.targets(candidate, failed, number, rng)
         handles = [self._ask(candidate, name, self._picked(shown, rng), rng, told, first + i) for i, name in enumerate(targets)]
-        answers = yield [_told_at_once(candidate, handle, frozenset(known), eager) for handle in handles]
+        answers = yield handles
         found = [self._candidate(candidate, a, "reflect", known, first + i) for i, a in enumerate(answers)]
         self.known |= known
         return [c for c in found if c is not None]
@@ -288,14 +270,6 @@ def _tools_of(candidate: Candidate, name: str, runs: Sequence[tuple[Any, Result]
     """What a predictor tells of its tools, and of those that its runs were given."""
     given = [tool for _, result in runs for step in result.steps if step.name == name for tool in tools_in(step.inputs)]
     return {**texts_of(given), **candidate.params[name].tools}
-
-
-def _told_at_once(candidate: Candidate, handle: Handle, known: frozenset[str], eager: Callable[[Candidate], Any] | None) -> Strand[Any]:
-    """The answer, after `eager` was told of the candidate that it makes."""
-    answer = yield handle
-    if eager is not None and isinstance(answer, Rewritten) and not answer.trouble and answer.shown not in known:
-        eager(answer.put_into(candidate))
-    return answer
 
 
 def outline_of(program: Any) -> str:
