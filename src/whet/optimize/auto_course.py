@@ -113,7 +113,7 @@ class Course:
             self.search.end("no_headroom", f"the program as given was right on all of {len(scores)} rows", self.search.baseline)
             return self.search.baseline
         writer, fresh = yield first
-        yield from self._contests(deque(finals), deque(finished((writer, fresh[i :: LANES])) for i in range(LANES)))
+        yield from self._contests(deque(finals), deque(finished((writer, fresh[i::LANES])) for i in range(LANES)))
         return self.incumbent
 
     def _contests(self, under_way: deque[Held], ideas: deque[Handle]) -> Strand[None]:
