@@ -9,6 +9,10 @@ JOBS ?= 2
 TESTS ?=
 FUZZ ?= 60
 export PYTHONUTF8 := 1
+# Python 3.11 does not start from a path beyond ASCII where LC_ALL is C; where it is empty, Python finds UTF-8 by itself.
+ifneq ($(filter C POSIX,$(LC_ALL)),)
+export LC_ALL :=
+endif
 
 # Installing is skipped until pyproject.toml changes; the package itself is installed by reference, so edits count at once.
 $(VENV)/.whet-demo: pyproject.toml .ci/venv.sh
@@ -28,8 +32,8 @@ $(VENV)/.whet-dev: pyproject.toml .ci/venv.sh
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.whet-demo ## a program that improves itself, no key needed (SHORT=1: the short form)
-	@$(PY) examples/quickstart.py $(if $(SHORT),--short)
+demo: $(VENV)/.whet-demo ## a program that improves itself, no key needed (SHORT=1: the short form; OUT=folder: goes on there)
+	@$(PY) examples/quickstart.py $(if $(SHORT),--short) $(if $(OUT),--out "$(OUT)")
 
 test: $(VENV)/.whet-dev ## the tests (TESTS=path: only those; JOBS=n: so many processes)
 	@$(PY) -m pytest -q -n $(JOBS) -m 'not slow and not train' $(TESTS)

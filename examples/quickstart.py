@@ -51,13 +51,14 @@ def main() -> None:
         max_labeled_demos=48 if short else 96,
         num_candidate_programs=4 if short else 12,
         run_dir=f"{out}/run",
+        display_progress=True,
     )
+    print(f"Searching; Ctrl-C ends it with the best so far. The journal: {out}/run")
     better = optimizer.compile(program, trainset=train[:400], valset=train[400:])
 
     after = evaluate(better)
     print(f"After:  {after.summary()}")
-    scores = [[row.score.value for row in result.rows if row.score is not None] for result in (before, after)]
-    print(f"Row by row: {whet.evaluate.compare(*scores, names=('before', 'after')).verdict}")
+    print(f"Row by row: {whet.evaluate.compare(before, after, names=('before', 'after')).verdict}")
     tell_of_the_search(better.run)
     keep(better, out)
 
@@ -69,7 +70,7 @@ def options() -> tuple[bool, str]:
 
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--short", action="store_true", help="a smaller search")
-    arguments.add_argument("--out", help="where to save the program and the run (default: a new folder)")
+    arguments.add_argument("--out", help="where to save the program and the run; a killed run goes on there (default: a new folder)")
     given = arguments.parse_args()
     return given.short, given.out or tempfile.mkdtemp(prefix="whet-demo-")
 

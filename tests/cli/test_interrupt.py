@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command with one line and 130, also while its modules are still loading."""
+"""Ctrl-C ends a command with one line and 130, also while its modules are still loading; a full disk ends the demo with one line."""
 
 from __future__ import annotations
 
@@ -55,3 +55,21 @@ def test_ctrl_c_while_modules_load_is_one_line(module: str, run: str) -> None:
 def test_the_status_of_the_work_is_handed_on() -> None:
     assert interruptible(lambda: 3) == 3
     assert interruptible(lambda: None) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of a file's size")
+def test_a_full_disk_ends_the_demo_with_one_line_that_says_so(tmp_path: Path) -> None:
+    limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)); "
+    demo = DEMO.replace("'--short'", f"'--short', '--out', {str(tmp_path)!r}")
+    ended = subprocess.run([sys.executable, "-c", limited + demo], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    told = ended.stderr.strip()
+    assert "\n" not in told and "cannot be written" in told and "goes on" in told, told
+
+
+def test_an_error_that_is_not_ours_keeps_its_traceback() -> None:
+    def broken() -> int:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interruptible(broken)

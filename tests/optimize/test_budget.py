@@ -17,6 +17,7 @@ from whet.core.exchange import Response
 from whet.core.flow import Flow
 from whet.errors import ConfigurationError, EvaluationError, LMAuthError, LMServerError
 from whet.lm.base import BaseLM
+from whet.optimize.budget import Spend
 from whet.testing.scripted import ScriptedLM
 
 
@@ -167,3 +168,8 @@ def test_a_work_that_was_started_twice_is_on_the_books_twice(tmp_path: Any) -> N
     spent = run(lm)
     assert spent.calls == lm.calls == 141
     assert run(again).calls == 141 and again.calls == 0
+
+
+@pytest.mark.parametrize(("usd", "money"), [(None, "price unknown"), (0.0, "$0.00"), (0.0123, "$0.0123"), (1234.5, "$1,234.50")])
+def test_what_was_spent_reads_as_people_write_it(usd: float | None, money: str) -> None:
+    assert str(Spend(calls=1674, tokens=5735117, usd=usd, seconds=3.27)) == f"1,674 calls, 5,735,117 tokens, {money}, 3.3 s"

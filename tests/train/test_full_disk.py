@@ -78,6 +78,18 @@ def test_a_journal_that_cannot_grow_is_said_and_goes_on_from_where_it_was(tmp_pa
     assert again.chats == whole.chats and 0 < more < needed
 
 
+def test_a_search_that_cannot_even_note_its_end_tells_only_of_what_ended_it(tmp_path: Path) -> None:
+    def filled(example: Any, prediction: Any, trace: Any = None) -> bool:
+        """From the first score on there is no room for another byte."""
+        size = (tmp_path / "run" / "journal.jsonl").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        return True
+
+    with room(1_000_000), whet.context(lm=whet.LM("embedded")), pytest.raises(ConfigurationError, match="journal.jsonl") as caught:
+        whet.collect(whet.Predict(SIGNATURE), ROWS, filled, run_dir=tmp_path / "run", num_threads=1)
+    assert isinstance(caught.value.__cause__, OSError) and caught.value.__cause__.__context__ is None
+
+
 def test_weights_that_do_not_fit_are_no_model() -> None:
     chats = [whet.ChatAdapter().format_finetune_data(SIGNATURE, [], {"thing": row.thing}, {"colour": row.colour}) for row in ROWS]
     lm = whet.LM("embedded")

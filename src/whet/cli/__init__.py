@@ -21,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def interruptible(work: Callable[[], int | None]) -> int:
     """Do the work of a program, imports included, and return its exit status: after Ctrl-C one line, no traceback, and 130.
 
+    One of whet's own errors, such as a full disk, is one line too, and 1: it says what happened and what to do.
+
     >>> interruptible(lambda: 2)
     2
     """
@@ -29,6 +31,13 @@ def interruptible(work: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        from whet.errors import WhetError  # noqa: PLC0415 - Ctrl-C may come while modules load
+
+        if not isinstance(error, WhetError):
+            raise
+        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -48,7 +48,7 @@ class Comparison:
     def verdict(self) -> str:
         """The result in one sentence."""
         e = self.effect
-        numbers = f"{e.value:+.3f}, {e.level:.0%} interval {e.low:+.3f} to {e.high:+.3f}, n={self.n}"
+        numbers = f"{e.value:+.3f}, {100 * e.level:g} % interval {e.low:+.3f} to {e.high:+.3f}, n={self.n}"
         if self.reliable:
             better, worse = (self.name_b, self.name_a) if e.value > 0 else (self.name_a, self.name_b)
             return f"{better} is better than {worse} ({numbers})."
@@ -82,7 +82,7 @@ def compare(
 
     >>> a = [0, 0, 1, 0, 1, 0, 0, 1, 0, 0] * 4
     >>> compare(a, [1, 1, 1, 0, 1, 1, 0, 1, 1, 0] * 4).verdict
-    'B is better than A (+0.400, 95% interval +0.233 to +0.547, n=40).'
+    'B is better than A (+0.400, 95 % interval +0.233 to +0.547, n=40).'
     >>> compare(a[:6], [1, 0, 1, 0, 0, 0]).reliable
     False
     """

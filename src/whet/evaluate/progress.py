@@ -10,6 +10,8 @@ from typing import TextIO
 __all__ = ["Line", "Progress"]
 
 _EVERY = 0.1
+# So many rows, or one in so many, say how long the rest will take.
+_TELLING = 20
 
 
 def fitting(text: str, stream: TextIO) -> str:
@@ -43,14 +45,19 @@ class Progress:
             self._draw(mean, failed, now - self.started)
 
     def _draw(self, mean: float | None, failed: int, seconds: float) -> None:
-        left = seconds / self.count * (self.total - self.count)
         score = "" if mean is None else f"  mean {100 * mean:.1f} %"
         trouble = f"  {failed} failed" if failed else ""
-        line = f"{self.label} {self.count}/{self.total}{score}{trouble}  {seconds:.0f} s, {left:.0f} s left"
+        line = f"{self.label} {self.count}/{self.total}{score}{trouble}  {seconds:.0f} s{self._left(seconds)}"
         line = fitting(line, self.stream)
         self.stream.write("\r" + line.ljust(self.width))
         self.stream.flush()
         self.width = len(line)
+
+    def _left(self, seconds: float) -> str:
+        """The time left, once the first rows, which also load and connect, say little of it."""
+        if self.count < min(_TELLING, self.total / _TELLING) or self.count == self.total:
+            return ""
+        return f", {seconds / self.count * (self.total - self.count):.0f} s left"
 
     def close(self) -> None:
         """End the line."""

@@ -20,7 +20,7 @@ class Spend:
     program runs whose result an earlier search left in the memory, which cost nothing.
 
     >>> print(Spend(calls=12, tokens=3400, usd=0.0123, seconds=8.2))
-    12 calls, 3400 tokens, $0.0123, 8.2 s
+    12 calls, 3,400 tokens, $0.0123, 8.2 s
     """
 
     calls: int = 0
@@ -30,10 +30,16 @@ class Spend:
     seconds: float = 0.0
     reused: int = 0
 
+    @property
+    def money(self) -> str:
+        """The US dollars as people write them."""
+        if self.usd is None:
+            return "price unknown"
+        return f"${self.usd:.4f}" if 0 < self.usd < 1 else f"${self.usd:,.2f}"
+
     def __str__(self) -> str:
-        money = "price unknown" if self.usd is None else f"${self.usd:.4f}"
-        reused = f", {self.reused} runs reused" if self.reused else ""
-        return f"{self.calls} calls, {self.tokens} tokens, {money}, {self.seconds:.1f} s{reused}"
+        reused = f", {self.reused:,} runs reused" if self.reused else ""
+        return f"{self.calls:,} calls, {self.tokens:,} tokens, {self.money}, {self.seconds:.1f} s{reused}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

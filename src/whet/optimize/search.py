@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -338,8 +338,11 @@ class Search:
                 self.run.stop_reason = stopped.reason
             except KeyboardInterrupt:
                 self.run.stop_reason = "interrupted"
-            finally:
-                self._close()
+            except BaseException:
+                with suppress(ConfigurationError):  # of two errors of one full disk the first says where it came from
+                    self._close()
+                raise
+            self._close()
         return self.run
 
     def _close(self) -> None:
@@ -374,9 +377,11 @@ class Search:
 
     def _show(self) -> None:
         if self.line.shown:
-            spend = self.spend.spend
-            best = f", best {100 * self.run.curve[-1][1]:.1f} %" if self.run.curve else ""
-            self.line.show(f"{self.options.name}: {len(self.run.candidates)} candidates, {self.rollouts} runs{best}{self._left()}, {spend}")
+            spend, candidates = self.spend.spend, len(self.run.candidates)
+            best = f"best {100 * self.run.curve[-1][1]:.1f} %, " if self.run.curve else ""
+            used = f"{spend.calls:,} calls, {spend.money}, {spend.seconds:.0f} s{self._left()}"
+            # A narrow terminal shows the beginning: what one waits for, then what it costs.
+            self.line.show(f"{self.options.name}: {best}{used}, {candidates} candidates, {self.rollouts:,} runs asked for")
 
     def _left(self) -> str:
         budget, spend = self.options.budget, self.spend.spend
