@@ -62,11 +62,22 @@ def test_the_gate_of_a_build(tmp_path: Path) -> None:
         (("eval", "spec.py", "--by", "color"), "no field 'color'"),
         (("eval", "spec.py", "--state", "state.json"), "`program` is a function"),
         (("diff", "a.jsonl", "b.jsonl"), "a.jsonl"),
+        (("eval", "spec.py", "--check", "--max-failures", "-1"), "`max_failures` is -1"),
+        (("eval", "spec.py", "--check", "--baseline", "cut.jsonl"), "Line 2 of 'cut.jsonl' is no row"),
+        (("eval", "spec.py", "--check", "--baseline", "other.jsonl"), "holds no example of this devset"),
+        (("diff", "cut.jsonl", "cut.jsonl"), "Line 2 of 'cut.jsonl' is no row"),
+        (("eval", "five.py", "--check", "--min-score", "0"), "`evaluate` in 'five.py' is a int"),
+        (("eval", "measure.py", "--check", "--min-score", "0"), "The corpus measure 'm' failed"),
     ],
 )
 def test_what_cannot_work_is_said_and_is_no_failed_gate(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
     (tmp_path / "empty.py").write_text("", encoding="utf-8")
     (tmp_path / "broken.py").write_text("1 / 0", encoding="utf-8")
+    (tmp_path / "five.py").write_text("program = print\nevaluate = 5", encoding="utf-8")
+    (tmp_path / "measure.py").write_text(SPEC + "\nevaluate = whet.Evaluate(devset=devset, metric=metric, corpus={'m': len('a')})")
+    header = '{"format": "whet-evaluation", "version": 1}\n'
+    (tmp_path / "cut.jsonl").write_text(header + '{"index": 1}\n', encoding="utf-8")
+    (tmp_path / "other.jsonl").write_text(header, encoding="utf-8")
     done = run(tmp_path, *arguments)
     assert done.returncode == 2
     assert says in done.stderr
@@ -74,6 +85,22 @@ def test_what_cannot_work_is_said_and_is_no_failed_gate(tmp_path: Path, argument
 
 
 def test_a_bar_that_cannot_be_held_is_found_before_anything_runs(tmp_path: Path) -> None:
-    for wrong in (("--min-score", "7"), ("--baseline", "nothing.jsonl")):
+    (tmp_path / "other.jsonl").write_text('{"format": "whet-evaluation", "version": 1}\n', encoding="utf-8")
+    for wrong in (("--min-score", "7"), ("--baseline", "nothing.jsonl"), ("--baseline", "other.jsonl"), ("--min-score", "0", "--by", "x")):
         done = run(tmp_path, "eval", "spec.py", "--check", *wrong, "--save", "rows.jsonl")
         assert done.returncode == 2 and not (tmp_path / "rows.jsonl").exists(), done.stderr
+
+
+def test_an_error_that_nobody_foresaw_is_no_failed_gate(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(SPEC + "\nclass Odd(whet.Evaluate):\n    def __call__(self, *_, **__): raise RuntimeError('odd')\n"
+                                     "evaluate = Odd(devset=devset, metric=metric)", encoding="utf-8")  # fmt: skip
+    done = run(tmp_path, "eval", "odd.py", "--check", "--min-score", "0")
+    assert done.returncode == 2 and "RuntimeError: odd" in done.stderr
+
+
+def test_a_build_server_comes_to_the_same_end_as_the_exit_status(tmp_path: Path) -> None:
+    (tmp_path / "half.py").write_text(SPEC.replace("return whet.Prediction", "if n == 3: raise ValueError(n)\n    return whet.Prediction"))
+    for most, status, expected in (("1", 0, ("0", "0", "1")), ("0", 1, ("1", "1", "0"))):
+        done = run(tmp_path, "eval", "half.py", "--check", "--max-failures", most, "--junit", "junit.xml")
+        suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
+        assert done.returncode == status and (suite.get("failures"), suite.get("errors"), suite.get("skipped")) == expected

@@ -13,6 +13,8 @@ from whet.cli import INTERRUPTED
 from whet.errors import ConfigurationError, WhetError
 from whet.evaluate import Evaluate, EvaluationResult, check, diff, load_run
 from whet.evaluate.gate import check_bar, write_junit
+from whet.evaluate.row import check_field
+from whet.evaluate.stream import key_of
 from whet.modules.module import Module
 
 __all__ = ["add"]
@@ -48,12 +50,13 @@ def add(subparsers: Any) -> None:
 def _eval(arguments: argparse.Namespace) -> int:
     try:
         bar = _bar(arguments)
-        result = _evaluated(arguments)
+        result = _evaluated(arguments, bar["baseline"])
         gate = check(result, **bar)
         slices = result.slices(arguments.by) if arguments.by else {}
-        for write, path in ((result.save_csv, arguments.csv), (result.save_html, arguments.html)):
-            if path:
-                write(path)
+        if arguments.csv:
+            result.save_csv(arguments.csv)
+        if arguments.html:
+            result.save_html(arguments.html, by=arguments.by)
         if arguments.junit:
             write_junit(gate, arguments.junit, name=os.path.basename(arguments.file))
     except (WhetError, OSError) as error:
@@ -63,6 +66,9 @@ def _eval(arguments: argparse.Namespace) -> int:
         kept = f"finished rows are in {arguments.save!r}, and the same command goes on from there" if arguments.save else "no row was kept"
         print(f"whet eval: interrupted; {kept}.", file=sys.stderr)
         return INTERRUPTED
+    except Exception:  # noqa: BLE001 - an exit status of 1 would say that the program is not good enough
+        traceback.print_exc()
+        return BROKEN
     print(gate if arguments.check else result.summary())
     for label, estimate in slices.items():
         print(f"  {arguments.by}={label}: {estimate}")
@@ -75,16 +81,22 @@ def _bar(arguments: argparse.Namespace) -> dict[str, Any]:
     bar = {"baseline": baseline, "tolerance": arguments.tolerance, "min_score": arguments.min_score, "max_failures": arguments.max_failures}
     if arguments.check and all(bar[name] is None for name in ("baseline", "min_score", "max_failures")):
         raise ConfigurationError("`--check` holds the evaluation against nothing: give --min-score, --baseline or --max-failures.")
-    check_bar(tolerance=arguments.tolerance, min_score=arguments.min_score)
+    check_bar(tolerance=arguments.tolerance, min_score=arguments.min_score, max_failures=arguments.max_failures)
     for path in filter(None, (arguments.csv, arguments.html, arguments.junit)):
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     return bar
 
 
-def _evaluated(arguments: argparse.Namespace) -> EvaluationResult:
+def _evaluated(arguments: argparse.Namespace, baseline: EvaluationResult | None) -> EvaluationResult:
     names = _described(arguments.file)
     program = names["program"]
-    evaluate = names.get("evaluate") or Evaluate(devset=names["devset"], metric=names["metric"])
+    evaluate = names["evaluate"] if "evaluate" in names else Evaluate(devset=names["devset"], metric=names["metric"])
+    if not isinstance(evaluate, Evaluate):
+        raise ConfigurationError(f"`evaluate` in {arguments.file!r} is a {type(evaluate).__name__}; it has to be a `whet.Evaluate`.")
+    if arguments.by:
+        check_field(dict(enumerate(evaluate.devset)), arguments.by)
+    if baseline is not None and {key_of(row.example) for row in baseline.rows}.isdisjoint(map(key_of, evaluate.devset)):
+        raise ConfigurationError(f"{arguments.baseline!r} holds no example of this devset, so there is nothing to compare.")
     if arguments.state:
         if not isinstance(program, Module):
             raise ConfigurationError(f"`--state` loads a saved program into a `whet.Module`; `program` is a {type(program).__name__}.")

@@ -27,9 +27,15 @@ class Gate:
         """Whether there is no reason against it."""
         return not self.reasons
 
+    @property
+    def remarks(self) -> list[str]:
+        """What the gate did not look at: rows that only one of the two runs has."""
+        sides = (("the baseline", self.diff.only_before), ("this run", self.diff.only_after)) if self.diff is not None else ()
+        return [f"{len(rows)} rows are in {side} only, and were not compared." for side, rows in sides if rows]
+
     def __str__(self) -> str:
         head = "passed" if self.passed else "FAILED"
-        return "\n".join([f"{head}: {self.result.summary()}", *(f"- {reason}" for reason in self.reasons)])
+        return "\n".join([f"{head}: {self.result.summary()}", *(f"- {line}" for line in (*self.reasons, *self.remarks))])
 
 
 def check(
@@ -46,7 +52,7 @@ def check(
     a larger loss that is no more than chance is still a loss: rows are the same, so the gate does not guess. `max_failures` is how many
     rows may be something else than `ok` (default: any number). An interrupted evaluation never passes.
     """
-    check_bar(tolerance=tolerance, min_score=min_score)
+    check_bar(tolerance=tolerance, min_score=min_score, max_failures=max_failures)
     reasons = [] if result.complete else ["The evaluation was interrupted."]
     mean = result.mean
     if mean is None:
@@ -67,22 +73,29 @@ def check(
     return Gate(result=result, reasons=tuple(reasons), diff=changes)
 
 
-def check_bar(*, tolerance: float, min_score: float | None) -> None:
+def check_bar(*, tolerance: float = 0.0, min_score: float | None = None, max_failures: int | None = None) -> None:
     """Raise `ConfigurationError` for a bar that no evaluation can be held against."""
+    if max_failures is not None and max_failures < 0:
+        raise ConfigurationError(f"`max_failures` is {max_failures}; it is at least 0.")
     if not tolerance >= 0 or (min_score is not None and not 0 <= min_score <= 1):
         raise ConfigurationError(f"`tolerance` ({tolerance}) is at least 0, and `min_score` ({min_score}) between 0 and 1.")
 
 
 def write_junit(gate: Gate, path: Any, name: str = "whet eval") -> None:
-    """Write the gate and every row as JUnit XML, which build servers show: a row that failed is an error, a lost bar a failure."""
+    """Write the gate and every row as JUnit XML, which build servers show: a lost bar is a failure, and then a row that failed an error.
+
+    Where the gate is passed, rows that failed are skipped tests: a build server that reads the file comes to the same end as the exit
+    status.
+    """
     rows = gate.result.rows
-    errors = [row for row in rows if row.status != "ok"]
+    failed, kind = sum(row.status != "ok" for row in rows), "skipped" if gate.passed else "error"
     suite = ElementTree.Element(
         "testsuite",
         name=name,
         tests=str(len(rows) + 1),
         failures=str(int(not gate.passed)),
-        errors=str(len(errors)),
+        errors=str(0 if gate.passed else failed),
+        skipped=str(failed if gate.passed else 0),
         time=f"{sum(row.seconds for row in rows):.3f}",
     )
     case = ElementTree.SubElement(suite, "testcase", classname=name, name="gate")
@@ -94,7 +107,7 @@ def write_junit(gate: Gate, path: Any, name: str = "whet eval") -> None:
         case = ElementTree.SubElement(suite, "testcase", classname=f"{name}.rows", name=label, time=f"{row.seconds:.3f}")
         if row.status != "ok":
             text = f"{type(row.error).__name__}: {row.error}" if row.error is not None else row.status
-            ElementTree.SubElement(case, "error", type=row.status, message=_legal(text))
+            ElementTree.SubElement(case, kind, type=row.status, message=_legal(text))
         elif row.score is not None:
             ElementTree.SubElement(case, "system-out").text = f"score {row.score.value:g}"
     tree = ElementTree.ElementTree(suite)

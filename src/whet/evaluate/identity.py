@@ -9,6 +9,7 @@ from inspect import unwrap
 from types import CodeType, FunctionType
 from typing import Any
 
+from whet.evaluate.table import lasting_text
 from whet.modules.module import Module
 
 __all__ = ["hashed", "identity"]
@@ -17,7 +18,7 @@ __all__ = ["hashed", "identity"]
 def identity(thing: Any) -> str:
     """A short hash of a program or metric: names, the learnt state of a module, and the compiled code of functions and of users' classes.
 
-    Comments and layout do not count, nor what a function calls in turn.
+    Comments and layout do not count, nor what a function calls in turn. It is the same in every process, or a run could not go on.
 
     >>> identity(lambda x: x + 1) == identity(lambda x: x + 2)
     False
@@ -36,7 +37,7 @@ def _shown(thing: Any) -> Any:
         kinds = {type(module) for _, module in thing.named_sub_modules()}
         return [type(thing).__qualname__, state, sorted(_class_code(kind) for kind in kinds)]
     if isinstance(thing, partial):
-        return [_shown(thing.func), repr(thing.args), repr(sorted(thing.keywords.items()))]
+        return [_shown(thing.func), _lasting(thing.args), [[name, _lasting(value)] for name, value in sorted(thing.keywords.items())]]
     function = unwrap(thing) if callable(thing) else thing
     function = getattr(function, "__func__", function)
     if isinstance(function, FunctionType):
@@ -57,5 +58,14 @@ def _class_code(kind: type) -> str:
 
 
 def _code(code: CodeType) -> list[Any]:
-    constants = [_code(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    constants = [_code(one) if isinstance(one, CodeType) else _lasting(one) for one in code.co_consts]
     return [code.co_code.hex(), constants, list(code.co_names), list(code.co_varnames)]
+
+
+def _lasting(value: Any) -> Any:
+    """What stands for a value in every process: a set has no order of its own, and an object another address each time."""
+    if isinstance(value, set | frozenset):
+        return ["set", *sorted(map(repr, value))]
+    if isinstance(value, list | tuple):
+        return [_lasting(one) for one in value]
+    return lasting_text(repr(value))

@@ -12,7 +12,7 @@ from whet.core.records import Prediction, Score
 from whet.errors import InputError
 from whet.evaluate.statistics import Estimate, mean_interval
 
-__all__ = ["EvaluationResult", "Row", "Status", "make_row"]
+__all__ = ["EvaluationResult", "Row", "Status", "check_field", "make_row"]
 
 Status: TypeAlias = Literal["ok", "program_error", "metric_error", "infra_error", "timeout"]
 
@@ -116,8 +116,8 @@ class EvaluationResult(Prediction):
         A row whose slice is a list (of tags, say) counts in each of them; slices without a row that counts are left out. Raises
         `InputError` for a field that an example lacks.
         """
-        if not callable(by) and (lacking := next((row for row in self._rows if by not in row.example), None)) is not None:
-            raise InputError(f"Example {lacking.index} has no field {by!r} to make slices by; it has: {', '.join(lacking.example)}.")
+        if not callable(by):
+            check_field({row.index: row.example for row in self._rows}, by)
         members: dict[Any, list[Row]] = {}
         for row in self._rows:
             label = by(row.example) if callable(by) else row.example[by]
@@ -183,11 +183,11 @@ class EvaluationResult(Prediction):
 
         write_csv(self, path)
 
-    def save_html(self, path: Any) -> None:
-        """Write one page with the summary and all rows; it needs nothing else to be looked at."""
-        from whet.evaluate.table import write_html  # noqa: PLC0415 - only people who save need it
+    def save_html(self, path: Any, by: str | None = None) -> None:
+        """Write one page with the summary, the slices by the field `by`, and all rows; it needs nothing else to be looked at."""
+        from whet.evaluate.page import write_html  # noqa: PLC0415 - only people who save need it
 
-        write_html(self, path)
+        write_html(self, path, by)
 
     def save_jsonl(self, path: Any) -> None:
         """Write one JSON object per line, which `load_run` and `diff` read back."""
@@ -204,6 +204,13 @@ class EvaluationResult(Prediction):
 
     def __repr__(self) -> str:
         return f"EvaluationResult(score={self['score']}, results=<list of {len(self._rows)} results>)"
+
+
+def check_field(examples: Mapping[int, Any], by: str) -> None:
+    """Raise `InputError` when an example lacks the field that slices are made by."""
+    for index, example in examples.items():
+        if by not in example:
+            raise InputError(f"Example {index} has no field {by!r} to make slices by; it has: {', '.join(example)}.")
 
 
 def _row_of(index: int, example: Any, prediction: Any, score: Any) -> Row:

@@ -79,6 +79,10 @@ def check_devset(devset: Sequence[Any]) -> None:
     for i, example in enumerate(devset):
         if isinstance(example, Example) and example._input_keys is None:
             raise InputError(f"Inputs have not been set for example {i} of the devset: `example.with_inputs('question')`.")
+        if not isinstance(example, Example | Mapping):
+            raise InputError(
+                f"Example {i} of the devset is {example!r:.80}, a {type(example).__name__}; give a `whet.Example` or a mapping."
+            )
 
 
 class _Run:
@@ -181,8 +185,17 @@ class _Run:
 
     def result(self, complete: bool) -> EvaluationResult:
         rows = [self.rows[place] for place in sorted(self.rows)]
-        corpus = {name: measure(rows) for name, measure in self.plan.corpus.items()} if complete else {}
+        corpus = {name: self._measured(name, measure, rows) for name, measure in self.plan.corpus.items()} if complete else {}
         return EvaluationResult(rows, self.plan.failure_score, complete, corpus, self.metric.column)
+
+    def _measured(self, name: str, measure: Callable[[Sequence[Row]], Any], rows: Sequence[Row]) -> Any:
+        try:
+            return measure(rows)
+        except Exception as error:
+            raise EvaluationError(
+                f"The corpus measure {name!r} failed: {type(error).__name__}: {error}. `partial` has the rows.",
+                partial=EvaluationResult(rows, self.plan.failure_score, True, {}, self.metric.column),
+            ) from error
 
     # -- one row -------------------------------------------------------------------------------------------------------
 

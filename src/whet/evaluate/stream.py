@@ -6,14 +6,14 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 from whet.core.context import current
 from whet.core.records import Example, Prediction, Score
 from whet.errors import EvaluationError, StateError
 from whet.evaluate.identity import hashed, identity
 from whet.evaluate.metric import MetricCall, SeveralMetrics
-from whet.evaluate.row import EvaluationResult, Row
+from whet.evaluate.row import EvaluationResult, Row, Status
 from whet.evaluate.table import json_text, plain_value
 
 __all__ = ["RowFile", "header_of", "key_of", "load_run", "write_run"]
@@ -21,41 +21,58 @@ __all__ = ["RowFile", "header_of", "key_of", "load_run", "write_run"]
 FORMAT, VERSION = "whet-evaluation", 1
 # Rows that are finished for good; a time limit or a failure of the network may not happen again.
 _FINISHED = frozenset({"ok", "program_error"})
+_NUMBER = int | float
+_FIELDS = {
+    "key": str, "index": int, "repeat": int, "status": str, "score": _NUMBER | None, "example": dict, "prediction": dict,
+    "seconds": _NUMBER, "tokens": int, "cost": _NUMBER | None, "calls": int, "cache_hits": int,
+}  # fmt: skip
 
 
 class RowFile:
     """The file that one evaluation writes its rows to. `known` are the rows that an earlier, interrupted run left there.
 
-    Raises `StateError` when the file is of another program or metric: its rows would say nothing about this one.
+    Raises `StateError` when the file is of another program or metric (its rows would say nothing about this one), is no file of rows, or
+    is being written to by somebody else.
     """
 
     def __init__(self, path: Any, header: Mapping[str, Any]) -> None:
         self.path = Path(path)
         self.header = {"format": FORMAT, "version": VERSION, **header}
         self.known: dict[tuple[int, int], dict[str, Any]] = {}
-        size = self._read() if self.path.exists() else 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file: IO[str] = self.path.open("a", encoding="utf-8")
-        if size == 0:
-            self._write(self.header)
+        try:
+            _hold(self._file, self.path)
+            if self._read() == 0:
+                self._write(self.header)
+        except BaseException:
+            self._file.close()
+            raise
 
     def _read(self) -> int:
         lines, end = _whole_lines(self.path)
+        self._check(lines[0] if lines else "")
         if end < self.path.stat().st_size:  # the line that was being written when the run was killed
             os.truncate(self.path, end)
-        if not lines:
-            return 0
-        found = _object(lines[0], self.path)
+        for number, line in enumerate(lines[1:], 2):
+            row = _saved_row(line, number, self.path)
+            if row["status"] in _FINISHED:
+                self.known[(row["index"], row["repeat"])] = row
+        return end
+
+    def _check(self, first: str) -> None:
+        """Raise `StateError` for a file that is not of this evaluation, before anything in it is touched."""
+        begun = json_text(self.header).encode()
+        if not first and begun.startswith(self.path.read_bytes()[: len(begun)]):
+            return  # empty, or killed while the first line was being written
+        found = _object(first, self.path) if first else {}
+        if found.get("format") != FORMAT:
+            raise StateError(f"{str(self.path)!r} holds something else than an evaluation, and is left as it is. Give another file.")
         if different := [name for name in self.header if found.get(name) != self.header[name]]:
             raise StateError(
                 f"{str(self.path)!r} holds rows of another evaluation: its {' and '.join(different)} differ. "
                 "Give another file, or delete this one."
             )
-        for line in lines[1:]:
-            row = _object(line, self.path)
-            if row.get("status") in _FINISHED:
-                self.known[(row["index"], row["repeat"])] = row
-        return end
 
     def row(self, index: int, example: Any, repeat: int) -> Row | None:
         """The finished row of this example, if the file has it. Raises `StateError` when another example was at this place then."""
@@ -110,7 +127,10 @@ def load_run(path: Any) -> EvaluationResult:
     header = _object(lines[0], source) if lines else {}
     if header.get("format") != FORMAT:
         raise StateError(f"{str(source)!r} holds no evaluation: its first line does not say `{FORMAT}`.")
-    newest = {(row["index"], row["repeat"]): row for row in (_object(line, source) for line in lines[1:])}
+    if header.get("version") != VERSION:
+        raise StateError(f"{str(source)!r} is of version {header.get('version')!r} of this format; this whet reads version {VERSION}.")
+    saved = [_saved_row(line, number, source) for number, line in enumerate(lines[1:], 2)]
+    newest = {(row["index"], row["repeat"]): row for row in saved}
     rows = [_row_of(newest[place], place[0], Example(newest[place]["example"])) for place in sorted(newest)]
     return EvaluationResult(rows, metric=str(header.get("column", "score")))
 
@@ -119,8 +139,26 @@ def _whole_lines(path: Path) -> tuple[list[str], int]:
     """The lines of a file that are written to their end, and where the last of them ends."""
     raw = path.read_bytes()
     end = raw.rfind(b"\n") + 1
+    try:
+        text = raw[:end].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise StateError(f"{str(path)!r} holds no evaluation: it is no text in UTF-8 ({error.reason} at byte {error.start}).") from error
     # Not `splitlines`: answers hold signs that it takes for the end of a line, and JSON does not.
-    return raw[:end].decode("utf-8").split("\n")[:-1], end
+    return text.split("\n")[:-1], end
+
+
+def _hold(file: IO[str], path: Path) -> None:
+    """Keep others from writing to the file: two that take up the same run would do all of it twice, and cut each other's lines."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StateError(f"Another evaluation is writing to {str(path)!r}. Wait for it, or give another file.") from None
+    except OSError:  # a file system without locks
+        return
 
 
 def _object(line: str, path: Path) -> dict[str, Any]:
@@ -129,6 +167,17 @@ def _object(line: str, path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise StateError(f"{str(path)!r} has a line that is no JSON: {line[:80]!r}.") from error
     return value if isinstance(value, dict) else {}
+
+
+def _saved_row(line: str, number: int, path: Path) -> dict[str, Any]:
+    """A line as a row, looked at before anything is made of it: files are edited, merged and cut."""
+    row = _object(line, path)
+    for name, kind in _FIELDS.items():
+        if name not in row or not isinstance(row[name], kind):
+            raise StateError(f"Line {number} of {str(path)!r} is no row of an evaluation: its `{name}` is {row.get(name)!r:.80}.")
+    if row["status"] not in get_args(Status):
+        raise StateError(f"Line {number} of {str(path)!r} has the status {row['status']!r}; there are: {', '.join(get_args(Status))}.")
+    return row
 
 
 def _line_of(row: Row) -> dict[str, Any]:
