@@ -182,7 +182,7 @@ class AdapterParseError(WhetError):
         text = f"{message}\n\n" if message else ""
         text += f"Adapter {self.adapter_name} failed to parse the LM response. \n\nLM Response: {self.lm_response} \n\n"
         text += f"Expected to find output fields in the LM response: [{', '.join(wanted)}] \n\n"
-        if self.parsed_result:
+        if self.parsed_result is not None:
             text += f"Actual output fields parsed from the LM response: [{', '.join(self.parsed_result)}] \n\n"
         return text
 

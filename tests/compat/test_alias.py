@@ -47,6 +47,9 @@ utils.exceptions:AdapterParseError utils.exceptions:format_error_for_lm utils.sa
 utils.parallelizer:ParallelExecutor utils.unbatchify:Unbatchify utils.dummies:DummyLM dsp.utils:EM dsp.utils.settings:settings
 adapters.utils:parse_value clients.base_lm:GLOBAL_HISTORY clients.utils_finetune:TrainDataFormat primitives.module:set_attribute_by_name
 predict.parameter:Parameter teleprompt.gepa.gepa_utils:ScoreWithFeedback utils.mcp:convert_mcp_tool evaluate.evaluate:EvaluationResult
+dsp.utils.settings:DEFAULT_CONFIG dsp.utils.settings:Settings adapters.chat_adapter:FieldInfoWithName utils.magicattr:get
+adapters.types.image:encode_image adapters.types.audio:encode_audio adapters.types.file:encode_file_to_dict utils.syncify:run_async
+adapters.types.tool:convert_input_schema_to_tool_args adapters.baml_adapter:COMMENT_SYMBOL utils.asyncify:get_limiter
 utils.saving:get_dependency_versions evaluate.auto_evaluation:SemanticRecallPrecision signatures.utils:get_dspy_field_type""".split()
 
 
@@ -196,7 +199,8 @@ def test_dummy_models() -> None:
         assert [predict(question="q").answer for _ in range(2)] == ["1", "No more responses"]
     with whet.context(lm=DummyLM({"colour": {"answer": "blue"}})):
         assert predict(question="Which colour?").answer == "blue"
-        assert predict(question="Which size?").answer == "No more responses"
+        with pytest.raises(whet.AdapterParseError, match="No more responses"):
+            predict(question="Which size?")
     demos = [whet.Example(question="known", answer="from the demo")]
     with whet.context(lm=DummyLM([{"answer": "new"}], follow_examples=True)):
         assert predict(question="known", demos=demos).answer == "from the demo"
@@ -214,6 +218,7 @@ def test_dummy_vectors_and_retrievers() -> None:
     assert sum(x * x for x in one) == pytest.approx(1)
     with whet.context(rm=dummy_rm(["red apples", "blue whales"])):
         assert whet.Retrieve(k=1)("blue whale").passages == ["blue whales"]
+    assert [passage.long_text for passage in dummy_rm(["red apples", "blue whales"])("red apple", k=1)] == ["red apples"]
     with pytest.raises(AssertionError):
         whet.Retrieve()("q")
 

@@ -319,7 +319,8 @@ class Chain:
 def test_langchain() -> None:
     tool = Tool.from_langchain(Chain())
     assert (tool.name, tool.desc) == ("search", "Search the web.") and tool.arg_types["query"] is str
-    assert tool.args["limit"] == {"type": "integer", "default": 3}
+    assert tool.args["limit"] == {"type": "integer", "default": 3, "title": "Limit"}
+    assert (tool.arg_desc["query"], tool.arg_desc["limit"]) == ("No description provided. (Required)", "No description provided.")
     assert asyncio.run(tool.acall(query="q")) == ["q"]
     with pytest.raises(RuntimeError, match="Failed to call LangChain tool search: offline"):
         asyncio.run(tool.acall(query="bad"))

@@ -77,6 +77,13 @@ class JSONAdapter(ChatAdapter):
         answer = {f.name: f.schema.dump(outputs[f.name]) if f.name in outputs else missing_field_message for f in fields}
         return json.dumps(answer, indent=2, ensure_ascii=False)
 
+    def format_field_with_value(self, fields_with_values: Mapping[Any, Any], role: str = "user") -> str:
+        """Fields with their values as sections; with `role="assistant"` as one JSON object."""
+        if role == "user":
+            return super().format_field_with_value(fields_with_values)
+        answer = {key.name: key.info.schema.dump(value) for key, value in fields_with_values.items()}
+        return json.dumps(answer, indent=2, ensure_ascii=False)
+
     def _read_text(self, signature: Signature, choice: Choice) -> Reading:
         kept = self.plan(signature).kept
         quick = kept["quick"] if "quick" in kept else kept.setdefault("quick", whole_reader(signature))

@@ -111,6 +111,13 @@ class Layout:
         """One field with its text."""
         raise NotImplementedError(f"`{type(self).__name__}` must define `format_field`.")
 
+    def format_field_with_value(self, fields_with_values: Mapping[Any, Any], role: str = "user") -> str:
+        """Fields with their values as this format writes them; each key has a `name` and, as `info`, the field.
+
+        As a user message shows them; with `role="assistant"` as an answer does.
+        """
+        return "\n\n".join(self.format_field(key.name, key.info.schema.render(value)) for key, value in fields_with_values.items())
+
     def format_input(self, name: str, text: str) -> str:
         """One input with its text: as `format_field`, unless the style has a layout for inputs."""
         layout = self.style.field

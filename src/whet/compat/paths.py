@@ -11,11 +11,16 @@ __all__ = ["PATHS", "find", "function", "has_children", "names_of"]
 # Old path -> "home: names", a name as `old=new` where it is called otherwise now. Every public name of `whet` is found at every old path
 # too, so only the others stand here.
 _EXTRA: Final = {
+    "adapters.baml_adapter": "whet.compat.fields: COMMENT_SYMBOL INDENTATION",
+    "adapters.chat_adapter": "whet.compat.fields: FieldInfoWithName",
     "adapters.types": "whet.core.types.custom: BaseType=Type",
+    "adapters.types.audio": "whet.compat.media: encode_audio is_audio is_url",
     "adapters.types.base_type": "whet.core.types.custom: BaseType=Type",
-    "adapters.types.tool": "whet.tools.tool: Tool",
     "adapters.types.citation": "whet.core.types.document: Citations",
     "adapters.types.document": "whet.core.types.document: Document",
+    "adapters.types.file": "whet.compat.media: encode_file_to_dict",
+    "adapters.types.image": "whet.compat.media: encode_image is_image is_url",
+    "adapters.types.tool": "whet.tools.tool: Tool; whet.tools.parameters: convert_input_schema_to_tool_args=arguments_of_schema",
     "adapters.utils": (
         "whet.compat.names: format_field_value parse_value; whet.core.schema: get_annotation_name=type_name serialize_for_json=plain"
     ),
@@ -31,7 +36,7 @@ _EXTRA: Final = {
         "whet.evaluate.metrics: EM F1 HotPotF1 normalize_text; whet.compat.names: deduplicate; whet.core.context: dotdict=SettingsDict"
     ),
     "dsp.utils.metrics": "whet.evaluate.metrics: EM F1 HotPotF1 normalize_text",
-    "dsp.utils.settings": "whet.core.context: settings",
+    "dsp.utils.settings": "whet.core.context: Settings=SettingsView settings; whet.compat.defaults: DEFAULT_CONFIG",
     "dsp.utils.utils": "whet.compat.names: deduplicate; whet.core.context: dotdict=SettingsDict",
     "experimental": "whet.core.types.document: Citations Document",
     "evaluate.auto_evaluation": (
@@ -63,15 +68,18 @@ _EXTRA: Final = {
         "whet.lm.inspect: pretty_print_history=print_history"
     ),
     "utils.annotation": "whet.compat.marks: experimental",
+    "utils.asyncify": "whet.compat.defaults: get_async_max_workers get_limiter",
     "utils.callback": "whet.core.events: ACTIVE_CALL_ID BaseCallback with_callbacks",
     "utils.dummies": "whet.compat.dummies: DummyLM DummyVectorizer dummy_rm",
     "utils.exceptions": "whet.compat.failure: format_error_for_lm",
     "utils.inspect_history": "whet.lm.inspect: pretty_print_history=print_history",
     "utils.langchain_tool": "whet.tools.tool: convert_langchain_tool=Tool.from_langchain",
     "utils.logging_utils": "whet.compat.logs: disable_litellm_logging disable_logging enable_litellm_logging enable_logging",
+    "utils.magicattr": "whet.compat.magicattr: delete get set",
     "utils.mcp": "whet.tools.tool: convert_mcp_tool=Tool.from_mcp_tool",
     "utils.parallelizer": "whet.compat.parallelizer: ParallelExecutor",
     "utils.saving": "whet.compat.saving: load; whet.modules.state: get_dependency_versions=dependency_versions",
+    "utils.syncify": "whet.core.flow: run_async=run_coroutine",
     "utils.unbatchify": "whet.core.unbatchify: Unbatchify",
     "utils.usage_tracker": "whet.lm.usage: UsageTracker track_usage",
 }

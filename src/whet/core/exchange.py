@@ -181,7 +181,10 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEvent:
-    """A piece of an answer as it comes: text, reasoning or a tool call's arguments; then usage; then done."""
+    """A piece of an answer as it comes: text, reasoning or a tool call's arguments; then usage; then done.
+
+    `whole` says that the answer was there already, from a cache for example: nothing of it came piece by piece.
+    """
 
     kind: Literal["text", "reasoning", "tool_call", "citation", "usage", "done"]
     text: str = ""
@@ -192,3 +195,4 @@ class StreamEvent:
     usage: Usage | None = None
     citation: Citation | None = None
     finish_reason: FinishReason = None
+    whole: bool = False

@@ -6,8 +6,8 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from types import MappingProxyType
-from typing import Any, Final, Literal
+from types import MappingProxyType, UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from whet.core.schema import Schema, describe_constraints, schema_of
 from whet.errors import SchemaError, SignatureError
@@ -116,7 +116,7 @@ class Field:
         return (
             self.name,
             self.kind,
-            repr(self.annotation),
+            _type_key(self.annotation),
             self.desc,
             repr(self.default),
             constraints,
@@ -124,6 +124,16 @@ class Field:
             self.train_only,
             extra,
         )
+
+    def __hash__(self) -> int:
+        return hash(self.identity())
+
+
+def _type_key(annotation: Any) -> str:
+    # `int | str` and `Union[int, str]` are equal to Python, and written differently.
+    if get_origin(annotation) in (Union, UnionType):
+        return f"Union[{', '.join(map(_type_key, get_args(annotation)))}]"
+    return repr(annotation)
 
 
 def _field_of(given: dict[str, Any]) -> Field:

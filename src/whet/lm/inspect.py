@@ -56,9 +56,11 @@ def _block_text(block: dict[str, Any]) -> str:
     return f"<{kind}>"
 
 
-def _tool_call_text(call: dict[str, Any], paint: dict[str, str]) -> str:
-    function = call["function"]
-    return f"{paint['red']}Tool calls:{paint['off']}\n{paint['green']}{function['name']}: {function['arguments']}{paint['off']}\n\n"
+def _tool_call_text(call: Any, paint: dict[str, str]) -> str:
+    plain = call.format() if hasattr(call, "format") else call
+    function = plain.get("function") or plain
+    arguments = function.get("arguments", function.get("args"))
+    return f"{paint['red']}Tool calls:{paint['off']}\n{paint['green']}{function['name']}: {arguments}{paint['off']}\n\n"
 
 
 def _output_text(output: Any, index: int, paint: dict[str, str]) -> str:

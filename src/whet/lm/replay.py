@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from whet.core.exchange import Response, StreamEvent
 
@@ -16,19 +17,20 @@ def events_of(response: Response) -> Iterator[StreamEvent]:
     >>> [event.kind for event in events_of(Response(choices=(Choice(text="Hi"),)))]
     ['text', 'done']
     """
+    event = partial(StreamEvent, whole=True)
     for index, choice in enumerate(response.choices):
         if choice.reasoning:
-            yield StreamEvent(kind="reasoning", text=choice.reasoning, index=index)
+            yield event(kind="reasoning", text=choice.reasoning, index=index)
         if choice.text:
-            yield StreamEvent(kind="text", text=choice.text, index=index)
+            yield event(kind="text", text=choice.text, index=index)
         for place, call in enumerate(choice.tool_calls):
-            yield StreamEvent(kind="tool_call", text=call.arguments, index=index, tool_index=place, tool_id=call.id, tool_name=call.name)
+            yield event(kind="tool_call", text=call.arguments, index=index, tool_index=place, tool_id=call.id, tool_name=call.name)
         for citation in choice.citations:
-            yield StreamEvent(kind="citation", index=index, citation=citation)
+            yield event(kind="citation", index=index, citation=citation)
     if response.usage.total_tokens:
-        yield StreamEvent(kind="usage", usage=response.usage)
+        yield event(kind="usage", usage=response.usage)
     for index, choice in enumerate(response.choices):
-        yield StreamEvent(kind="done", index=index, finish_reason=choice.finish_reason)
+        yield event(kind="done", index=index, finish_reason=choice.finish_reason)
 
 
 def replay(response: Response, listener: Callable[[StreamEvent], None]) -> None:

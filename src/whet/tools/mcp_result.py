@@ -9,20 +9,12 @@ from typing import Any, Final
 
 from whet.core.schema import plain
 from whet.errors import ConfigurationError, ToolError
-from whet.tools.parameters import without_references
+from whet.tools.parameters import arguments_of_schema
 from whet.tools.tool import Tool
 
-__all__ = ["RESULT_MODES", "arguments_of", "check_mode", "digest_of", "result_of", "tool_of_session"]
+__all__ = ["RESULT_MODES", "check_mode", "digest_of", "result_of", "tool_of_session"]
 
 RESULT_MODES: Final = ("text", "structured")
-_TYPES: Final[Mapping[str, type[Any]]] = {
-    "string": str,
-    "integer": int,
-    "number": float,
-    "boolean": bool,
-    "array": list,
-    "object": dict,
-}
 _ABSENT: Final = object()
 
 
@@ -49,19 +41,6 @@ def schema_of_tool(tool: Any) -> dict[str, Any]:
     return dict(schema) if isinstance(schema, Mapping) else {}
 
 
-def arguments_of(tool: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The schema and the type of each argument; descriptions say which ones are required."""
-    schema = without_references(schema_of_tool(tool))
-    required = schema.get("required") or ()
-    args, types = {}, {}
-    for name, part in (schema.get("properties") or {}).items():
-        text = part.get("description") or "No description provided."
-        args[name] = {**part, "description": f"{text} (Required)" if name in required else text}
-        kind = part.get("type")
-        types[name] = _TYPES.get(kind, Any) if isinstance(kind, str) else Any
-    return args, types
-
-
 def tool_of_session(session: Any, tool: Any, result_mode: str = "text") -> Tool:
     """An async tool on a session that is open."""
     check_mode(result_mode)
@@ -75,7 +54,7 @@ def tool_of_session(session: Any, tool: Any, result_mode: str = "text") -> Tool:
 def described(made: Tool, tool: Any) -> Tool:
     """The tool with the description and the arguments that its server gives."""
     made.desc = getattr(tool, "description", None) or ""
-    made.args, made.arg_types = arguments_of(tool)
+    made.args, made.arg_types, made.arg_desc = arguments_of_schema(schema_of_tool(tool))
     made.has_kwargs = False
     made.required = tuple(name for name in schema_of_tool(tool).get("required") or () if name in made.args)
     made.checks_schema = True

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from whet.core.schema import schema_of
 from whet.errors import SignatureError
 from whet.tools.docstring import argument_texts
 
-__all__ = ["Parameters", "read_parameters", "schema_of_type", "without_references"]
+__all__ = ["Parameters", "argument_descriptions", "arguments_of_schema", "read_parameters", "schema_of_type", "without_references"]
+
+_TYPES: Final[Mapping[Any, Any]] = {"string": str, "integer": int, "number": float, "boolean": bool, "array": list, "object": dict}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,25 @@ def schema_of_type(annotation: Any) -> dict[str, Any]:
         return without_references(schema_of(annotation).json_schema())
     except SignatureError:
         return {}
+
+
+def arguments_of_schema(schema: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+    """The arguments that a JSON schema describes: the schema, the type and the description of each.
+
+    >>> arguments_of_schema({"properties": {"k": {"type": "integer"}}, "required": ["k"]})
+    ({'k': {'type': 'integer'}}, {'k': <class 'int'>}, {'k': 'No description provided. (Required)'})
+    """
+    whole = without_references(schema)
+    args = {name: dict(part) for name, part in (whole.get("properties") or {}).items()}
+    kinds = {name: part.get("type") for name, part in args.items()}
+    types = {name: _TYPES.get(kind, Any) if isinstance(kind, str) else Any for name, kind in kinds.items()}
+    return args, types, argument_descriptions(args, whole.get("required") or ())
+
+
+def argument_descriptions(args: Mapping[str, Mapping[str, Any]], required: Collection[str]) -> dict[str, str]:
+    """What each argument is for, and whether it must be given, as people are told."""
+    said = {name: str(part.get("description") or "No description provided.") for name, part in args.items()}
+    return {name: f"{text} (Required)" if name in required else text for name, text in said.items()}
 
 
 def without_references(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Tool(FieldType):
         self.desc: str = _description(func) if desc is None else desc
         self.arg_types: dict[str, Any] = dict(arg_types or found.types)
         self.args: dict[str, Any] = _arguments(found, args, arg_types, arg_desc or {})
+        self.arg_desc: dict[str, str] | None = None if arg_desc is None else dict(arg_desc)
         self.has_kwargs = found.open
         self.required: tuple[str, ...] = tuple(key for key, schema in self.args.items() if "default" not in schema)
         self.approve = approve
@@ -131,6 +132,15 @@ class Tool(FieldType):
     def dumped(self) -> Any:
         """The tool as text; it cannot be read back."""
         return str(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Tool) and self._told() == other._told())
+
+    def __hash__(self) -> int:
+        return hash((self.func, self.name))
+
+    def _told(self) -> tuple[Any, ...]:
+        return (self.func, self.name, self.desc, self.args)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tool:
         # A tool is shared by the copies of a program, as models are: it may hold a connection.

@@ -11,6 +11,7 @@ from typing import Any
 from whet.core.context import context, current
 from whet.core.flow import Flow, Invoke, adrive, start_thread
 from whet.core.records import Prediction
+from whet.modules.module import Module
 from whet.modules.streaming.event import Event
 from whet.modules.streaming.outlet import Outlet, Stopped
 from whet.modules.streaming.status import StatusMessageProvider, Teller
@@ -23,8 +24,17 @@ _END: Any = object()
 class Pump:
     """Runs a program beside whoever pulls what it puts out. `chunks` asks for the models' own events, `events` for tools as events."""
 
-    def __init__(self, program: Any, inputs: dict[str, Any], *, chunks: bool, events: bool, provider: StatusMessageProvider | None) -> None:
-        self.program, self.inputs = program, inputs
+    def __init__(
+        self,
+        program: Any,
+        inputs: dict[str, Any],
+        *,
+        args: tuple[Any, ...] = (),
+        chunks: bool,
+        events: bool,
+        provider: StatusMessageProvider | None,
+    ) -> None:
+        self.program, self.args, self.inputs = program, args, inputs
         self.chunks, self.events, self.provider = chunks, events, provider
         self.until: Callable[[Event], bool] | None = None
         self.outlet: Outlet | None = None
@@ -54,7 +64,7 @@ class Pump:
 
         def run() -> Any:
             with context(**changes):
-                return self.program(**self.inputs)
+                return self.program(*self.args, **self.inputs)
 
         start_thread(future, run)
         future.add_done_callback(lambda _: queue.put(_END))
@@ -103,11 +113,14 @@ class Pump:
                 await asyncio.gather(task, return_exceptions=True)
 
     async def _acall(self) -> Any:
-        if hasattr(self.program, "acall"):
-            return await self.program.acall(**self.inputs)
+        kind = type(self.program)
+        # A module that overrides only `__call__` says there, and nowhere else, what it does.
+        by_call = getattr(kind, "acall", None) is Module.acall and kind.__call__ is not Module.__call__
+        if hasattr(self.program, "acall") and not by_call:
+            return await self.program.acall(*self.args, **self.inputs)
 
         def flow() -> Flow[Any]:
-            return (yield Invoke(self.program, (), self.inputs))
+            return (yield Invoke(self.program, self.args, self.inputs))
 
         return await adrive(flow())
 

@@ -37,8 +37,9 @@ def streamify(
     """A function that runs the program and gives what happens as it happens: an async generator, or a plain one with
     `async_streaming=False`.
 
-    Without listeners it gives the model's own chunks, with them a `StreamResponse` for each piece of the fields listened to; status
-    messages between them, and the prediction last. `program.stream(...)` gives more: typed events of every field.
+    Without listeners it gives the model's own chunks (none of an answer that was there already, as from the cache), with them a
+    `StreamResponse` for each piece of the fields listened to; status messages between them, and the prediction last. `program.stream(...)`
+    gives more: typed events of every field.
 
     Raises `ConfigurationError` (a `ValueError`) for a listener whose field no predictor has, or several.
     """
@@ -46,14 +47,14 @@ def streamify(
     for listener in listeners:
         listener.find(program)
 
-    def start(inputs: dict[str, Any]) -> _Run:
+    def start(args: tuple[Any, ...], inputs: dict[str, Any]) -> _Run:
         if listeners:
             _check_adapters(program, listeners)
-        pump = Pump(program, inputs, chunks=not listeners, events=False, provider=status_message_provider)
+        pump = Pump(program, inputs, args=args, chunks=not listeners, events=False, provider=status_message_provider)
         return _Run(pump, listeners, include_final_prediction_in_output_stream)
 
-    async def astream(**inputs: Any) -> AsyncGenerator[Any, None]:
-        run = start(inputs)
+    async def astream(*args: Any, **inputs: Any) -> AsyncGenerator[Any, None]:
+        run = start(args, inputs)
         items = run.pump.apull()
         try:
             async for item in items:
@@ -64,8 +65,8 @@ def streamify(
         for one in run.last():
             yield one
 
-    def stream(**inputs: Any) -> Generator[Any, None, None]:
-        run = start(inputs)
+    def stream(*args: Any, **inputs: Any) -> Generator[Any, None, None]:
+        run = start(args, inputs)
         for item in run.pump.pull():
             yield from run.shown(item)
         yield from run.last()
@@ -94,7 +95,7 @@ def _shown(item: Any, listeners: list[StreamListener]) -> list[Any]:
     if isinstance(item, Event):
         return [one for listener in listeners for one in listener.hear(item)] if item.kind.startswith("field") else []
     if isinstance(item, StreamEvent):
-        return [_chunk(item)] if item.kind in ("text", "reasoning", "tool_call") else []
+        return [_chunk(item)] if item.kind in ("text", "reasoning", "tool_call") and not item.whole else []
     return [item]
 
 
@@ -150,16 +151,20 @@ async def streaming_response(stream: AsyncGenerator[Any, None]) -> AsyncGenerato
     """
     async for item in stream:
         if isinstance(item, Prediction):
-            yield f"data: {json.dumps({'prediction': plain(dict(item.items()))}, ensure_ascii=False)}\n\n"
+            yield _sent({"prediction": plain(dict(item.items()))})
         elif isinstance(item, str) and item.startswith("data:"):
             yield item
         elif isinstance(item, (StreamResponse, StatusMessage)):
-            yield f"data: {json.dumps({'chunk': plain(item)}, ensure_ascii=False)}\n\n"
+            yield _sent({"chunk": plain(item)})
         elif hasattr(item, "choices"):
-            yield f"data: {json.dumps({'chunk': _plain(item)}, ensure_ascii=False)}\n\n"
+            yield _sent({"chunk": _plain(item)})
         else:
             raise ConfigurationError(f"Unknown chunk value type: {item!r}")
     yield "data: [DONE]\n\n"
+
+
+def _sent(event: dict[str, Any]) -> str:
+    return f"data: {json.dumps(event, ensure_ascii=False, separators=(',', ':'))}\n\n"
 
 
 def _plain(chunk: Any) -> Any:
