@@ -11,7 +11,7 @@ from effort import within
 from whet.core.records import Example
 from whet.datasets import check_splits, find_copied, find_leaks, load_bundled
 from whet.datasets.leaks import _features
-from whet.errors import ConfigurationError
+from whet.errors import ConfigurationError, InputError
 from whet.modules.predict import Predict
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcdefg"), max_size=7).map(" ".join), max_size=8)
@@ -82,3 +82,12 @@ def test_demos_and_splits_are_compared_with_each_other() -> None:
     found = check_splits(program, train=rows[:3], dev=rows[3:5], test=rows[5:], threshold=1.0)
     assert {pair: [leak.test_index for leak in leaks] for pair, leaks in found.items()} == {("demos", "test"): [1]}
     assert check_splits(train=rows[:3], test=rows[2:4], threshold=1.0).keys() == {("train", "test")}
+
+
+def test_a_check_that_would_look_at_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="none of the fields text; it has: q"):
+        find_leaks([{"q": "x"}], [{"q": "x"}], fields=["text"])
+    with pytest.raises(InputError, match="a int"):
+        find_leaks([3], [3])
+    with pytest.raises(InputError, match="this is one text"):
+        find_leaks("abc", ["abc"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
-from whet.errors import InputError
+from whet.errors import InputError, WhetError
 from whet.evaluate.calibration import calibrate_judge, prediction_powered_mean, rogan_gladen
 from whet.evaluate.statistics import mean_interval, wilson_interval
 
@@ -96,3 +97,18 @@ def test_scores_that_are_not_finite_are_refused_and_no_row_counts_twice() -> Non
     with pytest.raises(InputError, match="not finite"):
         calibrate_judge([1, float("nan")], [1, 0])
     assert calibrate_judge([1, 0, 1] * 10, [1, 0, 0] * 10, unlabelled=[1, 0] * 10).corrected_mean.n == 50
+
+
+@pytest.mark.parametrize(
+    ("judge", "human", "options", "says"),
+    [
+        (["yes", "no"], [1, 0], {}, "Score 0 of the judge is 'yes'; give numbers"),
+        ([1, 0], [1, None], {}, "Score 1 of a human is None"),
+        ([1, 0], [1, 0], {"unlabelled": [float("nan")]}, "Score 0 without a label is not finite"),
+        ([1, 0], [1, 0], {"level": 1.5}, "`level` \\(1.5\\) lies between 0 and 1"),
+        ([1, 0], [1, 0], {"tolerance": -1}, "`tolerance` \\(-1\\) is at least 0"),
+    ],
+)
+def test_scores_that_are_none(judge: list[object], human: list[object], options: dict[str, Any], says: str) -> None:
+    with pytest.raises(WhetError, match=says):
+        calibrate_judge(judge, human, **options)

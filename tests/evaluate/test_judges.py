@@ -152,3 +152,9 @@ def test_a_missing_field_is_found_before_anything_is_asked(judge: Any) -> None:
 def test_a_rubric_that_cannot_be_scored(arguments: Any, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         RubricJudge(**arguments)
+
+
+@pytest.mark.parametrize("name", ["score", "feedback"])
+def test_a_criterion_cannot_hide_the_score(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"cannot be called '{name}'"):
+        RubricJudge({name: "Is it good?"})

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from whet.core.records import Example
 from whet.core.text import words
-from whet.errors import ConfigurationError
+from whet.errors import ConfigurationError, InputError
 
 __all__ = ["Copied", "Leak", "check_splits", "find_copied", "find_leaks"]
 
@@ -41,7 +42,7 @@ def find_leaks(train: Iterable[Any], test: Iterable[Any], *, threshold: float = 
     the Jaccard overlap of words and word pairs; from 0.6 on rows differ in a word or two. The search is exact: only rows that share one of
     their rarest features can reach the threshold (prefix filtering, Bayardo et al. 2007), so 10,000 rows against 10,000 take seconds.
 
-    Raises `ConfigurationError` unless `threshold` is above 0 and at most 1.
+    Raises `ConfigurationError` unless `threshold` is above 0 and at most 1, `InputError` for a row that has none of the `fields`.
 
     >>> leaks = find_leaks(["How do I change my PIN?", "Where is my card?"], ["How do I change my pin", "What are the fees?"])
     >>> [(leak.train_index, leak.test_index, leak.similarity) for leak in leaks]
@@ -49,7 +50,7 @@ def find_leaks(train: Iterable[Any], test: Iterable[Any], *, threshold: float = 
     """
     if not 0 < threshold <= 1:
         raise ConfigurationError(f"`threshold` is {threshold}; it is a share of words, above 0 and at most 1. 0.6 finds near-duplicates.")
-    train_texts, test_texts = [_text(row, fields) for row in train], [_text(row, fields) for row in test]
+    train_texts, test_texts = _texts(train, fields), _texts(test, fields)
     train_sets, test_sets = _ordered([_features(t) for t in train_texts], [_features(t) for t in test_texts])
     index: dict[int, list[int]] = defaultdict(list)
     for number, features in enumerate(train_sets):
@@ -137,9 +138,19 @@ def _longest_shared(tokens: list[str], row: Sequence[str], places: Mapping[tuple
     return best
 
 
+def _texts(rows: Iterable[Any], fields: Sequence[str] | None) -> list[str]:
+    if isinstance(rows, str):
+        raise InputError(f"Rows are a list of texts, mappings or examples; this is one text: {rows!r:.80}.")
+    return [_text(row, fields) for row in rows]
+
+
 def _text(row: Any, fields: Sequence[str] | None) -> str:
     if isinstance(row, str):
         return row
+    if not isinstance(row, Mapping | Example):
+        raise InputError(f"A row is a text, a mapping or an example; this is {row!r:.80}, a {type(row).__name__}.")
+    if fields is not None and not any(name in row for name in fields):
+        raise InputError(f"A row has none of the fields {', '.join(fields)}; it has: {', '.join(map(str, row.keys()))}.")
     if fields is None:
         given = getattr(row, "_input_keys", None)
         fields = [name for name in row.keys() if not given or name in given]  # noqa: SIM118 - an example's keys() leave out dspy_ fields

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from whet.errors import InputError
+from whet.errors import ConfigurationError, InputError
 from whet.evaluate.distribution import normal_quantile, t_quantile
 from whet.evaluate.statistics import Estimate, mean_interval, wilson_interval
 
@@ -56,17 +56,19 @@ def calibrate_judge(
     `unlabelled` are the judge's scores of further rows that no human has seen; the corrected mean speaks about all rows and gets tighter
     with them. Scores count as agreeing when they differ by `tolerance` at most. 30 human labels are a start, 100 are good.
 
-    Raises `InputError` for fewer than two rows or lists that differ in length.
+    Raises `InputError` for fewer than two rows, lists that differ in length, or a score that is no number.
 
     >>> result = calibrate_judge([1, 1, 1, 0, 1, 0] * 10, [1, 1, 0, 0, 1, 0] * 10, unlabelled=[1, 1, 0] * 100)
     >>> round(result.kappa, 2), round(result.bias.value, 2), round(result.corrected_mean.value, 2)
     (0.67, 0.17, 0.5)
     """
-    seen, truth, rest = [float(x) for x in judge], [float(x) for x in human], [float(x) for x in unlabelled]
+    if not (0 < level < 1 and tolerance >= 0):
+        raise ConfigurationError(f"`level` ({level}) lies between 0 and 1, and `tolerance` ({tolerance}) is at least 0.")
+    seen, truth, rest = (
+        _numbers(scores, kind) for scores, kind in ((judge, "of the judge"), (human, "of a human"), (unlabelled, "without a label"))
+    )
     if len(seen) != len(truth) or len(seen) < 2:
         raise InputError(_UNEVEN.format(len(seen), len(truth)))
-    if not all(map(math.isfinite, (*seen, *truth, *rest))):
-        raise InputError("A score or label is not finite; leave out the rows that have none.")
     n, pairs = len(seen), list(zip(seen, truth, strict=True))
     binary = all(x in (0.0, 1.0) for x in (*seen, *truth))
     sensitivity = specificity = None
@@ -150,6 +152,18 @@ def rogan_gladen(judged: Estimate, sensitivity: Estimate, specificity: Estimate)
     value = min(1.0, max(0.0, (judged.value + specificity.value - 1) / youden))
     low, high = max(0.0, middle + shift - z * noise), min(1.0, middle + shift + z * noise)
     return Estimate(value=value, low=min(low, value), high=max(high, value), n=judged.n, level=judged.level, method="Rogan-Gladen")
+
+
+def _numbers(scores: Iterable[Any], kind: str) -> list[float]:
+    numbers = []
+    for place, score in enumerate(scores):
+        try:
+            numbers.append(float(score))
+        except (TypeError, ValueError):
+            raise InputError(f"Score {place} {kind} is {score!r:.80}; give numbers, 1 for yes and 0 for no.") from None
+        if not math.isfinite(numbers[-1]):
+            raise InputError(f"Score {place} {kind} is not finite; leave out the rows that have none.")
+    return numbers
 
 
 def _side(bias: float) -> str:

@@ -218,6 +218,8 @@ class RubricJudge(Module):
             raise ConfigurationError(f"A rubric maps names to criteria, {{'clear': 'Is it clear?'}}; got {rubric!r:.80}.")
         if not rubric or best < 1:
             raise ConfigurationError("A rubric has at least one criterion, and a scale that goes from 0 to at least 1.")
+        if taken := {"score", "feedback"}.intersection(rubric):
+            raise ConfigurationError(f"A criterion cannot be called {sorted(taken)[0]!r}: the judgement has a field of that name.")
         if strange := set(weights or ()) - set(rubric):
             raise ConfigurationError(f"`weights` names {sorted(strange)[0]!r}, which is no criterion: {', '.join(rubric)}.")
         self.rubric, self.field, self.best, self.swap = dict(rubric), field, best, swap

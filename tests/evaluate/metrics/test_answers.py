@@ -83,6 +83,8 @@ def test_a_passage_matches_whole_words() -> None:
     gold = Example(answer=["Kinnairdy Castle"])
     assert answer_passage_match(gold, Prediction(context=["no", "He got the Kinnairdy castle, in 1664"]))
     assert answer_passage_match(gold, Prediction(context=[{"text": "Kinnairdy Castle", "score": 1}]))
+    assert answer_passage_match(gold, Prediction(context=[{"long_text": "Kinnairdy Castle"}]))
+    assert not answer_passage_match(gold, Prediction(context=[{"title": "Kinnairdy Castle"}]))
     assert answer_passage_match(gold, Prediction(context="Kinnairdy Castle"))
     assert not answer_passage_match(Example(answer="art"), Prediction(context=["a party"]))
     assert not answer_passage_match(gold, Prediction(context=[]))

@@ -54,3 +54,25 @@ def test_mistakes_are_named() -> None:
         code_passes(whet.Example(task="x"), whet.Prediction(code="x = 1"))
     with pytest.raises(ConfigurationError, match="no tests"):
         passed_tests("x = 1", [])
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("SUBMIT('done')", "ended the run before the test was through"),
+        ("import os\nos._exit(0)", "ended the sandbox it ran in"),
+        ("import sys\nsys.exit(0)", "SystemExit"),
+    ],
+)
+def test_code_that_ends_before_its_test_has_failed(code: str, says: str) -> None:
+    score = passed_tests(code, ["assert False"])
+    assert score.value == 0.0 and says in score.feedback
+
+
+def test_a_sandbox_that_cannot_run_is_nobodys_wrong_answer() -> None:
+    class Broken(whet.PythonInterpreter):
+        def execute(self, *_: object, **__: object) -> object:
+            raise whet.CodeInterpreterError("no sandbox here")
+
+    with pytest.raises(whet.CodeInterpreterError):
+        passed_tests("x = 1", ["assert x"], Broken)

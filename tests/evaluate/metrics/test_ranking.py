@@ -20,6 +20,9 @@ def test_ndcg_discounts_by_place() -> None:
     assert ndcg(["b"], ["a", "b"], k=2) == pytest.approx(1 / math.log2(3))
     assert ndcg({"a": 2.0, "b": 1.0}, ["b", "x", "a"], k=3) == pytest.approx((1 + 2 / 2) / (2 + 1 / math.log2(3)))
     assert ndcg([], ["a"]) == 0.0
+    for gain in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ConfigurationError, match="gains are 0 or more"):
+            ndcg({"a": gain}, ["a"])
 
 
 def test_a_repeated_item_gains_once() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
+
 import pytest
 from pydantic import BaseModel
 
@@ -72,3 +75,37 @@ def test_a_text_without_citations_or_words_scores_zero() -> None:
     assert citation_score("No source given.", ["x"]).value == 0.0
     assert citation_score("", ["x"]).value == 0.0
     assert not supports("anything", "the")
+
+
+def test_json_of_any_size_is_right_or_wrong_and_never_an_error() -> None:
+    for text in ("[" * 100_000 + "]" * 100_000, '{"a": ' + "9" * 5000 + "}", '{"a": 1'):
+        assert json_diff_score({"a": 1}, text).feedback.startswith("This is no JSON")
+    assert json_diff_score({"a": 10**400}, {"a": 10**400}).value == 1.0
+    assert json_diff_score({"a": 10**400}, {"a": 1.5}).value == json_diff_score({"a": 10**400}, '{"a": 1e400}').value == 0.0
+    assert json_diff_score({"a": float("nan")}, '{"a": NaN}').value == 1.0
+
+
+@dataclass
+class Born:
+    name: str
+    day: date
+
+
+def test_typed_values_and_fenced_json_are_compared_by_what_they_say() -> None:
+    expected = {"name": "Ada", "day": "1815-12-10"}
+    assert json_diff_score(expected, Born("ada", date(1815, 12, 10))).value == 1.0
+    assert json_diff_score([expected], [Born("Ada", date(1816, 12, 10))]).feedback == "[0].day: expected '1815-12-10', found '1816-12-10'"
+    assert json_diff_score(expected, '```json\n{"name": "Ada", "day": "1815-12-10"}\n```').value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Dr. Smith of the U.S. Navy met J. Doe [1]. They talked [1].", 2),
+        ("\u3053\u308c\u306f\u4e8b\u5b9f\u3067\u3059[1]\u3002\u305d\u308c\u3082[1]\u3002", 2),
+        ("No. It is wet [1].", 2),
+        ("It ends with Dr.", 1),
+    ],
+)
+def test_where_a_sentence_ends(text: str, sentences: int) -> None:
+    assert f" of {sentences} sentences" in citation_score(text, ["x"]).feedback

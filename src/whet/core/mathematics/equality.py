@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from fractions import Fraction
 from typing import Any
 
@@ -14,9 +15,12 @@ __all__ = ["final_answer", "math_equal", "numeric_equal", "read_number"]
 _LONGEST = 2_000
 _NUMBER = re.compile(
     r"(?:(?<![\w)])(?<![\w)] )(?P<sign>[-+\u2212])\s{0,2})?(?:[$\u20ac\u00a3\u00a5](?P<minus>[-\u2212])?)?(?=[\d.])"
+    r"(?:(?P<whole>\d{1,4})[ \u00a0](?=(?P<above>\d{1,3})/(?P<under>\d{1,3})(?![\d./])))?"
     r"(?P<digits>\d{1,3}(?:[,_\u00a0\u202f]\d{3})+(?!\d)|\d+)?(?P<point>\.\d+)?(?:[eE](?P<power>[-+]?\d{1,3})(?!\w))?"
     r"(?:\s?/\s?(?P<below>\d+(?:\.\d+)?))?(?P<percent>\s?(?:\\?%|per ?cent\b))?"
 )
+# A fraction in one sign, added to the whole number before it.
+_VULGAR = re.compile(r"(\d)?[\u00bc-\u00be\u2150-\u215e]")
 _MARK = re.compile(r"(?:####|\b(?:final answer|answer)\s*(?:is|:|=)+)\s*:?\s*", re.IGNORECASE)
 # Spellings of one sign, and what only sets the type; a row of a matrix ends in two backslashes, which are none of it.
 _LAYOUT = (
@@ -34,8 +38,8 @@ _SAMPLES = (0.37, 1.13, 2.71)
 def read_number(text: Any) -> Fraction | None:
     """The one number that `text` means, or the last one it holds; `None` when there is none.
 
-    Reads `1,234.5`, `$3`, `-2/3`, `1.5e3`, `12 %` (as 3/25), numbers with words or units around them. Texts beyond 2000 characters are
-    read from the end. Never raises.
+    Reads `1,234.5`, `$3`, `-2/3`, `3 1/2`, `1.5e3`, `12 %` (as 3/25), numbers with words or units around them. Texts beyond 2000
+    characters are read from the end. Never raises.
 
     >>> read_number("She pays $1,250.50 in total."), read_number("about 40%"), read_number("none")
     (Fraction(2501, 2), Fraction(2, 5), None)
@@ -43,8 +47,10 @@ def read_number(text: Any) -> Fraction | None:
     if isinstance(text, bool):
         return None
     if isinstance(text, int | float | Fraction):
-        return Fraction(text) if math.isfinite(text) else None
-    found = [m for m in _NUMBER.finditer(str(text)[-_LONGEST:]) if m["digits"] or m["point"]]
+        return None if isinstance(text, float) and not math.isfinite(text) else Fraction(text)
+    end = str(text)[-_LONGEST:]
+    shown = _VULGAR.sub(_spelt, end) if not end.isascii() else end
+    found = [m for m in _NUMBER.finditer(shown) if m["digits"] or m["point"]]
     return _fraction(found[-1]) if found else None
 
 
@@ -108,7 +114,14 @@ def _fraction(m: re.Match[str]) -> Fraction | None:
         if not below:
             return None
         value /= below
+    if m["whole"] and int(m["above"]) < int(m["under"]):  # 3 1/2
+        value += int(m["whole"])
     return (-value if m["minus"] or m["sign"] in ("-", "\u2212") else value) / (100 if m["percent"] else 1)
+
+
+def _spelt(m: re.Match[str]) -> str:
+    fraction = unicodedata.normalize("NFKC", m[0][-1]).replace("\u2044", "/")
+    return f"{m[1]} {fraction}" if m[1] else fraction
 
 
 def _is_percent(value: Any) -> bool:

@@ -27,6 +27,8 @@ _FUNCTIONS = frozenset(("ln", "log", "exp", "sin", "cos", "tan"))
 _UNITS = frozenset(
     "mm cm dm km in ft yd mi kg mg lb lbs oz ml cl dl km/h mph kph ms min mins sec secs hr hrs hz deg rad usd eur gbp am pm".split()
 )
+# Units of single letters that would pass for a fraction of two variables.
+_RATES = frozenset(("m/s", "m/h", "g/l", "g/s", "l/h", "l/s"))
 _CHARACTERS = str.maketrans({
     "\u2212": "-", "\u2013": "-", "\u00d7": "*", "\u00b7": "*", "\u22c5": "*", "\u00f7": "/", "\u2044": "/", "\u00b2": "^2",
     "\u00b3": "^3", "\u221e": "\\infty ", "\u03c0": "\\pi ", "\u221a": "\\sqrt ", "\u00b0": "", "\u2019": "'", "\u20ac": "", "\u00a3": "",
@@ -39,6 +41,7 @@ _SUBSTITUTIONS = (
     (re.compile(r"\\%|\bper ?cent\b"), "%"),
     (re.compile(r"\{,\}"), ""),
     (re.compile(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?"), ""),
+    (re.compile(r"(?<=\S)\s+(?:and|or)\s+(?=[-\d\\(a-zA-Z])"), ", "),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)"), r"\\frac{\1}{\2}"),
     (re.compile(r"(?<![\d.)}\w])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\d.])"), r"(\1+\2/\3)"),
@@ -107,6 +110,9 @@ def _word(text: str) -> list[Token]:
         return [Token("function", low)]
     if low in ("sqrt", "pi", "infinity", "inf"):
         return [Token("command", "\\infty" if low.startswith("inf") else f"\\{low}")]
+    if "/" in text and not (low in _RATES or any(len(part) > 3 or part in _UNITS for part in low.split("/"))):
+        above, _, below = text.partition("/")
+        return [*_word(above), Token("sign", "/"), *_word(below)]
     if len(text) > 3 or low in _UNITS or "'" in text or "/" in text:
         return []
     return [Token("name", letter) for letter in text]

@@ -69,7 +69,7 @@ def answer_passage_match(example: Any, pred: Any, trace: Any = None) -> bool:
     True
     """
     context = [pred.context] if isinstance(pred.context, str) else pred.context or ()
-    passages = [str(p["text"]) if isinstance(p, Mapping) else str(p) for p in context]
+    passages = [str(p.get("text") or p.get("long_text", "")) if isinstance(p, Mapping) else str(p) for p in context]
     return any(contains_words(passage, answer) for answer in _gold(example, "answer") for passage in passages)
 
 

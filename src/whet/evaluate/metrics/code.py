@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from whet.core.records import Score
-from whet.errors import CodeExecutionError, ConfigurationError
+from whet.errors import CodeExecutionError, CodeInterpreterError, ConfigurationError
 
 __all__ = ["code_passes", "passed_tests"]
 
@@ -42,8 +42,9 @@ def code_passes(
 def passed_tests(code: str, tests: Sequence[str], interpreter_factory: Callable[[], Any] | None = None) -> Score:
     """The share of `tests` that run without an error after `code`, each in a fresh sandbox, so that none can spoil another.
 
-    A code fence around the code is looked through. The feedback names the first tests that failed, and why. A sandbox that cannot run
-    raises `CodeInterpreterError`: that is nobody's wrong answer.
+    A code fence around the code is looked through. The feedback names the first tests that failed, and why. A test is passed when its end
+    is reached: code that ends the run before, with `SUBMIT` or the end of its process, has failed. A sandbox that cannot run raises
+    `CodeInterpreterError`: that is nobody's wrong answer.
 
     >>> passed_tests("```python\\nx = 1\\n```", ["assert x == 1"]).value
     1.0
@@ -60,13 +61,18 @@ def passed_tests(code: str, tests: Sequence[str], interpreter_factory: Callable[
 def _failure(code: str, test: str, interpreter_factory: Callable[[], Any] | None) -> str | None:
     """Why a test failed; `None` where it passed."""
     from whet.modules.code_running import code_in, interpreter_for  # noqa: PLC0415 - only metrics of this kind need a sandbox
-    from whet.sandbox import PythonInterpreter  # noqa: PLC0415 - as above
+    from whet.sandbox import FinalOutput, PythonInterpreter  # noqa: PLC0415 - as above
 
-    with interpreter_for(None, interpreter_factory or (lambda: PythonInterpreter(timeout=_SECONDS))) as sandbox:
+    factory = interpreter_factory or (lambda: PythonInterpreter(timeout=_SECONDS))
+    with interpreter_for(None, factory) as sandbox:
         try:
-            sandbox.execute(f"{code_in(code)}\n{test}")
+            result = sandbox.execute(f"{code_in(code)}\n{test}")
         except CodeExecutionError as error:
             return " ".join(str(error).split())
         except SyntaxError as error:
             return f"SyntaxError: {error.msg}"
-    return None
+        except CodeInterpreterError:
+            with interpreter_for(None, factory) as fresh:
+                fresh.execute("pass")  # raises where no code can run; here it can, so it was this code that ended the last one
+            return "the code ended the sandbox it ran in"
+    return "the code ended the run before the test was through" if isinstance(result, FinalOutput) else None

@@ -55,11 +55,14 @@ def ndcg(relevant: Collection[Hashable] | Mapping[Hashable, float], ranked: Sequ
     """NDCG@k (Jaervelin and Kekaelaeinen 2002): gains discounted by log2(place + 1), divided by the best that was possible.
 
     `relevant` is a collection of items (gain 1 each) or a mapping from item to gain. A repeated item gains once; without any gain it is 0.
+    Raises `ConfigurationError` for a gain below 0 or without end.
 
     >>> ndcg({"a": 3, "b": 1}, ["a", "b"], k=2), round(ndcg({"a": 3, "b": 1}, ["b", "a"], k=2), 3)
     (1.0, 0.797)
     """
     gains = {item: float(gain) for item, gain in relevant.items()} if isinstance(relevant, Mapping) else dict.fromkeys(relevant, 1.0)
+    if wrong := next((gain for gain in gains.values() if not 0 <= gain < math.inf), None):
+        raise ConfigurationError(f"A gain is {wrong}; gains are 0 or more.")
     best = _discounted(sorted(gains.values(), reverse=True)[: _positive(k)])
     seen: set[Hashable] = set()
     found = []

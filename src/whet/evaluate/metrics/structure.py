@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+from whet.core.mathematics import numeric_equal
 from whet.core.records import Score
+from whet.core.schema import schema_of
 from whet.core.text import normalize_text, words
-from whet.errors import InputError
+from whet.errors import InputError, WhetError
 
 __all__ = ["citation_score", "cited_ids", "json_diff_score", "supports"]
 
 _LISTED = 5
+_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
+_MARKS_AFTER = re.compile(r"([.!?\u3002\uff01\uff1f])((?:\s*\[[\d,; ]+\])+)")
+# A full stop after these ends no sentence.
+_ABBREVIATED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|vs|cf|Fig|[A-Z]|e\.g|i\.e|[A-Z]\.[A-Z])\.$")
 _CITATION = re.compile(r"\[\s*(\d+(?:\s*[,;]\s*\d+)*)\s*\]")
 
 
 def json_diff_score(expected: Any, found: Any, *, rel_tol: float = 1e-9, normalize: bool = True) -> Score:
     """How much of a JSON value is right: F1 over its leaves, each a path with a value. The feedback names the first differences.
 
-    Values may be JSON text, mappings, lists, pydantic models or dataclasses as dicts. Lists compare by place. Texts compare normalised
-    (see `normalize_text`) unless `normalize` is false, numbers with `rel_tol`. Text that is no JSON scores 0 and says so.
+    Values may be JSON text (also in a code fence), mappings, lists, pydantic models or dataclasses. Lists compare by place. Texts compare
+    normalised (see `normalize_text`) unless `normalize` is false, numbers with `rel_tol`. Text that is no JSON scores 0 and says so.
 
     >>> score = json_diff_score({"name": "Ada", "born": 1815, "tags": ["math"]}, '{"name": "ada", "born": 1816, "tags": ["math"]}')
     >>> round(score.value, 2), score.feedback
     (0.67, 'born: expected 1815, found 1816')
     """
     try:
-        wanted, given = dict(_leaves(_plain(expected))), dict(_leaves(_plain(found)))
-    except json.JSONDecodeError as error:
+        expected, found = _plain(expected), _plain(found)
+    except (ValueError, RecursionError) as error:  # what a model wrote: no JSON, or deeper and longer than any that is meant
         return Score(value=0.0, feedback=f"This is no JSON: {error}", parts={"precision": 0.0, "recall": 0.0})
+    wanted, given = dict(_leaves(expected)), dict(_leaves(found))
     wrong = [p for p, v in wanted.items() if p in given and not _same(v, given[p], rel_tol, normalize)]
     right = len(wanted.keys() & given.keys()) - len(wrong)
     notes = [f"{p or 'the value'}: expected {wanted[p]!r}, found {given[p]!r}" for p in wrong]
@@ -97,17 +103,34 @@ def citation_score(
 
 def _sentences(text: str) -> Iterator[str]:
     """Sentences with the citation marks that follow them; those without a word are left out."""
-    for piece in re.split(r"(?<=[.!?])\s+(?!\[)|\n+", re.sub(r"([.!?])((?:\s*\[[\d,; ]+\])+)", r"\2\1", text)):
-        if words(_CITATION.sub(" ", piece)):
-            yield piece
+    begun = ""
+    for piece in re.split(r"(?<=[.!?])\s+(?!\[)|(?<=[\u3002\uff01\uff1f])|\n+", _MARKS_AFTER.sub(r"\2\1", text)):
+        begun += piece
+        if _ABBREVIATED.search(piece):
+            begun += " "
+            continue
+        if words(_CITATION.sub(" ", begun)):
+            yield begun
+        begun = ""
+    if words(_CITATION.sub(" ", begun)):
+        yield begun
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        return json.loads(value) if value.lstrip()[:1] in ("{", "[") else value
-    if hasattr(value, "model_dump"):
-        return value.model_dump()
+        inner = fenced[1] if (fenced := _FENCE.fullmatch(value)) else value
+        return json.loads(inner) if inner.lstrip()[:1] in ("{", "[") else value
     return value
+
+
+def _dumped(value: Any, path: str) -> Any:
+    """A typed value as JSON has it. Raises `InputError` where there is no such form, or, as for a set, none with an order."""
+    try:
+        if not isinstance(value, set | frozenset):
+            return schema_of(type(value)).dump(value)
+    except (WhetError, TypeError, ValueError):
+        pass
+    raise InputError(f"At `{path or 'the top'}` stands a {type(value).__name__}, which JSON cannot hold. Convert it first.")
 
 
 def _leaves(root: Any) -> Iterator[tuple[str, Any]]:
@@ -122,14 +145,14 @@ def _leaves(root: Any) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, float | int | str | bool | None | Mapping | list | tuple):
             yield path, value
         else:
-            raise InputError(f"At `{path or 'the top'}` stands a {type(value).__name__}, which JSON cannot hold. Convert it first.")
+            stack.append((path, _dumped(value, path)))
 
 
 def _same(a: Any, b: Any, rel_tol: float, normalize: bool) -> bool:
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
     if isinstance(a, int | float) and isinstance(b, int | float):
-        return math.isclose(a, b, rel_tol=rel_tol, abs_tol=1e-12)
+        return a == b or (a != a and b != b) or numeric_equal(a, b, rel_tol=rel_tol, abs_tol=1e-12)
     if isinstance(a, str) and isinstance(b, str):
         return a == b or (normalize and normalize_text(a) == normalize_text(b) != "")
     return type(a) is type(b) and bool(a == b)
