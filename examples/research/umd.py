@@ -54,7 +54,7 @@ def by_f1(rows: Sequence[Any], candidates: Any, run_dir: Path) -> ObjectiveSearc
 def edited(path: Path, instructions: str) -> whet.Predict:
     """The saved program with its instruction rewritten in the file, as a person would do it; demos and all else stay."""
     state = json.loads(path.read_text(encoding="utf-8"))
-    state["predictors"]["self"]["signature"]["instructions"] = instructions
+    state["signature"]["instructions"] = instructions
     path.write_text(json.dumps(state), encoding="utf-8")
     program = whet.Predict(Entrapment)
     program.load(path)

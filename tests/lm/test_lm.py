@@ -99,7 +99,7 @@ def test_state_goes_round_without_the_way_to_the_server() -> None:
     lm = LM("openai/gpt-4o", "responses", 0.3, 500, cache=False, api_key="sk-canary", api_base="http://canary:1", use_developer_role=True)
     state = lm.dump_state()
     assert "canary" not in repr(state)
-    assert (state["class"], state["model"], state["max_tokens"]) == ("whet.lm.lm.LM", "openai/gpt-4o", 500)
+    assert (state["_dspy_lm_class"], state["model"], state["max_tokens"]) == ("dspy.clients.lm.LM", "openai/gpt-4o", 500)
     for back in (LM.load_state(state), whet.BaseLM.load_state(state)):
         assert back.dump_state() == state and type(back) is LM
     assert LM.load_state({**state, "api_base": "http://evil", "api_key": "x", "headers": {"a": "b"}}).access.api_base is None

@@ -62,7 +62,7 @@ def test_a_loaded_file_cannot_choose_where_requests_go(tmp_path: Path, caplog: p
     program = optimized()
     program.save(tmp_path / "program.json")
     state = json.loads((tmp_path / "program.json").read_text(encoding="utf-8"))
-    state["predictors"]["steps[1]"]["lm"].update(api_base="http://evil.example", base_url="http://evil.example", model_list=[], api_key="x")
+    state["steps[1]"]["lm"].update(api_base="http://evil.example", base_url="http://evil.example", model_list=[], api_key="x")
     (tmp_path / "program.json").write_text(json.dumps(state), encoding="utf-8")
     with caplog.at_level(logging.WARNING, logger="whet"):
         program.load(tmp_path / "program.json")
@@ -156,7 +156,10 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", '{"format": "whet-program", "version": 99, "predictors": {}}'])
+FROM_LATER = ('{"format": "whet-program", "version": 99, "predictors": {}}', '{"metadata": {"format": "whet-program", "version": 99}}')
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", *FROM_LATER])
 def test_a_damaged_file_is_said(tmp_path: Path, text: str) -> None:
     (tmp_path / "p.json").write_text(text, encoding="utf-8")
     with pytest.raises(StateError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import StateError
-from whet.modules.state import restore_predictor
+from whet.modules.state import parts_of, restore_predictor
 from whet.modules.tree import leaves_of
 
 __all__ = ["LoadReport", "load_saved"]
@@ -68,10 +68,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise StateError(f"{str(path)!r} is no JSON file: {error}") from error
     if not isinstance(state, dict):
         raise StateError(f"{str(path)!r} holds no saved program.")
-    predictors = state.get("predictors", state)
-    if "demos" in predictors and "signature" in predictors:
-        predictors = {"self": predictors}  # a single predictor, saved by itself
-    return {name: value for name, value in predictors.items() if isinstance(value, dict) and name != "metadata"}
+    return {name: value for name, value in parts_of(state)[0].items() if isinstance(value, dict)}
 
 
 def _place(name: str, predictors: Mapping[str, Any]) -> str | None:

@@ -86,9 +86,9 @@ class Example(Mapping[str, Any]):
         return self._store.get(name, default)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Example):
-            return NotImplemented
-        return bool(self._store == other._store)
+        if isinstance(other, Example):
+            return bool(self._store == other._store)
+        return bool(self._store == other) if isinstance(other, dict) else NotImplemented
 
     def __hash__(self) -> int:
         try:

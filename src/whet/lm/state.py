@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from whet.errors import StateError
 
-__all__ = ["class_path", "lm_state", "restored_lm"]
+__all__ = ["CLASS_KEY", "class_path", "lm_state", "restored_lm", "saved_class"]
 
 PARAMETERS: Final = frozenset(
     "temperature max_tokens max_completion_tokens top_p top_k n seed stop frequency_penalty presence_penalty reasoning_effort "
@@ -18,6 +18,9 @@ ATTRIBUTES: Final = ("model", "model_type", "cache", "num_retries", "use_develop
 # What starts programs on this machine is not taken from a file.
 TRUSTED_ONLY: Final = ("launch_kwargs",)
 OWN: Final = "whet.lm.lm.LM"
+# Under this name a state says of which class its model is, and so it calls ours: DSPy reads these states, too.
+CLASS_KEY: Final = "_dspy_lm_class"
+OWN_AS_SAVED: Final = "dspy.clients.lm.LM"
 
 
 def class_path(kind: type) -> str:
@@ -35,7 +38,16 @@ def lm_state(lm: Any) -> dict[str, Any]:
     if (limit := kept.pop("max_completion_tokens", None)) is not None:
         kept["max_tokens"] = limit
     own = {name: getattr(lm, name) for name in (*ATTRIBUTES, *TRUSTED_ONLY) if hasattr(lm, name)}
-    return {"class": class_path(type(lm)), **own, **kept}
+    if not own.get("use_developer_role"):
+        own.pop("use_developer_role", None)
+    path = class_path(type(lm))
+    return {CLASS_KEY: OWN_AS_SAVED if path == OWN else path, **own, **kept}
+
+
+def saved_class(state: Mapping[str, Any]) -> str | None:
+    """The class that a state names; files written before version 2 have it under `class`."""
+    named = state.get(CLASS_KEY) or state.get("class")
+    return None if named is None else str(named)
 
 
 def restored_lm(kind: type, state: Mapping[str, Any], *, allow_custom: bool = False) -> Any:
@@ -43,8 +55,10 @@ def restored_lm(kind: type, state: Mapping[str, Any], *, allow_custom: bool = Fa
 
     Whatever else the state holds, such as an endpoint, is left out.
     """
-    path = str(state.get("class") or class_path(kind))
-    found = kind if path == class_path(kind) else _class_at(path, allow_custom)
+    path = saved_class(state) or class_path(kind)
+    found: Any = kind if path == class_path(kind) else _class_at(path, allow_custom)
+    if found is not kind and found.load_state.__func__ is not kind.load_state.__func__:  # type: ignore[attr-defined]
+        return found.load_state(state)  # a class that keeps more says itself how it is made again
     names = {*ATTRIBUTES, *PARAMETERS, *(TRUSTED_ONLY if allow_custom else ())}
     return found(**{name: value for name, value in state.items() if name in names})
 

@@ -25,8 +25,9 @@ def model_of(lm: Any) -> Any:
             'No LM is loaded. Choose one with `whet.configure(lm=whet.LM("openai/gpt-4o-mini"))`, '
             'or `whet.LM("embedded")` for one that needs nothing.'
         )
-    advice = f' Wrap the name: `whet.LM("{lm}")`.' if isinstance(lm, str) else ""
-    raise ConfigurationError(f"LM must be an instance of `whet.BaseLM`, not {type(lm).__name__}.{advice}")
+    if isinstance(lm, str):
+        raise ConfigurationError(f'LM must be an instance of `whet.BaseLM`, not a string. Wrap the name: `whet.LM("{lm}")`.')
+    raise ConfigurationError(f"LM must be an instance of `whet.BaseLM`, not {type(lm)}.")
 
 
 def adapters_of(chosen: Any) -> Sequence[Adapter]:

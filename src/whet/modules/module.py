@@ -320,7 +320,7 @@ class Module:
         """
         from whet.modules.state import load_into  # noqa: PLC0415 - reads files, which most programs do not
 
-        load_into(self, path, force=force)
+        load_into(self, path, force=force, allow_unsafe_lm_state=bool(options.get("allow_unsafe_lm_state")))
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in ("history", "callbacks")}

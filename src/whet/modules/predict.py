@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 # Under this name a signature keeps itself without the fields that are shown in training only.
 _SHOWN = "without hints"
 _UNKNOWN = Capabilities()
-_RESERVED = frozenset({"config", "signature", "demos", "lm", "prediction", "new_signature"})
+_RESERVED = frozenset({"config", "signature", "demos", "lm", "prediction", "new_signature", "_trace"})
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -157,7 +157,7 @@ class Predict(Answering[P, R]):
             if isinstance(settings.trace, Trace) and error.lm_response:
                 settings.trace.unread.append(Unread(self, as_given(inputs), error.lm_response, isinstance(error, TruncatedError)))
             raise
-        if settings.trace is not None:
+        if settings.trace is not None and special.get("_trace", True):
             self._trace(settings, inputs, prediction, time.perf_counter() - started)
         if noted is not None:
             noted[0].note(Record(self, as_given(noted[1]), prediction))
@@ -236,7 +236,7 @@ class Predict(Answering[P, R]):
         """Restore `dump_state()`; types stay those of the signature that the predictor has."""
         from whet.modules.state import restore_predictor  # noqa: PLC0415 - reads files, which most programs do not
 
-        restore_predictor(self, state)  # type: ignore[arg-type]
+        restore_predictor(self, state, **options)  # type: ignore[arg-type]
         return self
 
     def __repr__(self) -> str:
@@ -353,7 +353,8 @@ def _own_way(adapter: Any, lm: Any, options: Any, signature: Signature, demos: A
     # An adapter that asks by itself: one of ours as a flow, a user's `__call__` as it is.
     if type(adapter).__call__ is Adapter.__call__:
         return (yield from adapter.flow(lm, options, signature, demos, inputs))
-    return (yield Invoke(adapter, (lm, options, signature, demos, inputs), twin=adapter.acall))
+    named = {"lm_kwargs": options, "signature": signature, "demos": demos, "inputs": inputs}
+    return (yield Invoke(adapter, (lm,), named, twin=adapter.acall))
 
 
 def prediction_of(adapter: Adapter, signature: Signature, response: Response, native: Native | None = None) -> Prediction:

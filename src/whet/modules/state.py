@@ -18,21 +18,29 @@ from whet.core.schema import schema_of
 from whet.core.signature import Signature
 from whet.core.types.blob import SHELF, blobs_in
 from whet.errors import ConfigurationError, SchemaError, StateError
+from whet.lm.base import BaseLM
 from whet.lm.lm import LM
+from whet.lm.site.access import ACCESS
+from whet.lm.state import CLASS_KEY, OWN_AS_SAVED, saved_class
 from whet.modules.tool_texts import texts_of
 
 if TYPE_CHECKING:
     from whet.modules.module import Module
     from whet.modules.predict import Predict
 
-__all__ = ["dependency_versions", "load_into", "predictor_state", "restore", "restore_predictor", "save"]
+__all__ = ["dependency_versions", "load_into", "parts_of", "predictor_state", "restore", "restore_predictor", "save"]
 
 _logger = logging.getLogger(__name__)
-FORMAT, VERSION = "whet-program", 1
+# Version 1 had the predictors under `predictors`, and what `metadata` holds now beside them.
+FORMAT, VERSION = "whet-program", 2
 _LM_PARAMETERS = frozenset(
     "model model_type cache num_retries temperature max_tokens max_completion_tokens top_p top_k n seed stop frequency_penalty "
     "presence_penalty reasoning_effort verbosity use_developer_role".split()
 )  # fmt: skip
+
+_ELSEWHERE = ACCESS | {"model_list", "base_url"}
+# What a model's state may hold besides, and a saved program has no use for.
+_SILENT = frozenset({"class", CLASS_KEY, "finetuning_model", "launch_kwargs", "train_kwargs"})
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -54,8 +62,10 @@ def predictor_state(predictor: Predict) -> dict[str, Any]:
 def _lm_state(lm: Any) -> dict[str, Any] | None:
     if lm is None:
         return None
-    kept = {name: value for name, value in lm.dump_state().items() if name in _LM_PARAMETERS and value is not None}
-    return kept if isinstance(lm, LM) else {"class": type(lm).__name__, **kept}
+    state = lm.dump_state()
+    if saved_class(state) in (None, OWN_AS_SAVED):
+        return {name: value for name, value in state.items() if name in _LM_PARAMETERS and value is not None}
+    return {name: value for name, value in state.items() if name not in _ELSEWHERE and value is not None}
 
 
 def _field_state(field: Any) -> dict[str, Any]:
@@ -83,15 +93,17 @@ def save(program: Module, path: Any, save_program: bool = False) -> None:
             "make the program there and call `program.load(path)`. Nothing is ever pickled."
         )  # fmt: skip
     frozen = [name for name, module in program.named_sub_modules() if name != "self" and getattr(module, "_compiled", False)]
-    state = {
+    about = {
         "format": FORMAT,
         "version": VERSION,
-        "metadata": {"dependency_versions": dependency_versions()},
+        "dependency_versions": dependency_versions(),
         "compiled": bool(program._compiled),
         "frozen": frozen,
-        "predictors": {name: predictor.dump_state() for name, predictor in _all_predictors(program).items()},
         "values": {name: param.label for name, param in program.registered().items()},
     }
+    states = {name: predictor.dump_state() for name, predictor in _all_predictors(program).items()}
+    # A predictor by itself is its own state, as `dump_state()` gives it and DSPy writes it.
+    state = {**(states["self"] if set(states) == {"self"} else states), "metadata": about}
     try:
         text = json.dumps(state, ensure_ascii=False, indent=2)
     except (TypeError, ValueError) as error:
@@ -141,7 +153,7 @@ def dependency_versions() -> dict[str, str]:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-def load_into(program: Module, path: Any, *, force: bool = False) -> None:
+def load_into(program: Module, path: Any, *, force: bool = False, allow_unsafe_lm_state: bool = False) -> None:
     """Read a state file into a program. Files written by DSPy load too."""
     source = Path(path)
     if source.suffix == ".pkl":
@@ -152,20 +164,36 @@ def load_into(program: Module, path: Any, *, force: bool = False) -> None:
         raise StateError(f"{str(source)!r} is no JSON file: {error}") from error
     if not isinstance(state, dict):
         raise StateError(f"{str(source)!r} holds no saved program.")
-    SHELF.look_in(_media_folder(source))
-    _compare_versions(state.get("metadata", {}).get("dependency_versions", {}))
-    if state.get("format") == FORMAT and state.get("version") != VERSION:
+    predictors, about = parts_of(state)
+    if about.get("format") == FORMAT and about.get("version") not in (1, VERSION):
         raise StateError(
-            f"{str(source)!r} has version {state.get('version')} of the format; this whet reads version {VERSION}. Update whet."
+            f"{str(source)!r} has version {about.get('version')} of the format; this whet reads version {VERSION}. Update whet."
         )  # fmt: skip
-    predictors = state["predictors"] if state.get("format") == FORMAT else {k: v for k, v in state.items() if k != "metadata"}
-    restore(program, {**predictors, **({VALUES: state["values"]} if state.get("values") else {})}, force=force)
-    if state.get("format") == FORMAT:
-        program._compiled = bool(state.get("compiled"))
-        frozen = set(state.get("frozen", ()))
+    SHELF.look_in(_media_folder(source))
+    _compare_versions(about.get("dependency_versions", {}))
+    trusted = {"force": force, "allow_unsafe_lm_state": allow_unsafe_lm_state}
+    restore(program, {**predictors, **({VALUES: about["values"]} if about.get("values") else {})}, **trusted)
+    if about.get("format") == FORMAT:
+        program._compiled = bool(about.get("compiled"))
+        frozen = set(about.get("frozen", ()))
         for name, module in program.named_sub_modules():
             if name in frozen:
                 module._compiled = True
+
+
+def parts_of(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A file's content as the states of its predictors by path, and what it says of itself; DSPy's files as well.
+
+    >>> parts_of({"demos": [], "signature": {}, "metadata": {}})[0].keys()
+    dict_keys(['self'])
+    """
+    about = dict(state.get("metadata") or {})
+    if state.get("format") == FORMAT:
+        about |= {name: value for name, value in state.items() if name not in ("metadata", "predictors")}
+        return dict(state.get("predictors") or {}), about
+    predictors = {name: value for name, value in state.items() if name != "metadata"}
+    alone = isinstance(predictors.get("demos"), list) and "signature" in predictors
+    return {"self": predictors} if alone else predictors, about
 
 
 def _compare_versions(saved: Mapping[str, str]) -> None:
@@ -177,7 +205,7 @@ def _compare_versions(saved: Mapping[str, str]) -> None:
             )  # fmt: skip
 
 
-def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, **_: Any) -> None:
+def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, allow_unsafe_lm_state: bool = False, **_: Any) -> None:
     """Put saved states into a program's predictors: all of them, or none."""
     predictors = _all_predictors(program)
     state = dict(state)
@@ -195,7 +223,7 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, *
             drift=tuple(drift),
         )  # fmt: skip
     _set_values(program, {name: label for name, label in values.items() if not _drift_of_values(program, {name: label})})
-    loaded = {name: _restored(predictor, state[name]) for name, predictor in predictors.items() if name in state}
+    loaded = {name: _restored(p, state[name], allow_unsafe_lm_state) for name, p in predictors.items() if name in state}
     for name, values in loaded.items():
         for attribute, value in values.items():
             setattr(predictors[name], attribute, value)
@@ -217,9 +245,9 @@ def _set_values(program: Module, values: Mapping[str, str]) -> None:
     set_registered(program, values)
 
 
-def restore_predictor(predictor: Predict, state: Mapping[str, Any]) -> None:
+def restore_predictor(predictor: Predict, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False, **_: Any) -> None:
     """Put one saved state into one predictor."""
-    for attribute, value in _restored(predictor, state).items():
+    for attribute, value in _restored(predictor, state, allow_unsafe_lm_state).items():
         setattr(predictor, attribute, value)
 
 
@@ -257,12 +285,12 @@ def _drift_of_tools(predictor: Predict, state: Mapping[str, Any]) -> list[str]:
             for name in state.get("tools", {}) if name not in known]  # fmt: skip
 
 
-def _restored(predictor: Predict, state: Mapping[str, Any]) -> dict[str, Any]:
+def _restored(predictor: Predict, state: Mapping[str, Any], trusted: bool = False) -> dict[str, Any]:
     signature = _restored_signature(predictor.signature, _saved_signature(state))
     return {
         "signature": signature,
         "demos": [_restored_demo(signature, demo) for demo in state.get("demos", [])],
-        "lm": _restored_lm(state.get("lm")),
+        "lm": _restored_lm(state.get("lm"), trusted),
         "tool_descs": {str(name): str(text) for name, text in state.get("tools", {}).items()},
     }
 
@@ -297,15 +325,23 @@ def _restored_demo(signature: Signature, demo: Mapping[str, Any]) -> Example:
     return Example(values)
 
 
-def _restored_lm(state: Mapping[str, Any] | None) -> Any:
+def _restored_lm(state: Mapping[str, Any] | None, trusted: bool) -> Any:
     if state is None:
         return None
-    if (kind := state.get("class")) and str(kind).rpartition(".")[2] != "LM":
-        _logger.warning("The saved program used a model of class `%s`, which no file can make. Bind it with `program.set_lm(...)`.", kind)
-        return None
-    if dropped := sorted(name for name in state if name not in _LM_PARAMETERS and name != "class"):
+    kind = str(saved_class(state) or "LM")
+    own = kind.rpartition(".")[2] == "LM"
+    kept = {name: value for name, value in state.items() if (name in _LM_PARAMETERS if own else name not in _ELSEWHERE)}
+    if dropped := sorted(state.keys() - kept.keys() - _SILENT):
         _logger.warning(
             "The saved model settings %s are left out: a file may not choose where requests go. Bind the model with `program.set_lm(...)`.",
             ", ".join(f"`{name}`" for name in dropped),
         )  # fmt: skip
-    return LM(**{k: v for k, v in state.items() if k in _LM_PARAMETERS})
+    if own:
+        return LM(**kept)
+    if trusted:
+        return BaseLM.load_state(kept, allow_custom_lm_class=True)
+    _logger.warning(
+        "The saved program used a model of class `%s`, which a file may not choose. Bind it with `program.set_lm(...)`, or pass "
+        "`allow_unsafe_lm_state=True` if you trust the file and have imported the class.", kind,
+    )  # fmt: skip
+    return None
