@@ -3,7 +3,7 @@
 `python bench/bench_optimizers.py --salt NAME --seeds 0-4` is the whole proof and takes hours (`make bench-optimizers`; SEEDS=0: a small
 one). Every run is a line in the results file (`--results`): a run that is there, of the same code, is not run again, so it can be stopped
 and continued. DSPy runs from ~/.cache/whet-bench/dspy (with optuna); the simulator is `run_optimizers.py` in `--sim` ($WHET_SIM).
-`--only` runs one library's half, `--checks` what `Auto` must show by itself, `--write FILE` puts the tables of a results file into a page.
+`--only` runs one library's half, `--checks` what `Auto` must show by itself (`--checks certificate` that part alone), `--write FILE` puts the tables of a results file into a page.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DSPY = Path("~/.cache/whet-bench/dspy/bin/python").expanduser()
 TASKS = "policy,intent,math,extract,multihop"
 FAULTS = {"p429": 0.05, "p500": 0.02, "p_malformed": 0.02}
+CHECKS = ("certificate", "budgets", "faults")
 FLAT = 1000
 BUDGETS = (150, 300, 1200)
 EMBEDDED = "# What the optimizers do on the embedded model"
@@ -60,7 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=24)
     parser.add_argument("--sim", default=os.environ.get("WHET_SIM", "/work/shared/sim"))
     parser.add_argument("--only", choices=("whet", "dspy"), default=None)
-    parser.add_argument("--checks", action="store_true", help="certificate, flat surfaces, faults, threads")
+    parser.add_argument("--checks", nargs="?", const=",".join(CHECKS), default=None, metavar="PARTS", help=f"of {', '.join(CHECKS)}")
     parser.add_argument("--results", default=None, help="a file of runs, one JSON object a line; what is there is not run again")
     parser.add_argument("--write", default=None, metavar="FILE", help="run nothing; write the page of the results file")
     return parser.parse_args()
@@ -89,16 +90,16 @@ def jobs_of(lib: str, arms: list[str], task: str, seed: int) -> Iterator[Job]:
 
 
 def checks(args: argparse.Namespace) -> Iterator[tuple[str, Job, list[Job]]]:
-    """What `Auto` must show without anybody beside it: its certificate, flat surfaces, faults, and more threads."""
-    seeds, tasks = numbers(args.seeds), args.task.split(",")
+    """What `Auto` must show without anybody beside it: its certificate, flat surfaces too, faults, and more threads."""
+    seeds, tasks, parts = numbers(args.seeds), args.task.split(","), args.checks.split(",")
     quick = {"salt": args.salt, "latency_ms": args.latency_ms or 10.0, "threads": args.threads}
-    for seed in [*seeds, *(FLAT + s for s in seeds)]:
+    for seed in [*seeds, *(FLAT + s for s in seeds)] if "certificate" in parts else ():
         yield "whet", quick, [{"arm": a, "opt": a, "task": t, "seed": seed} for t in tasks for a in ("none", "Auto")]
-    for size in BUDGETS:
+    for size in BUDGETS if "budgets" in parts else ():
         sized = {"arm": f"Auto-{size}", "opt": "Auto", "kwargs": {"max_runs": size}}
         yield "whet", quick, [{**sized, "task": t, "seed": s} for s in seeds[:4] for t in tasks]
     slow = {**quick, "latency_ms": 250.0}
-    for task in tasks:
+    for task in tasks if "faults" in parts else ():
         for settings in (slow, {**slow, **FAULTS}, {**slow, "threads": 8}, {**slow, "threads": 64}):
             yield "whet", settings, [{"arm": "Auto", "opt": "Auto", "task": task, "seed": seeds[0]}]
 

@@ -58,6 +58,15 @@ def test_the_corrected_mean_covers_the_truth(n: int) -> None:
     assert 0.93 <= hits / 500 <= 0.98
 
 
+def test_the_corrected_mean_covers_the_truth_when_the_judge_is_nearly_perfect() -> None:
+    rng, hits = random.Random(2), 0
+    for _ in range(300):
+        human = [rng.choice((0, 0.25, 0.5, 0.75, 1, 1)) for _ in range(400)]
+        judge = [y + rng.gauss(0.05, 0.05) for y in human]
+        hits += 3.5 / 6 in calibrate_judge(judge[:100], human[:100], unlabelled=judge[100:]).corrected_mean
+    assert 0.93 <= hits / 300 <= 0.985
+
+
 def test_a_useless_judge_does_no_harm() -> None:
     human = [1, 0, 1, 1, 0, 1] * 10
     result = prediction_powered_mean(human, [0, 1] * 30, [1] * 500)

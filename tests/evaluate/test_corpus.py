@@ -49,6 +49,26 @@ def test_the_interval_covers_the_truth() -> None:
     assert hits >= 52
 
 
+def test_twenty_right_rows_are_no_certainty() -> None:
+    perfect = corpus_f1(["y", "n"] * 20, ["y", "n"] * 20, positive="y")
+    assert perfect.f1.value == perfect.f1.high == 1.0
+    assert perfect.recall.low < 0.85 and perfect.precision.low < 0.85 and perfect.f1.low < 0.92
+    labels = ["a", "b", "c", "d"] * 10
+    assert corpus_f1(labels, labels).f1.low < 0.95 and corpus_f1(labels, labels, average="macro").f1.low < 0.95
+    nothing = corpus_f1(["n"] * 5, ["n"] * 5, positive="y")
+    assert (nothing.f1.low, nothing.f1.high) == (0.0, 1.0)
+
+
+def test_near_perfect_scores_are_covered_too() -> None:
+    rng, hits = random.Random(8), {"f1": 0, "precision": 0, "recall": 0}
+    for _ in range(60):
+        gold = [rng.random() < 0.5 for _ in range(40)]
+        score = corpus_f1(gold, [g if rng.random() < 0.98 else not g for g in gold], positive=True)
+        for name, truth in {"f1": 0.98, "precision": 0.98, "recall": 0.98}.items():
+            hits[name] += truth in getattr(score, name)
+    assert min(hits.values()) >= 54
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     gold, found = ["a", "b", "b"] * 10, ["a", "b", "a"] * 10
     assert corpus_f1(gold, found).f1 == corpus_f1(gold, found).f1

@@ -10,7 +10,7 @@ import pytest
 
 from whet.errors import ConfigurationError, InputError
 from whet.evaluate.distribution import sign_test, t_cdf, t_quantile
-from whet.evaluate.statistics import Estimate, bootstrap_interval, mean_interval, wilson_interval
+from whet.evaluate.statistics import Estimate, bootstrap_interval, mean_interval, share_interval, wilson_interval
 
 Draw = Callable[[random.Random], float]
 
@@ -31,18 +31,28 @@ CONTINUOUS: dict[str, tuple[Draw, float]] = {
 }
 
 
-def coverage_of_wilson(n: int, p: float) -> float:
-    """Exact: the probability of all counts whose interval holds p."""
-    hits = [k for k in range(n + 1) if p in wilson_interval(k, n)]
+def exact_coverage(n: int, p: float, intervals: list[Estimate]) -> float:
+    """The probability of all counts whose interval holds p."""
+    hits = [k for k in range(n + 1) if p in intervals[k]]
     return sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in hits)
 
 
 @pytest.mark.parametrize("n", [10, 20, 50, 200])
 def test_the_interval_of_right_or_wrong_scores_covers_the_truth_95_times_in_100(n: int) -> None:
     shares = [i / 40 for i in range(2, 39)]
-    covered = [coverage_of_wilson(n, p) for p in shares]
+    wilson = [wilson_interval(k, n) for k in range(n + 1)]
+    covered = [exact_coverage(n, p, wilson) for p in shares]
     assert 0.945 <= sum(covered) / len(covered) <= 0.96
     assert min(covered) > (0.86 if n < 20 else 0.91 if n < 200 else 0.93)
+
+
+@pytest.mark.parametrize(("n", "most"), [(1, 1.0), (2, 1.0), (3, 1.0), (5, 0.995), (10, 0.985), (20, 0.972), (40, 0.964), (100, 0.959), (400, 0.955)])
+def test_whatever_share_is_right_the_interval_of_the_mean_covers_it_in_93_of_100_cases(n: int, most: float) -> None:
+    shares = [i / 1000 for i in (*range(1, 30), *range(30, 501, 10))]
+    intervals = [mean_interval([1] * k + [0] * (n - k)) for k in range(n + 1)]
+    covered = [exact_coverage(n, p, intervals) for p in shares]
+    assert min(covered) >= 0.93
+    assert sum(covered[29:]) / len(covered[29:]) <= most
 
 
 @pytest.mark.parametrize(("n", "rounds"), [(10, 1200), (30, 1000), (100, 600), (1000, 120)])
@@ -57,13 +67,14 @@ def test_the_interval_of_other_scores_covers_the_truth_95_times_in_100(n: int, r
 
 
 def test_bools_and_numbers_give_the_same_interval() -> None:
-    assert mean_interval([True, False, True]) == mean_interval([1, 0, 1.0]) == wilson_interval(2, 3)
+    assert mean_interval([True, False, True]) == mean_interval([1, 0, 1.0]) == share_interval(2, 3)
 
 
 def test_ten_right_answers_are_no_certainty() -> None:
     estimate = mean_interval([1.0] * 10)
     assert estimate.high == 1.0
-    assert estimate.low == pytest.approx(0.722, abs=1e-3)
+    assert estimate.low == pytest.approx(0.661, abs=1e-3)
+    assert wilson_interval(10, 10).low == pytest.approx(0.722, abs=1e-3)
 
 
 def test_the_interval_of_scores_in_the_unit_range_stays_there() -> None:

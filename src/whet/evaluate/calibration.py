@@ -9,7 +9,7 @@ from typing import Any
 
 from whet.errors import ConfigurationError, InputError
 from whet.evaluate.distribution import normal_quantile, t_quantile
-from whet.evaluate.statistics import Estimate, mean_interval, wilson_interval
+from whet.evaluate.statistics import Estimate, mean_interval, share_interval
 
 __all__ = ["JudgeCalibration", "calibrate_judge", "prediction_powered_mean", "rogan_gladen"]
 
@@ -78,11 +78,11 @@ def calibrate_judge(
     everything = seen + rest
     return JudgeCalibration(
         n=n,
-        agreement=wilson_interval(sum(abs(f - y) <= tolerance + 1e-12 for f, y in pairs), n, level=level),
+        agreement=share_interval(sum(abs(f - y) <= tolerance + 1e-12 for f, y in pairs), n, level=level),
         kappa=_kappa(seen, truth),
         bias=_mean([f - y for f, y in pairs], level, prior=binary),
         raw_mean=math.fsum(everything) / len(everything),
-        corrected_mean=prediction_powered_mean(truth, seen, everything if rest else (), level=level),
+        corrected_mean=prediction_powered_mean(truth, seen, rest, level=level),
         sensitivity=sensitivity,
         specificity=specificity,
     )
@@ -92,6 +92,8 @@ def prediction_powered_mean(
     human: Iterable[Any], judge: Iterable[Any], judge_everywhere: Iterable[Any] = (), *, level: float = 0.95
 ) -> Estimate:
     """The mean that humans would give to many rows, from the judge's scores of all and human labels of a few.
+
+    `human` and `judge` are scores of the same rows, `judge_everywhere` the judge's of further rows, that no human has seen.
 
     Prediction-powered inference (Angelopoulos et al. 2023, Science 382:669; the weight of the judge is tuned as in PPI++, 2311.01453): the
     judge's mean over `judge_everywhere`, corrected by its mean error on the labelled rows. A useless judge gets weight 0 and the result is
@@ -120,7 +122,7 @@ def prediction_powered_mean(
     low, high = value - half, value + half
     if all(0 <= x <= 1 for x in (*y, *f, *everywhere)):
         value, low, high = (min(1.0, max(0.0, x)) for x in (value, low, high))
-    return Estimate(value=value, low=low, high=high, n=max(n, m), level=level, method="prediction-powered")
+    return Estimate(value=value, low=low, high=high, n=n + m, level=level, method="prediction-powered")
 
 
 def rogan_gladen(judged: Estimate, sensitivity: Estimate, specificity: Estimate) -> Estimate:
@@ -171,7 +173,7 @@ def _side(bias: float) -> str:
 
 
 def _share(hits: list[bool], level: float) -> Estimate | None:
-    return wilson_interval(sum(hits), len(hits), level=level) if hits else None
+    return share_interval(sum(hits), len(hits), level=level) if hits else None
 
 
 def _mean(values: Sequence[float], level: float, *, prior: bool) -> Estimate:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from whet.errors import ConfigurationError, InputError
-from whet.evaluate.statistics import Estimate
+from whet.evaluate.statistics import Estimate, share_interval
 
 __all__ = ["Counts", "CorpusScore", "corpus_f1", "count_hits"]
 
@@ -91,7 +91,11 @@ def corpus_f1(
     level: float = 0.95,
     seed: int = 0,
 ) -> CorpusScore:
-    """Precision, recall and F1 over all rows, with percentile bootstrap intervals over rows (1000 resamples).
+    """Precision, recall and F1 over all rows, with their intervals.
+
+    The interval is the percentile bootstrap over rows (1000 resamples), never narrower than what the counts allow by themselves: precision
+    and recall are shares (`share_interval`), and so, by a formula, is F1. The bootstrap alone would be certain of a perfect score after
+    twenty rows, and holds a true recall of 0.98 in 16 of 100 cases there.
 
     Rows hold one label or several each. `positive` is the one label of a yes/no task; without it `average` says how labels are put
     together: "micro" adds up the counts, "macro" is the mean over the labels of the gold rows. Raises `InputError` when the lists are empty
@@ -113,8 +117,9 @@ def corpus_f1(
     whole = _combine(kinds, Counter(which), labels, macro)
     rng, n = random.Random(seed), len(rows)
     draws = [_combine(kinds, Counter(rng.choices(which, k=n)), labels, macro) for _ in range(_RESAMPLES)]
-    estimates = [_estimate(whole[i], sorted(d[i] for d in draws), n, level) for i in range(3)]
     by_label = _add_up(kinds, Counter(which))
+    least = _of_counts(sum(by_label.values(), Counts()), positive is not None, level)
+    estimates = [_estimate(whole[i], sorted(d[i] for d in draws), least[i], n, level) for i in range(3)]
     return CorpusScore(precision=estimates[0], recall=estimates[1], f1=estimates[2], by_label=by_label)
 
 
@@ -155,7 +160,28 @@ def _combine(kinds: list[Kind], drawn: Mapping[int, int], labels: Sequence[Any],
     return sum(c.precision for c in each) / n, sum(c.recall for c in each) / n, sum(c.f1 for c in each) / n
 
 
-def _estimate(value: float, draws: list[float], n: int, level: float) -> Estimate:
+def _of_counts(total: Counts, one_label: bool, level: float) -> list[tuple[float, float]]:
+    """How far down and up precision, recall and F1 may be off, by their counts alone."""
+    hits, wrong = round(total.tp), round(total.fp + total.fn)
+    precision, recall = (_share(hits, hits + round(other), level) for other in (total.fp, total.fn))
+    off = [(e.value - e.low, e.high - e.value) for e in (precision, recall)]
+    if one_label:  # each mistake is one count: F1 is a function of the share of hits
+        share = _share(hits, hits + wrong, level)
+        return [*off, (total.f1 - _f1_of(share.low), _f1_of(share.high) - total.f1)]
+    return [*off, (max(off[0][0], off[1][0]), max(off[0][1], off[1][1]))]
+
+
+def _share(hits: int, n: int, level: float) -> Estimate:
+    return share_interval(hits, n, level=level) if n else Estimate(value=0.0, low=0.0, high=1.0, n=0)
+
+
+def _f1_of(share: float) -> float:
+    """F1 where this share of hits, false positives and false negatives are hits."""
+    return 2 * share / (1 + share)
+
+
+def _estimate(value: float, draws: list[float], least: tuple[float, float], n: int, level: float) -> Estimate:
     cut = (1 - level) / 2 * (len(draws) - 1)
     low, high = draws[math.floor(cut)], draws[math.ceil(len(draws) - 1 - cut)]
-    return Estimate(value=value, low=low, high=high, n=n, level=level, method="bootstrap")
+    low, high = max(0.0, min(low, value - least[0])), min(1.0, max(high, value + least[1]))
+    return Estimate(value=value, low=low, high=high, n=n, level=level, method="bootstrap, at least as wide as by counts")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from whet.errors import ConfigurationError, InputError
 from whet.evaluate.distribution import normal_quantile, t_quantile
 
-__all__ = ["Estimate", "bootstrap_interval", "mean_interval", "wilson_interval"]
+__all__ = ["Estimate", "bootstrap_interval", "mean_interval", "share_interval", "skewed_t", "wilson_interval"]
+
+# So many successes or failures are few: there the bound on their side is that of a Poisson count.
+_FEW = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +50,10 @@ class Estimate:
 def mean_interval(scores: Iterable[Any], *, level: float = 0.95, groups: Sequence[Hashable] | None = None) -> Estimate:
     """The mean of `scores` with its interval.
 
-    Right and wrong (0 and 1 only): Wilson's score interval (1927). Scores between 0 and 1: a mean of two intervals, Hall's
-    skewness-corrected t (1992) and Wilson's with the sample's variance instead of p(1-p), weighted by how close to right-or-wrong the
-    scores are. Anything else: Hall's alone. A simulation in the tests holds the coverage of the 95 % interval to 93-97 % from ten rows on.
+    Right and wrong (0 and 1 only): `share_interval`. Scores between 0 and 1: a mean of two intervals, Hall's skewness-corrected t (1992)
+    and Wilson's with the sample's variance instead of p(1-p), weighted by how close to right-or-wrong the scores are. Anything else:
+    Hall's alone. A simulation in the tests holds the coverage of the 95 % interval to 93-97 % from ten rows on; of right and wrong it is
+    never below 93 %, and up to 99 % below twenty rows or where nearly all are right.
 
     `scores` may be bools, numbers or anything that `float` takes. With `groups` (one label per score, say the row of which it is a
     repeat) the scores of a group are averaged first, because repeats of one row tell little about other rows. One score alone gives the
@@ -58,27 +62,46 @@ def mean_interval(scores: Iterable[Any], *, level: float = 0.95, groups: Sequenc
     Raises `InputError` for no scores, or for one that is no number.
 
     >>> print(mean_interval([True] * 18 + [False] * 2))
-    0.900 [0.699, 0.972] (n=20)
+    0.900 [0.681, 0.982] (n=20)
     """
     values = _numbers(scores)
     if groups is not None:
         values = _group_means(values, groups)
     n, mean = len(values), math.fsum(values) / len(values)
     if all(v == 0.0 or v == 1.0 for v in values):
-        return wilson_interval(round(math.fsum(values)), n, level=level)
+        return share_interval(round(math.fsum(values)), n, level=level)
     unit = min(values) >= 0 and max(values) <= 1
     if n == 1:
         low, high = (0.0, 1.0) if unit else (-math.inf, math.inf)
         return Estimate(value=mean, low=low, high=high, n=n, level=level, method="one score")
     variance = math.fsum((v - mean) ** 2 for v in values) / (n - 1)
     skew = math.fsum((v - mean) ** 3 for v in values) / n
-    low, high = _hall(mean, variance, skew, n, level)
+    low, high = skewed_t(mean, variance, skew, n, level)
     if not unit:
         return Estimate(value=mean, low=low, high=high, n=n, level=level, method="t, corrected for skewness")
     share = min(1.0, variance / max(mean * (1 - mean) + variance / n, 1e-12))
     weight, (w_low, w_high) = math.sqrt(share), _wilson(mean, n / max(share, 1e-9), t_quantile((1 + level) / 2, n - 1))
     low, high = weight * w_low + (1 - weight) * low, weight * w_high + (1 - weight) * high
     return Estimate(value=mean, low=max(0.0, low), high=min(1.0, high), n=n, level=level, method="t and Wilson")
+
+
+def share_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+    """The share of `successes` among `n` trials with an interval that holds the true one in `level` of all cases, whatever it is.
+
+    Wilson's interval with Student's t for the normal; with up to five failures (or successes) the bound on their side is that of a Poisson
+    count, as Brown, Cai and DasGupta (2001) propose. Wilson's own holds a true share of 0.99 in 85 to 92 of 100 cases only, below 100 rows.
+
+    >>> print(share_interval(10, 10))
+    1.000 [0.661, 1.000] (n=10)
+    """
+    wilson = wilson_interval(successes, n, level=level)
+    low, high = _wilson(wilson.value, n, t_quantile((1 + level) / 2, max(1, n - 1)))
+    if 0 < successes <= _FEW:
+        low = min(low, _poisson_mean(successes, 1 - level) / n)
+    if 0 < n - successes <= _FEW:
+        high = max(high, 1 - _poisson_mean(n - successes, 1 - level) / n)
+    low, high = (0.0 if successes == 0 else max(0.0, low)), (1.0 if successes == n else min(1.0, high))
+    return replace(wilson, low=low, high=high, method="Wilson, with t and Poisson")
 
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
@@ -143,7 +166,17 @@ def _wilson(mean: float, n: float, z: float) -> tuple[float, float]:
     return centre - half, centre + half
 
 
-def _hall(mean: float, variance: float, third_moment: float, n: int, level: float) -> tuple[float, float]:
+def _poisson_mean(count: int, tail: float) -> float:
+    """The mean of the Poisson distribution that gives `count` or more with probability `tail`."""
+    low, high = 0.0, float(count)
+    for _ in range(50):
+        middle = (low + high) / 2
+        fewer = math.exp(-middle) * math.fsum(middle**i / math.factorial(i) for i in range(count))
+        low, high = (middle, high) if 1 - fewer < tail else (low, middle)
+    return (low + high) / 2
+
+
+def skewed_t(mean: float, variance: float, third_moment: float, n: float, level: float) -> tuple[float, float]:
     """Hall's monotone cubic transformation of t (1992, J. R. Stat. Soc. B 54): the t interval, shifted towards the long tail."""
     spread = math.sqrt(variance)
     if spread <= 1e-12 * max(1.0, abs(mean)):

@@ -12,6 +12,7 @@ from whet.evaluate.comparison import Comparison, compare
 from whet.evaluate.distribution import normal_quantile
 from whet.evaluate.statistics import Estimate, mean_interval
 from whet.optimize.candidate import Candidate
+from whet.optimize.paired import paired
 from whet.optimize.search import Search
 from whet.optimize.strand import Strand
 from whet.optimize.winners_curse import corrected
@@ -24,8 +25,6 @@ _PROBABLY = 0.85
 _DISCOUNT, _PRIOR = 0.2, 0.10
 # A smaller correction is not told.
 _TOLD_FROM = 0.005
-# Half of a 95 % interval in standard errors.
-_STEPS = 1.96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +34,9 @@ class Certificate:
     `gain` is what the program that was handed back gained, with its 95 % interval: 0 where that is the program as given, and else the mean
     difference, corrected for being told only because it was large enough (`measured` is the difference as it was). `reliable` says
     whether it is more than chance. `kept` is false when the winner did worse here, or was not probably better (`probability` below 0.85),
-    and the program as given was handed back instead; `score` is that of what was handed back. The probability also counts what the search
-    saw, at a fifth, because the winner was chosen for it.
+    and the program as given was handed back instead; `score` is that of what was handed back. The probability stands on the standard
+    error by which the whole search judges (`optimize/paired.py`), and also counts what the search saw, at a fifth, because the winner was
+    chosen for it.
     """
 
     n: int
@@ -87,8 +87,7 @@ def certify(search: Search, winner: Candidate, rows: Sequence[Any], *, seen: flo
         return None
     mine, theirs = [a for a, _ in good], [b for _, b in good]
     comparison = compare(theirs, mine, names=("the program as given", "the winner"))
-    effect = comparison.effect
-    error = max(1e-3, effect.half_width / _STEPS)
+    effect, error = comparison.effect, paired(mine, theirs).error
     weight, expected = _PRIOR**2 / (_PRIOR**2 + error**2), _DISCOUNT * seen
     spread = math.sqrt(weight) * error
     least = max(0.0, (normal_quantile(_PROBABLY) * spread - (1 - weight) * expected) / weight)
@@ -100,5 +99,5 @@ def certify(search: Search, winner: Candidate, rows: Sequence[Any], *, seen: flo
         comparison=comparison,
         probability=NormalDist().cdf((weight * effect.value + (1 - weight) * expected) / spread),
         kept=kept,
-        gain=corrected(effect, least) if kept else replace(effect, value=0.0, low=0.0, high=0.0, method="as given"),
+        gain=corrected(effect, error, least) if kept else replace(effect, value=0.0, low=0.0, high=0.0, method="as given"),
     )

@@ -10,8 +10,6 @@ from whet.evaluate.statistics import Estimate
 
 __all__ = ["corrected"]
 
-# Half of a 95 % interval in standard errors.
-_STEPS = 1.96
 # The interval is inverted at 94.5 % and kept inside the one of 99.5 % that knows nothing of the selection: together 95 %.
 _TAIL, _TAIL_STEPS, _OUTER_STEPS = 0.0275, 1.919, 2.807
 # The share of the measured gain in the estimate.
@@ -19,21 +17,21 @@ _MEASURED = 1 / 3
 _HALVINGS = 50
 
 
-def corrected(measured: Estimate, least: float) -> Estimate:
+def corrected(measured: Estimate, error: float, least: float) -> Estimate:
     """The gain, given that gains below `least` are not told: what makes the measured one just what is to be expected, and at least 0.
 
-    Where gains are told only if they are large, those that are told are too large on average. The measured gain is taken as normal, cut
-    off at `least`; the maximum of its likelihood corrects middling gains too much, so a third of the measured gain is mixed in (Zhong
+    Where gains are told only if they are large, those that are told are too large on average. The measured gain is taken as normal with
+    this standard error, cut off at `least`; the maximum of its likelihood corrects middling gains too much, so a third of the measured gain is mixed in (Zhong
     and Prentice 2008). The interval holds the true gain in 95 % of the cases that are told; its lower end is bounded as by Andrews,
     Kitagawa and McCloskey (2019). Far above `least` nothing changes.
 
     >>> gain = Estimate(value=0.15, low=-0.02, high=0.32, n=40)
-    >>> print(corrected(gain, least=0.1))
-    0.073 [-0.093, 0.310] (n=40)
-    >>> print(corrected(gain, least=-1.0))
+    >>> print(corrected(gain, 0.087, least=0.1))
+    0.072 [-0.094, 0.309] (n=40)
+    >>> print(corrected(gain, 0.087, least=-1.0))
     0.150 [-0.020, 0.320] (n=40)
     """
-    x, error = measured.value, max(1e-6, measured.half_width / _STEPS)
+    x = measured.value
     likeliest = _solved(lambda true: true + error * _excess((least - true) / error), x, x, error)
     value = max(0.0, _MEASURED * x + (1 - _MEASURED) * likeliest)
     told = _solved(lambda true: _at_least(x, least, true, error), _TAIL, x, error)
