@@ -3,7 +3,8 @@
 `python bench/bench_optimizers.py --salt NAME --seeds 0-4` is the whole proof and takes hours (`make bench-optimizers`; SEEDS=0: a small
 one). Every run is a line in the results file (`--results`): a run that is there, of the same code, is not run again, so it can be stopped
 and continued. DSPy runs from ~/.cache/whet-bench/dspy (with optuna); the simulator is `run_optimizers.py` in `--sim` ($WHET_SIM).
-`--only` runs one library's half, `--checks` what `Auto` must show by itself (`--checks certificate` that part alone), `--write FILE` puts the tables of a results file into a page.
+`--only` runs one library's half, `--checks` what `Auto` must show by itself (`--checks certificate` that part alone), `--write FILE` puts
+the tables of a results file into a page.
 """
 
 from __future__ import annotations

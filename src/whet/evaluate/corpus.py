@@ -170,7 +170,7 @@ def _of_one_label(total: Counts, n: int, level: float) -> list[Estimate]:
 
 
 def _share(hits: int, n: int, level: float) -> Estimate:
-    return share_interval(hits, n, level=level) if n else Estimate(value=0.0, low=0.0, high=1.0, n=0, level=level, method="nothing to count")
+    return share_interval(hits, n, level=level) if n else Estimate(value=0.0, low=0.0, high=1.0, n=0, level=level, method="no counts")
 
 
 def _f1_of(share: float) -> float:

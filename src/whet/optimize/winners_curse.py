@@ -21,9 +21,9 @@ def corrected(measured: Estimate, error: float, least: float) -> Estimate:
     """The gain, given that gains below `least` are not told: what makes the measured one just what is to be expected, and at least 0.
 
     Where gains are told only if they are large, those that are told are too large on average. The measured gain is taken as normal with
-    this standard error, cut off at `least`; the maximum of its likelihood corrects middling gains too much, so a third of the measured gain is mixed in (Zhong
-    and Prentice 2008). The interval holds the true gain in 95 % of the cases that are told; its lower end is bounded as by Andrews,
-    Kitagawa and McCloskey (2019). Far above `least` nothing changes.
+    this standard error, cut off at `least`; the maximum of its likelihood corrects middling gains too much, so a third of the measured
+    gain is mixed in (Zhong and Prentice 2008). The interval holds the true gain in 95 % of the cases that are told; its lower end is
+    bounded as by Andrews, Kitagawa and McCloskey (2019). Far above `least` nothing changes.
 
     >>> gain = Estimate(value=0.15, low=-0.02, high=0.32, n=40)
     >>> print(corrected(gain, 0.087, least=0.1))
