@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import io
-from typing import Any
+from typing import Annotated, Any, Optional, Union
+from unittest import mock
 
+import pydantic
 import pytest
 
 import whet as dspy
@@ -158,3 +160,235 @@ def test_descriptions_of_arguments_stand_beside_them() -> None:
 
     assert dspy.Tool(add) == dspy.Tool(add) and len({dspy.Tool(add), dspy.Tool(add)}) == 1
     assert dspy.Tool(add, arg_desc={"x": "a number"}).arg_desc == {"x": "a number"} and dspy.Tool(add).arg_desc is None
+
+
+# -- models that are none, and answers with more than text in them -----------------------------------------------------------------
+
+
+WEATHER = [{"function": {"arguments": '{"city": "Paris",}', "name": "weather"}, "id": "c1", "type": "function"}]
+FLAT = [{"type": "function_call", "call_id": "c1", "name": "weather", "arguments": {"city": "Paris"}}]
+
+
+def weather(city: str) -> str:
+    return f"sunny in {city}"
+
+
+class Asking(dspy.BaseLM):
+    """A model whose `__call__` is its own, and gives what it was made with."""
+
+    def __init__(self, outputs: Any) -> None:
+        super().__init__("openai/gpt-4o-mini", cache=False)
+        self.outputs = outputs
+
+    supports_function_calling = True
+
+    def __call__(self, messages: Any = None, **parameters: Any) -> Any:
+        return self.outputs
+
+
+def with_tools(adapter: Any, output: Any, outputs: str = "answer, tool_calls: dspy.ToolCalls") -> Any:
+    signature = dspy.Signature(f"question, tools: list[dspy.Tool] -> {outputs}")
+    return adapter(Asking([output]), {}, signature, [], {"question": "q", "tools": [dspy.Tool(weather)]})[0]
+
+
+@pytest.mark.parametrize("adapter", [dspy.ChatAdapter(use_native_function_calling=True), dspy.JSONAdapter()])
+def test_answers_of_a_model_with_a_call_of_its_own_carry_calls_of_tools(adapter: Any) -> None:
+    called = dspy.ToolCalls(tool_calls=[dspy.ToolCalls.ToolCall(name="weather", args={"city": "Paris"}, id="c1")])
+    for output in ({"text": None, "tool_calls": WEATHER}, {"tool_calls": FLAT}):
+        assert with_tools(adapter, output) == {"answer": None, "tool_calls": called}
+    thought = with_tools(adapter, {"text": "Let me see.", "tool_calls": WEATHER, "reasoning_content": "I need it."}, (
+        "thought: dspy.Reasoning, tool_calls: dspy.ToolCalls"
+    ))  # fmt: skip
+    assert thought == {"thought": "I need it.", "tool_calls": called}
+
+
+def test_an_answer_of_nothing_cannot_be_read() -> None:
+    for nothing in (None, ""):
+        with dspy.context(lm=Asking([nothing])), pytest.raises(dspy.AdapterParseError, match="empty"):
+            dspy.ChainOfThought("question -> answer")(question="q")
+
+
+class NoModel:
+    """What some test-suites pass to an adapter: it can be called, and says what it can do."""
+
+    supports_function_calling = True
+    supports_reasoning = supports_response_schema = False
+    supported_params = frozenset({"temperature"})
+
+    def __call__(self, messages: Any, **parameters: Any) -> Any:
+        self.seen = parameters
+        return ["[[ ## answer ## ]]\nok"]
+
+
+def test_what_can_be_called_is_asked_by_an_adapter() -> None:
+    lm = NoModel()
+    assert dspy.ChatAdapter()(lm, {"temperature": 0.5}, dspy.Signature("question -> answer"), [], {"question": "q"}) == [{"answer": "ok"}]
+    assert lm.seen == {"temperature": 0.5}
+    answered = asyncio.run(dspy.ChatAdapter().acall(lm, {}, dspy.Signature("question -> answer"), [], {"question": "q"}))
+    assert answered == [{"answer": "ok"}]
+    adapter = dspy.ChatAdapter(use_native_function_calling=True, parallel_tool_calls=True)
+    signature = dspy.Signature("question, tools: list[dspy.Tool] -> answer, tool_calls: dspy.ToolCalls")
+    adapter(lm, {}, signature, [], {"question": "q", "tools": [dspy.Tool(weather)]})
+    assert (lm.seen["tool_choice"], lm.seen["parallel_tool_calls"], len(lm.seen["tools"])) == ("auto", True, 1)
+
+
+def mocked(answer: str) -> Any:
+    lm = mock.MagicMock(spec=dspy.LM)
+    lm.return_value, lm.kwargs, lm.model = [answer], {"temperature": 1.0}, "openai/gpt-4o"
+    return lm
+
+
+def test_mocks_with_the_spec_of_a_model() -> None:
+    lm = mocked("[[ ## answer ## ]]\nok")
+    with dspy.context(lm=lm):
+        assert dspy.Predict("question -> answer")(question="q").answer == "ok"
+    assert [m["role"] for m in lm.call_args.kwargs["messages"]] == ["system", "user"]
+    first, second = mocked("so it is 12"), mocked('{"solution": "sum", "answer": "12"}')
+    with dspy.context(lm=first, adapter=dspy.TwoStepAdapter(extraction_model=second)):
+        assert dspy.Predict("question -> solution, answer: float")(question="5 + 7?").answer == 12
+    assert "so it is 12" in second.call_args.kwargs["messages"][1]["content"] and second.call_count == 1
+    with pytest.raises(dspy.AdapterParseError, match="Failed to parse response"):
+        dspy.TwoStepAdapter(mocked("{no json}")).parse(dspy.Signature("question -> answer"), "said")
+
+
+def test_parse_and_format_of_an_adapter_can_be_patched() -> None:
+    lm = DummyLM([{"answer": "own"}] * 3)
+    predict = dspy.Predict("question -> answer")
+    with dspy.context(lm=lm):
+        with mock.patch.object(dspy.ChatAdapter, "parse", side_effect=RuntimeError("bug")), pytest.raises(RuntimeError, match="bug"):
+            predict(question="q")
+        with mock.patch.object(dspy.ChatAdapter, "parse", return_value={"answer": "patched"}):
+            assert predict(question="q").answer == "patched"
+        with mock.patch.object(dspy.ChatAdapter, "format", return_value=[{"role": "user", "content": "mine"}]):
+            predict(question="q")
+    assert lm.history[-1]["messages"] == [{"role": "user", "content": "mine"}]
+
+
+def test_a_whole_json_object_is_read_by_the_chat_format() -> None:
+    signature = dspy.Signature("question -> answer, rows: list[int]")
+    chat = dspy.ChatAdapter()
+    for text in ("{'answer': 'Paris', 'rows': [1, 2]}", '```json\n{"answer": "Paris", "rows": ["1", 2]}\n```'):
+        assert chat.parse(signature, text) == {"answer": "Paris", "rows": [1, 2]}
+    for text in ('{"answer": "Paris"}', 'Such as {"answer": "Paris", "rows": []}', "{no json}", "``` nothing"):
+        with pytest.raises(dspy.AdapterParseError):
+            chat.parse(signature, text)
+    assert chat.parse(signature, '[[ ## answer ## ]]\n{"rows": 1}\n\n[[ ## rows ## ]]\n[3]')["answer"] == '{"rows": 1}'
+
+
+# -- types and signatures ----------------------------------------------------------------------------------------------------------
+
+
+def test_field_types_answer_as_pydantic_models_do() -> None:
+    image, sound = dspy.Image("https://e.com/a.png"), dspy.Audio(b"abc")
+    for value in (image, sound, dspy.File.from_bytes(b"x"), dspy.Tool(weather), dspy.Code(code="x"), dspy.Reasoning(content="r")):
+        assert isinstance(value, dspy.Type) and issubclass(type(value), dspy.Type)
+    assert not isinstance("text", dspy.Type) and not issubclass(dspy.History, dspy.Type)
+    assert repr(image) == "Image(url='https://e.com/a.png')" and image.model_dump() == {"url": "https://e.com/a.png"}
+    for value in (image, sound, dspy.Code(code="x"), dspy.History(messages=[{"a": 1}])):
+        assert type(value).model_validate(value.model_dump()) == value == value.model_copy()
+    assert dspy.Image.model_validate_json(image.model_dump_json()) == image
+    assert dspy.Example(image=image).toDict() == {"image": {"url": "https://e.com/a.png"}}
+    calls = dspy.ToolCalls.from_dict_list([{"name": "a", "args": {}, "id": "1"}])
+    results = dspy.ToolCallResults.from_dict_list([{"call_id": "1", "name": "a", "value": 3}])
+    assert calls.model_copy(update={"tool_call_results": results}).tool_call_results.tool_call_results[0].value == 3
+    one = dspy.ToolCallResults.ToolCallResult(call_id="1", name="a", value=3)
+    assert (
+        dspy.ToolCallResults(tool_call_results=[one])
+        == results
+        == dspy.ToolCallResults.model_validate({"name": "a", "value": 3, "call_id": "1"})
+    )
+
+
+def test_what_is_given_twice_or_is_none_of_the_type_is_refused() -> None:
+    with pytest.raises(TypeError, match="twice"):
+        dspy.File(b"x", file_data="data:text/plain;base64,aGk=")
+    with pytest.raises(ValueError, match=r"Audio\.from_path"):
+        dspy.Audio("clip.wav", audio_format="wav")
+    with pytest.raises(ValueError, match="text"):
+        dspy.experimental.Document(data=123)
+
+
+def test_optional_and_annotated_conversations_and_tools() -> None:
+    class Turn(dspy.Signature):
+        question: str = dspy.InputField()
+        history: Annotated[dspy.History, "chat"] | None = dspy.InputField()
+        tools: list[dspy.Tool] | None = dspy.InputField()
+        tool_calls: dspy.ToolCalls | None = dspy.OutputField()
+
+    history = dspy.History(messages=[{"question": "before", "tool_calls": None}])
+    messages = dspy.ChatAdapter().format(Turn, [], {"question": "now", "history": history, "tools": [dspy.Tool(weather)]})
+    assert [m["role"] for m in messages] == ["system", "user", "assistant", "user"] and "before" in messages[1]["content"]
+    lm = NoModel()
+    lm.__class__.__call__ = lambda self, messages, **parameters: [{"text": None, "tool_calls": WEATHER}] if "tools" in parameters else []
+    adapter = dspy.ChatAdapter(use_native_function_calling=True)
+    [answer] = adapter(lm, {}, Turn, [], {"question": "now", "history": None, "tools": [dspy.Tool(weather)]})
+    assert answer["tool_calls"].tool_calls[0].name == "weather"
+
+
+def test_pictures_inside_models_reach_a_baml_prompt() -> None:
+    class Page(pydantic.BaseModel):
+        pictures: list[dspy.Image]
+        tag: str
+
+    signature = dspy.Signature("page: Page -> text", custom_types={"Page": Page})
+    page = Page(pictures=[dspy.Image("https://e.com/1.png")], tag="t")
+    content = dspy.BAMLAdapter().format(signature, [], {"page": page})[1]["content"]
+    assert {"type": "image_url", "image_url": {"url": "https://e.com/1.png"}} in content
+
+
+def test_signatures_that_say_the_same_in_other_words() -> None:
+    class One(dspy.Signature):
+        """Say."""
+
+        question: str | None = dspy.InputField()
+        answer: int | str = dspy.OutputField()
+
+    class Two(dspy.Signature):
+        """Say."""
+
+        question: Optional[str] = dspy.InputField()  # noqa: UP045 - the two spellings are what is tested
+        answer: Union[int, str] = dspy.OutputField()  # noqa: UP007 - as above
+
+    class More(One):
+        score: float = dspy.OutputField()
+
+    assert One.equals(Two) and hash(One) == hash(Two) and One.fields["answer"] in {Two.fields["answer"]}
+    assert issubclass(More, One) and not issubclass(One, More) and not issubclass(int, One)
+    assert (One.__doc__, More.__doc__) == ("Say.", "Say.") and "takes and gives" in str(dspy.Signature.__doc__)
+
+
+def test_an_interpreter_may_be_a_setting() -> None:
+    made: list[Any] = []
+
+    def factory() -> Any:
+        made.append(dspy.PythonInterpreter())
+        return made[-1]
+
+    with pytest.warns(DeprecationWarning):
+        program = dspy.ProgramOfThought("question -> answer")
+    lm = DummyLM([{"reasoning": "r", "generated_code": "```python\nSUBMIT(42)\n```"}, {"reasoning": "r", "answer": "42"}])
+    with dspy.context(lm=lm, interpreter_factory=factory):
+        assert program(question="q").answer == "42"
+    assert len(made) == 1
+
+
+def test_inputs_of_callbacks_are_read_by_name_and_as_they_were_given() -> None:
+    seen: list[Any] = []
+
+    class Watching(dspy.BaseCallback):
+        def on_module_start(self, call_id: str, instance: Any, inputs: Any) -> None:
+            seen.append(inputs)
+
+        on_tool_start = on_module_start
+
+    class Program(dspy.Module):
+        def forward(self, first: str, city: str) -> str:
+            return str(dspy.Tool(weather)(city=city))
+
+    with dspy.context(callbacks=[Watching()]):
+        Program()("one", city="Paris")
+    program, tool = seen
+    assert (program["city"], program["args"], program["kwargs"]) == ("Paris", ("one",), {"city": "Paris"})
+    assert dict(tool) == {"city": "Paris"} == tool["kwargs"] and tool.get("args") == () and tool.get("other", 1) == 1
+    with pytest.raises(KeyError):
+        tool["other"]

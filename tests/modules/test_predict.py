@@ -139,7 +139,7 @@ def test_an_answer_that_was_cut_off_is_not_asked_for_again(options: dict[str, An
 
 
 def test_a_second_format_only_when_asked_for() -> None:
-    lm = ScriptedLM(['{"a": "json"}', '{"a": "json"}'])
+    lm = ScriptedLM(['It is {"a": "json"}'] * 2)
     predict = whet.Predict("q -> a", adapter=[whet.ChatAdapter(), whet.JSONAdapter()])
     assert ask(predict, lm, q="x").a == "json"
     assert lm.calls == 2

@@ -62,7 +62,7 @@ def test_in_text(world: str) -> None:
     lm = ScriptedLM(script)
     result = run(ReActV2("question -> answer: int", [add]), lm, world, question="q")
     assert result.answer == 3 and result.termination_reason == "submit"
-    assert '"value": "3"' in lm.requests[1].messages[-2].text and "not complete" in lm.requests[2].messages[-2].text
+    assert '"value": 3' in lm.requests[1].messages[-2].text and "not complete" in lm.requests[2].messages[-2].text
 
 
 @WORLDS

@@ -45,13 +45,15 @@ class BAMLAdapter(JSONAdapter):
         self, signature: Signature, inputs: Mapping[str, Any], prefix: str = "", suffix: str = "", main_request: bool = False
     ) -> Any:
         """The inputs of a call, of a demo or of an earlier turn; pydantic models as JSON on several lines, under their aliases."""
-        models = [name for name, value in inputs.items() if hasattr(type(value), "model_dump_json") and name in signature.input_fields]
+        models = [name for name, value in inputs.items() if hasattr(type(value), "model_fields") and name in signature.input_fields]
         shown = {**inputs, **{name: _indented(inputs[name]) for name in models}} if models else inputs
         return super().format_user_message_content(signature, shown, prefix, suffix, main_request)
 
 
 def _indented(model: Any) -> Any:
-    return model if getattr(type(model), "__whet_parts__", False) else model.model_dump_json(indent=2, by_alias=True)
+    from whet.core.types.content import holds_special  # noqa: PLC0415 - the types import pydantic when they are used
+
+    return model if holds_special(model) else model.model_dump_json(indent=2, by_alias=True)
 
 
 def compact_type(annotation: Any) -> str:

@@ -26,6 +26,7 @@ from whet.core.messages import Message, TextPart
 from whet.core.signature import Signature
 from whet.core.trace import message_dicts
 from whet.lm.base import answering
+from whet.lm.borrowed import as_model
 
 __all__ = ["Adapter", "Plan", "Reading"]
 
@@ -45,7 +46,6 @@ class Adapter(Layout, Reader):
     """
 
     use_native_function_calling: bool = False
-    _own_format: ClassVar[bool] = False
     _own_format_demos: ClassVar[bool] = False
     _own_format_conversation_history: ClassVar[bool] = False
 
@@ -72,10 +72,14 @@ class Adapter(Layout, Reader):
         for name in ("format", "parse"):
             if name in cls.__dict__:
                 setattr(cls, name, with_callbacks(cls.__dict__[name]))
-                setattr(cls, f"_own_{name}", True)
         for name in ("format_demos", "format_conversation_history"):
             if name in cls.__dict__:
                 setattr(cls, f"_own_{name}", True)
+
+    @property
+    def _own_format(self) -> bool:
+        # A subclass's own, or one that a test put there.
+        return getattr(self.format, "__func__", None) is not Adapter.format
 
     def native_types(self) -> Sequence[type]:
         """The output types that a model may fill by itself."""
@@ -227,6 +231,7 @@ class Adapter(Layout, Reader):
         self, lm: Any, lm_kwargs: Mapping[str, Any], signature: Signature, demos: Sequence[Any], inputs: Mapping[str, Any]
     ) -> Flow[Any]:
         """Render, ask, parse: one dict of outputs per completion, with `logprobs` where the model gave them."""
+        lm = as_model(lm)
         native = self.native(signature, inputs, lm_kwargs, lm.capabilities, lm)
         request = self.request(signature, inputs, demos, options=lm_kwargs, capabilities=lm.capabilities, native=native)
         response = yield from answering(lm, request)

@@ -13,7 +13,9 @@ from whet.adapters.scanner import MarkerScanner, Scanner
 from whet.adapters.style import filled
 from whet.core.exchange import Choice
 from whet.core.field import Field
+from whet.core.schema import read_object
 from whet.core.signature import Signature
+from whet.errors import SchemaError
 
 __all__ = ["ChatAdapter", "Marks", "marks_of", "short_type", "shown_output"]
 
@@ -135,7 +137,21 @@ class ChatAdapter(Adapter):
             name, begin = marker[1], marker.end()
         if name in wanted and name not in found:
             found[name] = self.unescape(_body(text[begin:], True))
-        return found
+        return found or self._of_object(signature, text.strip(), repairs)
+
+    def _of_object(self, signature: Signature, text: str, repairs: list[str]) -> Mapping[str, Any]:
+        """The values of an answer that has no marker, and is one JSON object with all the outputs."""
+        if not text.startswith(("{", "```")):
+            return {}
+        notes: list[str] = []
+        try:
+            found = read_object(text, notes)
+        except SchemaError:
+            return {}
+        if any(field.required and name not in found for name, field in signature.output_fields.items()):
+            return {}
+        repairs += ["the answer was a JSON object instead of sections", *notes]
+        return {name: value for name, value in found.items() if name in signature.output_fields}
 
     def escape(self, text: str) -> str:
         """Text in which no line looks like a marker, and whose blank lines at the ends are kept."""

@@ -51,7 +51,8 @@ def offered(
             if taken is not None and capabilities.tools:
                 tools, fields[kind] = _specs(inputs.get(taken)), name
                 gone.append(taken)
-                more |= {} if adapter.parallel_tool_calls is None else {"parallel_tool_calls": adapter.parallel_tool_calls}
+                if adapter.parallel_tool_calls is not None:
+                    more |= {"parallel_tool_calls": adapter.parallel_tool_calls, "tool_choice": "auto"}
         elif kind == "reasoning" and (effort := _effort(options, capabilities, lm)) is not None:
             more["reasoning_effort"], fields[kind] = effort, name
         elif kind == "citations" and (capabilities.citations or str(getattr(lm, "model", "")).startswith(_CITES)):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import UnionType
-from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_origin
 
 from whet.adapters.demos import DemoCache
 from whet.core.field import Field
@@ -14,11 +13,12 @@ from whet.core.messages import Message, TextPart
 from whet.core.schema import Schema
 from whet.core.signature import Signature
 from whet.core.types.history import History
+from whet.core.types.kind import bare, core_type
 
 if TYPE_CHECKING:
     from whet.adapters.base import Adapter
 
-__all__ = ["Plan", "Render", "core_type", "make_plan"]
+__all__ = ["Plan", "Render", "make_plan"]
 
 Render: TypeAlias = Callable[[Any], Any]
 
@@ -46,19 +46,9 @@ class Plan:
     kept: dict[str, Any] = field(default_factory=dict)
 
 
-def core_type(annotation: Any) -> Any:
-    """The class in an annotation, `T` for `T | None`; None where it is something else."""
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        return annotation
-    if get_origin(annotation) in (Union, UnionType):
-        inner = [part for part in get_args(annotation) if part is not type(None)]
-        return inner[0] if len(inner) == 1 and isinstance(inner[0], type) else None
-    return None
-
-
 def make_plan(adapter: Adapter, signature: Signature) -> Plan:
     """The plan of a signature for an adapter."""
-    history = next((f.name for f in signature.input_fields.values() if f.annotation is History), None)
+    history = next((f.name for f in signature.input_fields.values() if core_type(f.annotation) is History), None)
     system, reminder = _texts(adapter, signature)
     return Plan(
         signature=signature,
@@ -98,7 +88,8 @@ def _native_kinds(adapter: Adapter, signature: Signature) -> dict[str, str]:
 
 
 def _takes_tools(annotation: Any) -> bool:
-    inner = get_args(annotation)[0] if get_origin(annotation) is list and get_args(annotation) else annotation
+    kind = bare(annotation)
+    inner = core_type(get_args(kind)[0]) if get_origin(kind) is list and get_args(kind) else kind
     return isinstance(inner, type) and hasattr(inner, "format_as_litellm_function_call")
 
 

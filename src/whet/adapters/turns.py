@@ -10,6 +10,7 @@ from whet.core.messages import Content, Message, Part, TextPart
 from whet.core.schema import one_line
 from whet.core.signature import Signature
 from whet.core.types.history import History
+from whet.core.types.kind import core_type
 
 if TYPE_CHECKING:
     from whet.adapters.base import Adapter
@@ -73,7 +74,7 @@ def history_messages(adapter: Adapter, signature: Signature, history: Any, nativ
 
 
 def _is_calls(annotation: Any) -> bool:
-    return getattr(annotation, "__name__", "") == "ToolCalls"
+    return getattr(core_type(annotation), "__name__", "") == "ToolCalls"
 
 
 def _calls_in(turn: Mapping[str, Any], name: str | None) -> Any:
@@ -107,7 +108,5 @@ def _native_turn(adapter: Adapter, signature: Signature, turn: Mapping[str, Any]
 def _text_turn(adapter: Adapter, signature: Signature, turn: Mapping[str, Any], calls: Any) -> list[Message]:
     messages = [_answer(adapter, signature, turn)]
     if calls.tool_call_results is not None and len(calls.tool_call_results):
-        results = calls.tool_call_results.tool_call_results
-        shown = [{"name": one.name, "value": one.text, "is_error": one.is_error} for one in results]
-        messages.append(Message("user", adapter.format_input(_RESULTS, one_line(shown))))
+        messages.append(Message("user", adapter.format_input(_RESULTS, one_line(calls.tool_call_results.dumped()))))
     return messages

@@ -15,7 +15,8 @@ from whet.core.field import InputField
 from whet.core.flow import Flow
 from whet.core.signature import Signature
 from whet.errors import AdapterParseError, ConfigurationError
-from whet.lm.base import BaseLM
+from whet.lm.base import BaseLM, answering
+from whet.lm.borrowed import as_model
 
 __all__ = ["TwoStepAdapter"]
 
@@ -73,10 +74,11 @@ class TwoStepAdapter(Adapter):
         self, lm: Any, lm_kwargs: Mapping[str, Any], signature: Signature, demos: Sequence[Any], inputs: Mapping[str, Any]
     ) -> Flow[Any]:
         """Ask in plain words, then have the fields taken out: one dict of outputs per completion."""
+        lm = as_model(lm)
         native = self.native(signature, inputs, lm_kwargs, lm.capabilities, lm)
         request = self.request(signature, inputs, demos, options=lm_kwargs, capabilities=lm.capabilities, native=native)
         with context(listener=None):  # who listens waits for the fields, not for the free text
-            response = yield from lm.flow(request)
+            response = yield from answering(lm, request)
         found = []
         for choice in response.choices:
             values = yield from self._extracted(signature, choice)

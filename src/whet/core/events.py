@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from whet.core.context import current
 from whet.core.flow import Flow
 
-__all__ = ["ACTIVE_CALL_ID", "COMPILING", "BaseCallback", "handlers_of", "observed", "observing", "with_callbacks"]
+__all__ = ["ACTIVE_CALL_ID", "COMPILING", "BaseCallback", "CallInputs", "handlers_of", "observed", "observing", "with_callbacks"]
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -45,6 +45,31 @@ class BaseCallback:
     The kinds are module, lm, adapter_format, adapter_parse, tool, evaluate, compile, interpreter_execute, interpreter_tool_call,
     interpreter_startup and interpreter_shutdown. A handler that raises is logged and does not disturb the call.
     """
+
+
+class CallInputs(dict[str, Any]):
+    """The arguments of a call by name. What was given by place is in `args`; `["kwargs"]` is what was given by name.
+
+    >>> CallInputs((), {"question": "why"})["kwargs"], CallInputs((), {"question": "why"}).get("args")
+    ({'question': 'why'}, ())
+    """
+
+    def __init__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        super().__init__({"args": args, **kwargs} if args else kwargs)
+        self._given = args, kwargs
+
+    def __missing__(self, name: str) -> Any:
+        if name not in ("args", "kwargs"):
+            raise KeyError(name)
+        args, kwargs = self._given
+        return args if name == "args" else dict(kwargs)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The argument of this name, else `default`."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
 
 def _nothing(self: BaseCallback, *args: Any, **kwargs: Any) -> None:
@@ -82,7 +107,9 @@ def observing(kind: str, instance: Any, inputs: Mapping[str, Any], handlers: tup
     """Tell the handlers of a start, and of the end with the outputs that the block put on the object it was given."""
     handlers = handlers_of(instance) if handlers is None else handlers
     call, call_id = _Call(), uuid.uuid4().hex
-    _tell(handlers, f"on_{kind}_start", call_id=call_id, instance=instance, inputs=dict(inputs))
+    _tell(
+        handlers, f"on_{kind}_start", call_id=call_id, instance=instance, inputs=inputs if isinstance(inputs, CallInputs) else dict(inputs)
+    )
     token = ACTIVE_CALL_ID.set(call_id)
     error: BaseException | None = None
     try:

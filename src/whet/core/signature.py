@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, dataclass_transform, get_type_hints
 
 from whet.core.field import Field, InputField as _input_field, OutputField as _output_field
+from whet.core.filled import Doc, Filled
 from whet.core.signature_text import parse_signature
 from whet.errors import SignatureError
 
@@ -170,9 +171,13 @@ class Signature(_Parts):
     def __instancecheck__(self, instance: Any) -> bool:
         return getattr(instance, "_signature", None) is self
 
+    def __subclasscheck__(self, other: Any) -> bool:
+        # What a class statement over this signature made has all of its fields.
+        return isinstance(other, Signature) and all(other.fields.get(name) == field for name, field in self.fields.items())
+
     def __call__(self, /, **values: Any) -> Any:
         """A filled-in form: an `Example` with these field values."""
-        return _Filled(self, values)
+        return Filled(self, values)
 
     def __copy__(self) -> Signature:
         return self
@@ -259,18 +264,7 @@ class Signature(_Parts):
         return self._with_fields(loaded, state["instructions"])
 
 
-class _Filled:
-    """Field values of one signature, by name."""
-
-    def __init__(self, signature: Signature, values: dict[str, Any]) -> None:
-        if unknown := [name for name in values if name not in signature.fields]:
-            raise SignatureError(f"`{signature.signature}` has no field `{unknown[0]}`.")
-        self._signature = signature
-        self.__dict__.update({name: signature.fields[name].schema.coerce(value) for name, value in values.items()})
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={v!r}" for k, v in self.__dict__.items() if k != "_signature")
-        return f"{self._signature.name}({shown})"
+Signature.__doc__ = Doc(Signature.__doc__ or "")  # type: ignore[assignment]
 
 
 def _changed(field: Field, type_: Any, changes: dict[str, Any]) -> Field:

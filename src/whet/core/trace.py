@@ -102,6 +102,7 @@ def _message_dict(message: Message) -> dict[str, Any]:
     content = message.content
     plain: dict[str, Any] = {"role": message.role, "content": content if isinstance(content, str) else [_block(part) for part in content]}
     if message.tool_calls:
+        plain["content"] = plain["content"] or None
         plain["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}} for call in message.tool_calls
         ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import partial
 from typing import Any, Final
 
 from whet.core.context import current
-from whet.core.exchange import NO_USAGE, Choice, Request, Response, StreamEvent, Usage
+from whet.core.exchange import NO_USAGE, Choice, Citation, Request, Response, StreamEvent, Usage
 from whet.core.flow import Flow, Invoke
 from whet.core.messages import ToolCallPart
 from whet.core.trace import message_dicts
@@ -83,14 +85,9 @@ def asked_by_call(self: Any, request: Request, *, cache: bool | str | None = Non
     arguments = {"messages": message_dicts(request.messages), **forwarded_options(request)}
     if cache is not None:
         arguments["cache"] = cache
-    own_twin = getattr(type(self).acall, "__module__", "").partition(".")[0] != "whet"
-    twin = self.acall if own_twin else None
-    outputs = yield Invoke(self, (), arguments, twin=twin)
-    if isinstance(outputs, list | tuple) and any(isinstance(output, Mapping) for output in outputs):
-        rich = [output if isinstance(output, Mapping) else {"text": output} for output in outputs]
-        choices = (Choice(text=one.get("text"), reasoning=one.get("reasoning_content"), logprobs=one.get("logprobs")) for one in rich)
-        return Response(choices=tuple(choices), model=self.model)
-    return response_of(outputs, self.model)
+    home = getattr(type(self).acall, "__module__", "")
+    twin = self.acall if home.partition(".")[0] != "whet" or home == "whet.lm.borrowed" else None
+    return response_of((yield Invoke(self, (), arguments, twin=twin)), self.model)
 
 
 def _nobody(event: StreamEvent) -> None:
@@ -163,13 +160,16 @@ def _response_format(schema: Any) -> dict[str, Any]:
 
 
 def response_of(answer: Any, model: str) -> Response:
-    """What a model's method returned, as a `Response`: a string, several, a `Response`, or an object in OpenAI's form."""
+    """What a model's method returned, as a `Response`: a string, several, a `Response`, or an object in OpenAI's form.
+
+    Among several, an answer with more than text in it is a dict: `text`, `reasoning_content`, `tool_calls`, `citations`, `logprobs`.
+    """
     if isinstance(answer, Response):
         return answer
     if isinstance(answer, str):
         return Response(choices=(Choice(text=answer),), model=model)
-    if isinstance(answer, list | tuple) and all(isinstance(text, str) for text in answer):
-        return Response(choices=tuple(Choice(text=text) for text in answer), model=model)
+    if isinstance(answer, list | tuple) and all(one is None or isinstance(one, str | Mapping) for one in answer):
+        return Response(choices=tuple(map(_choice_of_output, answer)), model=model)
     part = _parts(answer)
     choices = part("choices", None)
     if choices is None:
@@ -224,10 +224,31 @@ def _choice_of(choice: Any) -> Choice:
     )
 
 
+def _choice_of_output(output: Any) -> Choice:
+    if not isinstance(output, Mapping):
+        return Choice(text=output)
+    return Choice(
+        text=output.get("text"),
+        tool_calls=tuple(map(_tool_call_of, output.get("tool_calls") or ())),
+        reasoning=output.get("reasoning_content"),
+        citations=tuple(map(_citation_of, output.get("citations") or ())),
+        logprobs=output.get("logprobs"),
+    )
+
+
+def _citation_of(given: Any) -> Citation:
+    part = _parts(given)
+    return Citation(**{f.name: found for f in fields(Citation) if (found := part(f.name, None)) is not None})
+
+
 def _tool_call_of(call: Any) -> ToolCallPart:
+    """A call in the chat form, with `function`, or in that of the Responses API, without."""
     part = _parts(call)
-    named = _parts(part("function", None))
-    return ToolCallPart(id=part("id", None), name=named("name", None), arguments=named("arguments", None) or "{}")
+    function = part("function", None)
+    named = part if function is None else _parts(function)
+    arguments = named("arguments", None) or "{}"
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return ToolCallPart(id=part("call_id", None) or part("id", None), name=named("name", None), arguments=text)
 
 
 def _usage_of(usage: Any) -> Usage:

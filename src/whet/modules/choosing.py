@@ -10,6 +10,7 @@ from whet.adapters.chat import ChatAdapter
 from whet.adapters.json import JSONAdapter
 from whet.errors import ConfigurationError
 from whet.lm.base import BaseLM
+from whet.lm.borrowed import as_model
 
 __all__ = ["adapters_of", "checked_special", "model_of", "sampling_options"]
 
@@ -18,7 +19,9 @@ _CHAT, _JSON = ChatAdapter(), JSONAdapter()
 
 def model_of(lm: Any) -> Any:
     """The model chosen. Raises `ConfigurationError` for none, and for what is no model."""
-    if isinstance(lm, BaseLM) or (lm is not None and hasattr(lm, "flow") and hasattr(lm, "capabilities")):
+    if isinstance(lm, BaseLM):
+        return lm if hasattr(type(lm), "_calls") else as_model(lm)  # a mock with the spec of a model says that it is one
+    if lm is not None and hasattr(lm, "flow") and hasattr(lm, "capabilities"):
         return lm
     if lm is None:
         raise ConfigurationError(

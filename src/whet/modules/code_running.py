@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from whet.core.context import current
 from whet.core.flow import Flow, Invoke
 from whet.core.schema import one_line, plain
 from whet.core.signature import Signature
 from whet.errors import InputError
-from whet.sandbox import CodeInterpreter, FinalOutput
+from whet.sandbox import CodeInterpreter, FinalOutput, PythonInterpreter
 
-__all__ = ["checked_factory", "code_in", "executed", "interpreter_for", "output_text", "taken_interpreter"]
+__all__ = ["checked_factory", "code_in", "executed", "factory_in_force", "interpreter_for", "output_text", "taken_interpreter"]
 
 _FENCE: Final = re.compile(r"```[ \t]*(?P<language>[\w+#.-]*)[ \t]*\r?\n(?P<code>.*?)(?:\n?```|\Z)", re.DOTALL)
 _PYTHON: Final = frozenset({"", "python", "py", "python3", "repl"})
@@ -40,13 +41,19 @@ def taken_interpreter(name: str, signature: Signature, args: tuple[Any, ...], kw
     return args[0] if args else None
 
 
+def factory_in_force(factory: Callable[[], Any]) -> Callable[[], Any]:
+    """The factory of a module; where it was given none of its own, that of the setting `interpreter_factory`, if there is one."""
+    configured = current().extra.get("interpreter_factory") if factory is PythonInterpreter else None
+    return factory if configured is None else checked_factory(configured)
+
+
 @contextmanager
 def interpreter_for(own: Any, factory: Callable[[], Any]) -> Iterator[Any]:
     """The caller's interpreter, which stays open, or a fresh one, which is shut down whatever happens."""
     if own is not None:
         yield own
         return
-    made = factory()
+    made = factory_in_force(factory)()
     if not isinstance(made, CodeInterpreter):
         raise InputError(f"`interpreter_factory` returned {made!r}, which is no interpreter: it needs tools, start, execute and shutdown.")
     try:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from whet.core.context import active_modules, context, current
-from whet.core.events import observed
+from whet.core.events import CallInputs, observed
 from whet.core.flow import Flow, Invoke, adrive, drive
 from whet.core.param import VALUES, Learnt, Param
 from whet.core.records import Prediction
@@ -126,7 +126,7 @@ class Module:
         else:  # somebody put another `forward` in the place of the one that whet made of the flow
             flow = Module.flow(self, *args, **kwargs)
         if (self.callbacks or current().callbacks) and not self._transparent:
-            flow = observed("module", self, {**({"args": args} if args else {}), **kwargs}, flow)
+            flow = observed("module", self, CallInputs(args, kwargs), flow)
         token = active_modules.set((*active_modules.get(), self))
         try:
             return (yield from flow)

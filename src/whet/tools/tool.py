@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from whet.core.context import current
-from whet.core.events import handlers_of, observed
+from whet.core.events import CallInputs, handlers_of, observed
 from whet.core.exchange import ToolSpec
 from whet.core.flow import Flow, Gather, Invoke, JobTimeout, adrive, drive
 from whet.core.replay import replayed
@@ -175,7 +175,7 @@ class Tool(FieldType):
 
     def _observed(self, kwargs: dict[str, Any]) -> Flow[Any]:
         running = self._run(kwargs)
-        return (yield from observed("tool", self, kwargs, running) if handlers_of(self) else running)
+        return (yield from observed("tool", self, CallInputs((), kwargs), running) if handlers_of(self) else running)
 
     def _run(self, kwargs: dict[str, Any]) -> Flow[Any]:
         values = self.checked(kwargs)

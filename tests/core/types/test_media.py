@@ -92,7 +92,7 @@ def test_forms_and_reprs() -> None:
     image = Image(PNG)
     assert image.format() == [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}}]
     assert "IMAGE_BASE_64_ENCODED" in repr(image)
-    assert repr(Image(url="https://a.b/c.png")) == "Image(url=https://a.b/c.png)"
+    assert repr(Image(url="https://a.b/c.png")) == "Image(url='https://a.b/c.png')"
     assert Audio("data:audio/x-wav;base64,AAAA").format() == [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]
     assert File.from_file_id("f1", "a.pdf").format() == [{"type": "file", "file": {"file_id": "f1", "filename": "a.pdf"}}]
     assert repr(File("data:text/plain;base64,aGk=")) == "File(file_data=<DATA_URI(text/plain, 27 chars)>)"

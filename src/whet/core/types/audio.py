@@ -48,6 +48,8 @@ class Audio(Media):
         if isinstance(given, (bytes, bytearray)):
             self._set(blob=Blob(data=bytes(given)), mime=f"audio/{_short(form or 'wav')}")
             return
+        if isinstance(given, str) and data_uri(given) is None:
+            refuse(given, "audio", _FITS)
         if form is not None:
             raise TypeError("`audio_format` goes with bytes or base64 text; this source carries its own.")
         if isinstance(given, Audio):

@@ -9,7 +9,7 @@ from whet.core.messages import MediaPart, RawPart, TextPart
 from whet.core.schema import Schema, one_line, plain
 from whet.core.types.kind import joined, parts_of
 
-__all__ = ["Parts", "holds_parts", "renderer"]
+__all__ = ["Parts", "holds_parts", "holds_special", "renderer"]
 
 Part: TypeAlias = TextPart | MediaPart | RawPart
 Parts: TypeAlias = tuple[Part, ...]
@@ -27,7 +27,7 @@ def renderer(schema: Schema) -> Callable[[Any], str | Parts]:
     def render(value: Any) -> str | Parts:
         if is_special(value):
             found = joined(parts_of(value))
-        elif isinstance(value, (str, int, float)) or not _special_inside(value):
+        elif isinstance(value, (str, int, float)) or not holds_special(value):
             return schema.render(value)
         else:
             found = joined(_written(value, 0))
@@ -41,13 +41,14 @@ def is_special(value: Any) -> bool:
     return getattr(type(value), "__whet_parts__", False) is True
 
 
-def _special_inside(value: Any, depth: int = 0) -> bool:
+def holds_special(value: Any, depth: int = 0) -> bool:
+    """Whether the value, or something in it, puts parts into a message."""
     if is_special(value):
         return True
     if isinstance(value, (str, int, float, bytes, type(None))) or depth > _DEEPEST:
         return False
     inner = _inner(value)
-    return inner is not None and any(_special_inside(part, depth + 1) for part in (inner.values() if isinstance(inner, Mapping) else inner))
+    return inner is not None and any(holds_special(part, depth + 1) for part in (inner.values() if isinstance(inner, Mapping) else inner))
 
 
 def _inner(value: Any) -> Mapping[Any, Any] | list[Any] | None:

@@ -9,12 +9,22 @@ from pydantic import BaseModel, TypeAdapter
 
 from whet.core.schema.base import Schema
 from whet.core.schema.model import Opaque
-from whet.core.types.kind import Blocks, custom_types
+from whet.core.types.kind import Blocks, FieldType, custom_types
 
 __all__ = ["Type"]
 
 
-class Type(BaseModel):
+class _Kinds(type(BaseModel)):  # type: ignore[misc]
+    """Whet's own field types count as `Type`s, too, for who asks with `isinstance`."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return (cls is Type and isinstance(instance, FieldType)) or super().__instancecheck__(instance)
+
+    def __subclasscheck__(cls, subclass: Any) -> bool:
+        return (cls is Type and isinstance(subclass, type) and FieldType in subclass.__mro__) or super().__subclasscheck__(subclass)
+
+
+class Type(BaseModel, metaclass=_Kinds):
     """A field type of your own: a pydantic model that says with `format()` what it puts into a message.
 
     `format()` returns text, or a list of content blocks in OpenAI's form; a block is handed on as it is and stands in the message as a

@@ -27,6 +27,10 @@ class Document(FieldType):
     context: str | None = None
     __whet_parts__: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.data, str):
+            raise InputError(f"The `data` of a Document is its text, not {self.data!r}.")
+
     def format(self) -> dict[str, Any]:
         """The document block, with citations switched on."""
         block: dict[str, Any] = {

@@ -32,7 +32,10 @@ class File(Media):
         if len(source) > 1:
             raise TypeError("A File takes one source.")
         given: dict[str, Any] = {"file_data": file_data, "file_id": file_id, "filename": filename}
-        for name, value in (self._fields(source[0]) if source else {}).items():
+        fields = self._fields(source[0]) if source else {}
+        if fields.get("blob") is not None and file_data is not None:
+            raise TypeError("`file_data` is given twice: in the source and as a keyword.")
+        for name, value in fields.items():
             if value is not None and given.get(name) is not None:
                 raise TypeError(f"`{name}` is given twice: in the source and as a keyword.")
             given[name] = value if value is not None else given.get(name)

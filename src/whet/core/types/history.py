@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from whet.core.schema import plain
+from whet.core.schema import one_line, plain
 
 __all__ = ["History"]
 
@@ -31,7 +31,17 @@ class History:
         """The history as plain data, with the ids and results of tool calls."""
         return {"messages": [{name: _kept(value) for name, value in turn.items()} for turn in self.messages]}
 
-    model_dump = to_dict
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """`to_dict()`, as pydantic's models spell it."""
+        return self.to_dict()
+
+    def model_dump_json(self, **options: Any) -> str:
+        """The same as the text of its JSON."""
+        return one_line(self.to_dict())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> History:
+        """The same history, with other messages where some are given."""
+        return History(**{"messages": list(self.messages), **(update or {})})
 
     @classmethod
     def model_validate(cls, value: Any) -> History:

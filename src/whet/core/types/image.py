@@ -35,7 +35,7 @@ class Image(Media):
     Raises `InputError` (a `ValueError`) for strings that are none of these (a local path, for example) and for bytes that are no picture.
 
     >>> Image("https://example.com/cat.png")
-    Image(url=https://example.com/cat.png)
+    Image(url='https://example.com/cat.png')
     """
 
     __slots__ = ()
@@ -127,7 +127,7 @@ class Image(Media):
 
     def __repr__(self) -> str:
         if self.blob is None:
-            return f"Image(url={self.source})"
+            return f"Image(url={self.source!r})"
         return f"Image(url=data:{self.mime};base64,<IMAGE_BASE_64_ENCODED({self.blob.size})>)"
 
 

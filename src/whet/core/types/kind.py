@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, TypeAlias, get_args
+from copy import copy
+from dataclasses import replace
+from types import UnionType
+from typing import Annotated, Any, ClassVar, TypeAlias, Union, get_args, get_origin
 
 from whet.core.messages import MediaPart, RawPart, TextPart
-from whet.core.schema.base import Schema, load
+from whet.core.schema.base import Schema, load, one_line
 from whet.core.schema.plain import plain
 from whet.core.schema.reading import MISSING, Reading
 from whet.core.schema.structured import Structured
 from whet.errors import SchemaError
 
-__all__ = ["Blocks", "FieldType", "TypeSchema", "custom_types", "is_custom", "of_schema"]
+__all__ = ["Blocks", "FieldType", "TypeSchema", "bare", "core_type", "custom_types", "is_custom", "of_schema"]
 
 # What a value puts into a message: text, or parts and content blocks in OpenAI's form.
 Blocks: TypeAlias = str | list[Any] | tuple[Any, ...]
@@ -49,9 +53,26 @@ class FieldType:
         return {"type": "string"}
 
     @classmethod
-    def model_validate(cls, value: Any) -> Any:
+    def model_validate(cls, value: Any, **options: Any) -> Any:
         """`validated`, as pydantic's models spell it."""
         return cls.validated(value)
+
+    @classmethod
+    def model_validate_json(cls, text: str | bytes, **options: Any) -> Any:
+        """A value from the text of its JSON."""
+        return cls.validated(json.loads(text))
+
+    def model_dump(self, **options: Any) -> Any:
+        """`dumped()`, as pydantic's models spell it."""
+        return self.dumped()
+
+    def model_dump_json(self, **options: Any) -> str:
+        """The same as the text of its JSON."""
+        return one_line(self.model_dump())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Any:
+        """The same value, with other parts where some are given."""
+        return replace(self, **update) if update else copy(self)  # type: ignore[type-var]
 
     @classmethod
     def model_json_schema(cls) -> dict[str, Any]:
@@ -173,6 +194,27 @@ def _found(annotation: Any) -> Iterator[Any]:
     for inner in (*get_args(annotation), *getattr(annotation, "__annotations__", {}).values()):
         if not isinstance(inner, str) and inner is not annotation:
             yield from _found(inner)
+
+
+def bare(annotation: Any) -> Any:
+    """An annotation without `| None` and without the remarks of `Annotated`.
+
+    >>> from typing import Annotated
+    >>> bare(Annotated[list[int], "numbers"] | None)
+    list[int]
+    """
+    if get_origin(annotation) is Annotated:
+        return bare(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        inner = [part for part in get_args(annotation) if part is not type(None)]
+        return bare(inner[0]) if len(inner) == 1 else annotation
+    return annotation
+
+
+def core_type(annotation: Any) -> Any:
+    """The class in an annotation, `T` for `T | None`; None where it is something else."""
+    kind = bare(annotation)
+    return kind if isinstance(kind, type) and get_origin(kind) is None else None
 
 
 def parts_of(value: Any) -> Iterator[TextPart | MediaPart | RawPart]:

@@ -96,6 +96,11 @@ class Media(FieldType):
         """A reference: the URL, or digest and type. The bytes are never in JSON."""
         return self.source if self.blob is None else {"digest": self.blob.digest, "mime": self.mime}
 
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """All of it as plain data, the bytes too; `model_validate` reads it back, also elsewhere."""
+        block: dict[str, Any] = self.format()[0]
+        return dict(block[block["type"]])
+
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """A URL or a `data:` URI."""

@@ -77,8 +77,11 @@ class ToolCall:
         """The call as plain data; `of` reads it back."""
         return {"name": self.name, "args": plain(self.args), "id": self.id, **({"signed": self.signed} if self.signed else {})}
 
-    model_dump = to_dict
     model_validate = of
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """`to_dict()`, as pydantic's models spell it."""
+        return self.to_dict()
 
 
 def _arguments(given: Any) -> dict[str, Any]:
@@ -113,8 +116,8 @@ def _callers(name: str) -> Callable[..., Any] | None:
 class ToolCallResult:
     """What one call of a tool gave, or why it failed."""
 
-    call_id: str | None
-    name: str
+    call_id: str | None = None
+    name: str = ""
     value: Any = None
     is_error: bool = False
 
@@ -133,7 +136,16 @@ class ToolCallResult:
 class ToolCallResults(FieldType):
     """The results of the calls of one turn, in order."""
 
-    tool_call_results: tuple[ToolCallResult, ...] = ()
+    tool_call_results: list[ToolCallResult] = field(default_factory=list)
+    ToolCallResult: ClassVar[Any] = ToolCallResult
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tool_call_results", [_result_of(one) for one in self.tool_call_results])
+
+    @classmethod
+    def from_dict_list(cls, results: Iterable[Any]) -> ToolCallResults:
+        """Results from dicts with `name`, `value`, and perhaps `call_id` and `is_error`."""
+        return cls(list(results))
 
     @classmethod
     def from_tool_calls_and_values(cls, calls: Any, values: Sequence[Any], is_errors: Sequence[bool] | None = None) -> ToolCallResults:
@@ -142,12 +154,8 @@ class ToolCallResults(FieldType):
         flags = [False] * len(called) if is_errors is None else list(is_errors)
         if not len(called) == len(values) == len(flags):
             raise InputError(f"{len(called)} tool calls, {len(values)} values and {len(flags)} error flags; there must be as many of each.")
-        return cls(
-            tuple(
-                ToolCallResult(call_id=call.id, name=call.name, value=value, is_error=bool(flag))
-                for call, value, flag in zip(called, values, flags, strict=True)
-            )
-        )
+        rows = zip(called, values, flags, strict=True)
+        return cls([ToolCallResult(call_id=call.id, name=call.name, value=value, is_error=bool(flag)) for call, value, flag in rows])
 
     @classmethod
     def validated(cls, value: Any) -> ToolCallResults:
@@ -156,9 +164,11 @@ class ToolCallResults(FieldType):
             return value
         if isinstance(value, Mapping) and "tool_call_results" in value:
             value = value["tool_call_results"]
+        elif isinstance(value, Mapping) and {"name", "value"} <= value.keys():
+            value = [value]
         if not isinstance(value, (list, tuple)):
             raise InputError(f"Tool results are a list, or a dict with `tool_call_results`; got {value!r}.")
-        return cls(tuple(one if isinstance(one, ToolCallResult) else ToolCallResult(**dict(one)) for one in value))
+        return cls(list(value))
 
     def dumped(self) -> dict[str, Any]:
         """The results as plain data."""
@@ -171,6 +181,13 @@ class ToolCallResults(FieldType):
 
     def __len__(self) -> int:
         return len(self.tool_call_results)
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.dumped(), sort_keys=True, default=str))
+
+
+def _result_of(one: Any) -> ToolCallResult:
+    return one if isinstance(one, ToolCallResult) else ToolCallResult(**dict(one))
 
 
 @dataclass(frozen=True)
@@ -229,7 +246,9 @@ class ToolCalls(FieldType):
         calls = [call.to_dict() for call in self.tool_calls]
         return {"tool_calls": calls, **(self.tool_call_results.dumped() if self.tool_call_results is not None else {})}
 
-    model_dump = to_dict
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """`to_dict()`, as pydantic's models spell it."""
+        return self.to_dict()
 
     @classmethod
     def description(cls) -> str:
