@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ _count = itertools.count()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Cleans the environment before the first import of whet."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as under `make test &`: tests send it to themselves and to what they start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [n for n in os.environ if _PRIVATE.search(n)]:
         del os.environ[name]
     home = Path(_HOME.name)

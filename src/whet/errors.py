@@ -38,40 +38,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 __all__ = [
-    "AdapterParseError",
-    "AssertionFailed",
-    "BudgetExceeded",
-    "CodeExecutionError",
-    "CodeInterpreterError",
-    "ConfigurationError",
-    "ContextWindowExceededError",
-    "EvaluationError",
-    "InputError",
-    "LMAuthError",
-    "LMBillingError",
-    "LMConfigurationError",
-    "LMError",
-    "LMInvalidRequestError",
-    "LMNotConfiguredError",
-    "LMNotRecordedError",
-    "LMProviderError",
-    "LMRateLimitError",
-    "LMServerError",
-    "LMTimeoutError",
-    "LMTransportError",
-    "LMUnexpectedError",
-    "LMUnsupportedFeatureError",
-    "LMUnsupportedModelError",
-    "MissingExtraError",
-    "SchemaError",
-    "SignatureError",
-    "StateError",
-    "ToolError",
-    "TrainingError",
-    "TruncatedError",
-    "WhetError",
+    "AdapterParseError", "AssertionFailed", "BudgetExceeded", "CodeExecutionError", "CodeInterpreterError", "ConfigurationError",
+    "ContextWindowExceededError", "EvaluationError", "InputError", "LMAuthError", "LMBillingError", "LMConfigurationError", "LMError",
+    "LMInvalidRequestError", "LMNotConfiguredError", "LMNotRecordedError", "LMProviderError", "LMRateLimitError", "LMServerError",
+    "LMTimeoutError", "LMTransportError", "LMUnexpectedError", "LMUnsupportedFeatureError", "LMUnsupportedModelError",
+    "MissingExtraError", "SchemaError", "SignatureError", "StateError", "ToolError", "TrainingError", "TruncatedError", "WhetError",
     "is_retryable_lm_error",
-]
+]  # fmt: skip
+
+
+# So many characters of an answer are shown in the text of an error.
+_RAW_SHOWN = 4000
 
 
 class WhetError(Exception):
@@ -179,8 +156,10 @@ class AdapterParseError(WhetError):
 
     def _text(self, message: str | None) -> str:
         wanted = list(self.signature.output_fields) if self.signature is not None else []
-        text = f"{message}\n\n" if message else ""
-        text += f"Adapter {self.adapter_name} failed to parse the LM response. \n\nLM Response: {self.lm_response} \n\n"
+        text, raw = f"{message}\n\n" if message else "", str(self.lm_response)
+        if len(raw) > _RAW_SHOWN:
+            raw = f"{raw[: _RAW_SHOWN - 500]} ... [{len(raw) - _RAW_SHOWN:,} characters left out; `lm_response` has all] ... {raw[-500:]}"
+        text += f"Adapter {self.adapter_name} failed to parse the LM response. \n\nLM Response: {raw} \n\n"
         text += f"Expected to find output fields in the LM response: [{', '.join(wanted)}] \n\n"
         if self.parsed_result is not None:
             text += f"Actual output fields parsed from the LM response: [{', '.join(self.parsed_result)}] \n\n"
@@ -271,6 +250,7 @@ class LMError(WhetError):
 
     code = "lm"
     retryable: ClassVar[bool] = False
+    advice: ClassVar[str] = ""
 
     def __init__(self, message: str = "", *, model: str | None = None, **details: Any) -> None:
         self.usage: Any = details.pop("usage", None)
@@ -280,7 +260,12 @@ class LMError(WhetError):
         super().__init__(message, model=model, **details)
 
     def __str__(self) -> str:
-        return f"[{self.model}] {self.message}" if self.model else self.message
+        text = f"[{self.model}] {self.message}" if self.model else self.message
+        facts = [f"HTTP {self.status}"] if self.status is not None and f"HTTP {self.status}" not in text else []
+        facts += [f"asked to wait {self.retry_after:g} s"] if self.retry_after is not None else []
+        facts += [f"{self.attempts} attempts"] if self.attempts > 1 else []
+        text += f" ({', '.join(facts)})" if facts else ""
+        return f"{text}. {self.advice}" if self.advice and self.status is not None else text
 
 
 class LMTransportError(LMError):
@@ -335,18 +320,21 @@ class LMAuthError(LMProviderError):
     """401 or 403: the key is missing, wrong or not allowed."""
 
     code = "auth"
+    advice = "Is the API key right (`api_key=`, or the variable that `whet doctor --all` names), and may it use this model?"
 
 
 class LMBillingError(LMProviderError):
     """402: the account cannot pay."""
 
     code = "billing"
+    advice = "Check the account's balance at the provider."
 
 
 class LMRateLimitError(LMProviderError):
     """429; `retry_after` is in seconds where the provider said so."""
 
     code = "rate_limit"
+    advice = "Where waiting helps: fewer calls at once (`max_concurrency=`), or more `num_retries=`."
     retryable = True
 
 
@@ -369,6 +357,7 @@ class LMUnsupportedModelError(LMProviderError):
     """404: there is no such model at this provider."""
 
     code = "unsupported_model"
+    advice = "Check the model's name and `api_base=`."
 
 
 class LMTimeoutError(LMProviderError):
@@ -382,6 +371,7 @@ class LMServerError(LMProviderError):
     """5xx: the provider failed."""
 
     code = "server"
+    advice = "The fault is the server's: try later, or raise `num_retries=`."
     retryable = True
 
 

@@ -132,15 +132,28 @@ def test_an_unreadable_answer_says_field_text_and_reason(text: str, says: str) -
         ChatAdapter().parse(signature, text)
     assert caught.value.lm_response == text
     assert caught.value.adapter_name == "ChatAdapter"
-    if text.strip():
-        assert caught.value.field == "score"
-        assert caught.value.reason
+    assert caught.value.field == "score" and caught.value.reason
+    assert "What may help: another adapter, a demo, or `retries=1`" in str(caught.value)
+
+
+def test_a_very_long_answer_is_shown_in_part_and_kept_whole() -> None:
+    text = "begin " + "blah " * 20_000 + "end"
+    with pytest.raises(AdapterParseError, match="characters left out; `lm_response` has all") as caught:
+        ChatAdapter().parse(whet.Signature("q -> score: float"), text)
+    assert caught.value.lm_response == text
+    assert len(str(caught.value)) < 5_000 and "begin blah" in str(caught.value) and "blah end" in str(caught.value)
 
 
 def test_a_cut_off_answer_is_its_own_error() -> None:
     with pytest.raises(TruncatedError, match="token limit") as caught:
         ChatAdapter().read(whet.Signature("q -> a, b"), Choice(text="[[ ## a ## ]]\nhalf an", finish_reason="length"))
     assert caught.value.lm_response == "[[ ## a ## ]]\nhalf an"
+    assert "What may help: raise `max_tokens`." in str(caught.value)
+
+
+def test_an_answer_that_a_filter_stopped_says_so() -> None:
+    with pytest.raises(AdapterParseError, match="The provider's filter stopped the answer"):
+        ChatAdapter().read(whet.Signature("q -> a"), Choice(text="", finish_reason="content_filter"))
 
 
 def test_defaults_stand_in_for_missing_outputs() -> None:

@@ -93,7 +93,8 @@ def url() -> Iterator[str]:
     environment = {**os.environ, "SERVED_TOKEN": "t0ken"}
     process = subprocess.Popen([*COMMAND, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     try:
-        for _ in range(300):
+        while True:
+            assert process.poll() is None, "the server ended"
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break

@@ -117,7 +117,7 @@ class Reader:
     def _read_text(self, signature: Signature, choice: Choice) -> Reading:
         text = choice.text
         if text is None or not text.strip():
-            raise self.error(signature, choice, "The LM returned an empty or null response.", reason="the answer is empty")
+            raise self.empty(signature, choice)
         repairs: list[str] = []
         found = self.split(signature, choice, repairs)
         values: dict[str, Any] = {}
@@ -150,20 +150,22 @@ class Reader:
 
     def misfit(self, signature: Signature, choice: Choice, field: Field, error: SchemaError, so_far: dict[str, Any]) -> AdapterParseError:
         """The error for a part of an answer that is no value of its field."""
-        return self.error(signature, choice, f"Field `{field.name}`: {error}", so_far, field=field.name, reason=str(error))
+        message = f"Field `{field.name}`: {error} {_advice(choice)}"
+        return self.error(signature, choice, message, so_far, field=field.name, reason=str(error))
 
     def typed(self, field: Field, part: Any, repairs: list[str]) -> Any:
         """One field's part of an answer as a value of its type."""
         return field.schema.parse(part, repairs) if isinstance(part, str) else field.schema.coerce(part, repairs)
 
     def _missing(self, signature: Signature, choice: Choice, field: Field, so_far: dict[str, Any]) -> AdapterParseError:
-        fix = (
-            "raise `max_tokens`"
-            if choice.finish_reason == "length"
-            else "try another adapter, a demo, or `retries=1` to show the model its answer"
-        )
-        message = f"Field `{field.name}` ({field.schema.name}) is missing in the answer. What may help: {fix}."
+        message = f"Field `{field.name}` ({field.schema.name}) is missing in the answer. {_advice(choice)}"
         return self.error(signature, choice, message, so_far, field=field.name, reason=f"`{field.name}` is missing")
+
+    def empty(self, signature: Signature, choice: Choice) -> AdapterParseError:
+        """The error for an answer without a word."""
+        first = next(iter(signature.output_fields), None)
+        message = f"The LM returned an empty or null response. {_advice(choice)}"
+        return self.error(signature, choice, message, field=first, reason="the answer is empty")
 
     def error(
         self, signature: Signature, choice: Choice, message: str, parsed: dict[str, Any] | None = None, **details: Any
@@ -180,6 +182,15 @@ def _beside_calls(field: Field, choice: Choice) -> Any:
     if choice.reasoning and getattr(core_type(field.annotation), "__name__", "") == "Reasoning":
         return field.schema.coerce(choice.reasoning)
     return left_empty(field)
+
+
+def _advice(choice: Choice) -> str:
+    """What may help against an answer that cannot be read."""
+    if choice.finish_reason == "length":
+        return "What may help: raise `max_tokens`."
+    if choice.finish_reason == "content_filter":
+        return "The provider's filter stopped the answer: change what is asked, or ask another model."
+    return "What may help: another adapter, a demo, or `retries=1` to show the model its answer."
 
 
 def whole_reader(signature: Signature) -> Any:

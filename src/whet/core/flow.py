@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any, Final, Protocol, TypeAlias, TypeGuard, TypeVar
 
+from whet.core.frames import shorten
 from whet.core.http import HttpRequest, HttpResponse, asend, pieces, send
+from whet.errors import WhetError
 
 __all__ = [
     "ENOUGH", "WAIT",
@@ -58,6 +60,9 @@ def drive(flow: Flow[T]) -> T:
                 effect = flow.send(value)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
+    except WhetError as error:
+        shorten(error)
+        raise
     finally:
         flow.close()
 
@@ -75,6 +80,9 @@ async def adrive(flow: Flow[T]) -> T:
                 effect = flow.send(value)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
+    except WhetError as error:
+        shorten(error)
+        raise
     finally:
         flow.close()
 
@@ -98,6 +106,9 @@ def steps(flow: Flow[T]) -> Generator[None, None, T]:
                 effect = flow.send(value)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
+    except WhetError as error:
+        shorten(error)
+        raise
     finally:
         flow.close()
 

@@ -118,7 +118,7 @@ class NativeTools(Adapter):
         if calls:
             values["next_tool_name"], values["next_tool_args"] = calls[0].name, calls[0].args
         if not thought.strip() and not calls:
-            raise self.error(signature, choice, "The LM returned an empty or null response.", reason="the answer is empty")
+            raise self.empty(signature, choice)
         return Reading(values)
 
 

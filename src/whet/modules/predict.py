@@ -210,7 +210,7 @@ class Predict(Answering[P, R]):
                     _add_logprobs(prediction, response)
                 return prediction if watch is None else watch.finished(prediction)
             except AdapterParseError as error:
-                error.usage = spent = spent + response.usage
+                error.model, error.usage = error.model or getattr(lm, "model", None), (spent := spent + response.usage)
                 if not tries_left or isinstance(error, TruncatedError):  # under the same limit it would be cut off again
                     raise
                 request = _asking_again(request, error)

@@ -49,7 +49,7 @@ def test_the_status_decides_the_class(status: int, kind: type[Exception]) -> Non
     error = error_from(status, {"x-request-id": "r1"}, BODY, model="openai/m", provider="openai")
     assert type(error) is kind
     assert (error.status, error.request_id, error.provider_code, error.provider, error.message) == (status, "r1", "c", "openai", "no")
-    assert str(error) == "[openai/m] no"
+    assert str(error).startswith(f"[openai/m] no (HTTP {status})")
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,21 @@ def test_which_option_is_refused(message: str, name: str | None) -> None:
     error = error_from(400, {}, json.dumps({"error": {"message": message}}).encode())
     assert rejected_option(error, ["temperature", "seed", "max_tokens"]) == name
     assert rejected_option(error_from(500, {}, json.dumps({"error": message}).encode()), ["temperature", "seed"]) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (401, ". Is the API key right"),
+        (402, ". Check the account's balance"),
+        (404, ". Check the model's name"),
+        (429, ". Where waiting helps: fewer calls at once (`max_concurrency=`)"),
+        (500, ". The fault is the server's"),
+        (400, ""),
+    ],
+)
+def test_the_text_says_what_was_there_and_what_may_help(status: int, advice: str) -> None:
+    error = error_from(status, {"retry-after": "1.5"}, b"", model="openai/m")
+    error.attempts = 3
+    assert str(error).startswith(f"[openai/m] HTTP {status} with an empty body (asked to wait 1.5 s, 3 attempts){advice}")
+    assert str(error).endswith(")") == (not advice)
