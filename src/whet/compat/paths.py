@@ -33,9 +33,10 @@ _EXTRA: Final = {
     "clients.provider": "whet.lm.provider: Provider ReinforceJob TrainingJob",
     "clients.utils_finetune": "whet.compat.names: TrainDataFormat",
     "dsp.utils": (
-        "whet.evaluate.metrics: EM F1 HotPotF1 normalize_text; whet.compat.names: deduplicate; whet.core.context: dotdict=SettingsDict"
+        "whet.evaluate.metrics: EM F1 HotPotF1 em_score f1_score normalize_text; "
+        "whet.compat.names: deduplicate; whet.core.context: dotdict=SettingsDict"
     ),
-    "dsp.utils.metrics": "whet.evaluate.metrics: EM F1 HotPotF1 normalize_text",
+    "dsp.utils.metrics": "whet.evaluate.metrics: EM F1 HotPotF1 em_score f1_score normalize_text",
     "dsp.utils.settings": "whet.core.context: Settings=SettingsView settings; whet.compat.defaults: DEFAULT_CONFIG",
     "dsp.utils.utils": "whet.compat.names: deduplicate; whet.core.context: dotdict=SettingsDict",
     "experimental": "whet.core.types.document: Citations Document",
@@ -43,7 +44,10 @@ _EXTRA: Final = {
         "whet.evaluate.judges: AnswerCompleteness=COMPLETE AnswerGroundedness=GROUNDED CompleteAndGrounded f1_score=f1_of "
         "DecompositionalSemanticRecallPrecision=DECOMPOSED SemanticF1 SemanticRecallPrecision=OVERLAP"
     ),
-    "evaluate.metrics": "whet.evaluate.metrics: EM F1 HotPotF1 answer_exact_match answer_passage_match normalize_text",
+    "evaluate.metrics": (
+        "whet.evaluate.metrics: EM F1 HotPotF1 answer_exact_match answer_passage_match em_score f1_score hotpot_f1_score normalize_text "
+        "precision_score"
+    ),
     "predict.aggregation": "whet.modules.voting: default_normalize=usual_form",
     "predict.parameter": "whet.core.param: Param; whet.modules.predict: Parameter=Predict",
     "primitives.assertions": "whet.compat.assertions: assert_transform_module backtrack_handler",
@@ -58,6 +62,8 @@ _EXTRA: Final = {
     "teleprompt.bootstrap_trace": "whet.compat.trace_data: FailedPrediction",
     "teleprompt.gepa.gepa": "whet.optimize.gepa_results: DspyGEPAResult=GEPAResults",
     "teleprompt.gepa.gepa_utils": "whet.core.records: ScoreWithFeedback=Prediction",
+    "teleprompt.bootstrap_finetune": "whet.optimize.optimizer: FinetuneTeleprompter=Optimizer",
+    "teleprompt.utils": "whet.compat.candidates: create_minibatch eval_candidate_program get_signature set_signature",
     "teleprompt.signature_opt": "whet.compat.teleprompt: SignatureOptimizer",
     "teleprompt.signature_opt_bayesian": "whet.compat.teleprompt: BayesianSignatureOptimizer",
     "teleprompt.teleprompt": "whet.compat.teleprompt: Teleprompter",

@@ -99,7 +99,7 @@ def _row(program: Any, index: int, row: Any, rules: _Rules) -> Flow[dict[str, An
         except Exception as error:
             if not rules.crashes:
                 raise
-            prediction, score = FailedPrediction(str(error)), rules.failure_score
+            prediction, score = FailedPrediction(f"{type(error).__name__}: {error}"), rules.failure_score
         else:
             if rules.metric is not None:
                 score = yield from rules.metric.raw(row, prediction, steps)

@@ -210,6 +210,7 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, a
     predictors = _all_predictors(program)
     state = dict(state)
     values: Mapping[str, str] = state.pop(VALUES, {})
+    depths = _retrieval_depths(program, state)
     drift = _drift_of_values(program, values)
     drift += [f"Predictor `{name}` is in the program and not in the file." for name in predictors if name not in state]
     drift += [f"Predictor `{name}` is in the file and not in the program." for name in state if name not in predictors]
@@ -227,6 +228,15 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, a
     for name, values in loaded.items():
         for attribute, value in values.items():
             setattr(predictors[name], attribute, value)
+    for module, depth in depths:
+        module.k = depth
+
+
+def _retrieval_depths(program: Module, state: dict[str, Any]) -> list[tuple[Any, int]]:
+    """The `Retrieve` steps whose `k` is in a file of DSPy, which keeps it beside the predictors; their states are taken out."""
+    modules = dict(program.named_sub_modules())
+    found = [(modules.get(f"self.{name}"), name) for name, saved in state.items() if isinstance(saved, Mapping) and set(saved) == {"k"}]
+    return [(module, state.pop(name)["k"]) for module, name in found if hasattr(module, "k")]
 
 
 def _drift_of_values(program: Module, values: Mapping[str, str]) -> list[str]:

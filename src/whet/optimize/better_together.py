@@ -62,7 +62,9 @@ class BetterTogether(Optimizer):
         super().__init__(metric, **common)
         for name, value in optimizers.items():
             if not isinstance(value, Optimizer):
-                raise InputError(f"`{name}` is {value!r}; an optimizer is needed, such as `whet.BootstrapRS(metric)`.")
+                raise InputError(
+                    f"`{name}` is {value!r}; it must be a Teleprompter, that is an optimizer such as `whet.BootstrapRS(metric)`."
+                )
             if isinstance(value, Ensemble):
                 raise InputError(f"`{name}` is an `Ensemble`, which makes one program of many: `Ensemble(top=3).compile(the result)`.")
         self.optimizers: dict[str, Optimizer] = optimizers or {
@@ -79,7 +81,7 @@ class BetterTogether(Optimizer):
         self._check_compile_args(options.get("optimizer_compile_args") or {})
         ratio = options.get("valset_ratio", 0.1)
         if not isinstance(ratio, int | float) or not 0 <= ratio < 1:
-            raise ConfigurationError(f"`valset_ratio` is {ratio!r}; it is a share of the trainset, from 0 up to below 1.")
+            raise ConfigurationError(f"`valset_ratio` is {ratio!r}; a share of the trainset must be in range [0, 1): below 1.")
         task = yield from super().checked(student, trainset, teacher, valset, options)
         if valset is not None:
             return task
@@ -157,7 +159,9 @@ class BetterTogether(Optimizer):
         return given
 
     def _limited(self, search: Search, optimizer: Optimizer, folder: Path | None) -> Optimizer:
-        """The optimizer with what is left of this run's budget, and a folder for its journal."""
+        """The optimizer with what is left of this run's budget, and a folder for its journal; one that compiles by itself as it is."""
+        if _compiles_itself(optimizer):
+            return optimizer
         stage = copy.copy(optimizer)
         spent, caps = search.spend.spend, search.options.budget
         for name, used in (("calls", spent.calls), ("tokens", spent.tokens), ("usd", spent.usd or 0.0), ("seconds", spent.seconds)):
@@ -179,17 +183,25 @@ class BetterTogether(Optimizer):
     def _steps_of(self, strategy: Any) -> list[str]:
         names = [name.strip() for name in strategy.split(ARROW)] if isinstance(strategy, str) else []
         unknown = [name for name in names if name not in self.optimizers]
-        if not names or unknown:
-            what = f"names `{unknown[0]}`" if unknown and unknown[0] else f"is {strategy!r}"
-            raise ConfigurationError(f"`strategy` {what}; join names of optimizers with arrows. There are: {', '.join(self.optimizers)}.")
+        if not names or names == [""]:
+            raise ConfigurationError(
+                f"`strategy` is {strategy!r} and cannot be empty: join names with arrows, of {', '.join(self.optimizers)}."
+            )
+        if unknown:
+            what = ", ".join(f"`{name}`" for name in unknown)
+            raise ConfigurationError(f"`strategy` names {what}: invalid optimizer keys. There are: {', '.join(self.optimizers)}.")
         return names
 
     def _check_compile_args(self, given: Mapping[str, Mapping[str, Any]]) -> None:
         for name, arguments in given.items():
             if name not in self.optimizers:
-                raise ConfigurationError(f"`optimizer_compile_args` names `{name}`; there are: {', '.join(self.optimizers)}.")
+                raise ConfigurationError(
+                    f"`optimizer_compile_args` names `{name}`: an invalid optimizer key. There are: {', '.join(self.optimizers)}."
+                )
             if "student" in arguments:
-                raise ConfigurationError(f"`optimizer_compile_args` for `{name}` has a `student`; a stage is given the one before it.")
+                raise ConfigurationError(
+                    f"`student` is not allowed in `optimizer_compile_args` of `{name}`: a stage gets the one before it."
+                )
             known = _compile_arguments(self.optimizers[name])
             unknown = [argument for argument in arguments if known is not None and argument not in known]
             if unknown:

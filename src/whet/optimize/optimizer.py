@@ -71,6 +71,8 @@ class Optimizer:
     needs_rows: ClassVar[int] = 1
     chooses_values: ClassVar[bool] = True
 
+    metric: Any = None
+    run: Run | None = None
     num_threads: int | None
     max_errors: float | None
     seed: int
@@ -83,7 +85,7 @@ class Optimizer:
     hedge: bool
     descriptions: bool
     display_progress: bool
-    callbacks: list[Any]
+    callbacks: Sequence[Any]
 
     def __init__(self, metric: Any = None, **common: Any) -> None:
         own = [n for n, p in inspect.signature(type(self).__init__).parameters.items() if n != "self" and p.kind is not p.VAR_KEYWORD]
@@ -92,7 +94,7 @@ class Optimizer:
         for name, default in COMMON.items():
             setattr(self, name, common.get(name, default))
         self.callbacks = list(self.callbacks or ())
-        self.run: Run | None = None
+        self.run = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Optimizer and args and isinstance(args[0], str):
@@ -136,7 +138,10 @@ class Optimizer:
 
     def get_params(self) -> dict[str, Any]:
         """The arguments that this optimizer works with, by name."""
-        return {name: value for name, value in vars(self).items() if name not in _HIDDEN and not name.startswith("_")}
+        taken = inspect.signature(type(self).__init__).parameters
+        plain = not any(p.kind is p.VAR_KEYWORD for p in taken.values())  # a class of yours that takes none of the common ones
+        left_out = {*_HIDDEN, *((COMMON.keys() | {"metric"}) - taken.keys() if plain else ())}
+        return {name: value for name, value in vars(self).items() if name not in left_out and not name.startswith("_")}
 
     def flow(
         self, student: M, *, trainset: Sequence[Any], teacher: Any = None, valset: Sequence[Any] | None = None, **options: Any
@@ -352,3 +357,5 @@ def _told(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 Optimizer.compile = _told(Optimizer.compile)  # type: ignore[method-assign]
+for _name, _default in COMMON.items():  # what a subclass has that never calls `super().__init__()`, as many written for DSPy do not
+    setattr(Optimizer, _name, () if _name == "callbacks" else _default)

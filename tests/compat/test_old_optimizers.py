@@ -1,0 +1,112 @@
+"""Optimizers that users wrote for DSPy, and the helpers that they call (sections 24 to 26)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from whet.teleprompt import Teleprompter
+from whet.teleprompt.utils import create_minibatch, eval_candidate_program, get_signature, set_signature
+
+import whet as dspy
+from whet.compat.dummies import DummyLM
+from whet.compat.trace_data import FailedPrediction, bootstrap_trace_data
+
+ROWS = [dspy.Example(input=f"row {n}", output="blue").with_inputs("input") for n in range(4)]
+
+
+class Noting(Teleprompter):
+    """Never calls `super().__init__()`."""
+
+    def __init__(self, marker: str) -> None:
+        self.marker, self.given = marker, None
+
+    def compile(self, student: Any, trainset: Any = None, valset: Any = None, teacher: Any = None, **rest: Any) -> Any:
+        self.given = {"trainset": trainset, "valset": valset, "teacher": teacher, **rest}
+        return student
+
+
+class Plain(Teleprompter):
+    def __init__(self, depth: int, name: str) -> None:
+        super().__init__()
+        self.depth, self.name = depth, name
+
+
+def right(example: Any, prediction: Any, trace: Any = None) -> bool:
+    return bool(example.output == prediction.output)
+
+
+def student() -> Any:
+    program = dspy.Predict("input -> output")
+    program.lm = DummyLM([{"output": "blue"}] * 99)
+    return program
+
+
+def test_parameters_are_those_that_the_class_takes() -> None:
+    assert Plain(2, "t").get_params() == {"depth": 2, "name": "t"}
+    assert Noting("m").get_params() == {"marker": "m", "given": None}
+    assert dspy.COPRO(metric=right, breadth=3, seed=7).get_params()["seed"] == 7
+
+
+def test_an_optimizer_without_its_base_is_a_stage_like_any() -> None:
+    stage = Noting("m")
+    program = dspy.BetterTogether(metric=right, p=stage).compile(
+        student(), trainset=ROWS, valset=ROWS[:1], strategy="p", optimizer_compile_args={"p": {"num_trials": 20}}
+    )
+    assert stage.given is not None, "the optimizer itself was asked, not a copy"
+    assert stage.given["num_trials"] == 20
+    assert stage.given["valset"] == ROWS[:1]
+    assert program.flag_compilation_error_occurred is False
+    assert [entry["strategy"] for entry in program.candidate_programs] == ["", "p"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"strategy": ""}, "cannot be empty"),
+        ({"strategy": "p -> x"}, "invalid optimizer keys"),
+        ({"strategy": "p", "valset_ratio": 1.0}, r"must be in range \[0, 1\)"),
+        ({"strategy": "p", "optimizer_compile_args": {"z": {}}}, "invalid optimizer key"),
+        ({"strategy": "p", "optimizer_compile_args": {"p": {"student": None}}}, "`student` is not allowed"),
+    ],
+)
+def test_what_together_refuses_says_why(given: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        dspy.BetterTogether(metric=right, p=Noting("m")).compile(student(), trainset=ROWS, **given)
+    with pytest.raises(TypeError, match="must be a Teleprompter"):
+        dspy.BetterTogether(metric=right, p="no")
+
+
+def test_a_crash_in_traces_says_what_it_was() -> None:
+    class Broken(dspy.Module):
+        def forward(self, input: str) -> Any:
+            raise RuntimeError("out of order")
+
+    found = bootstrap_trace_data(Broken(), ROWS[:1], num_threads=1, capture_crashes=True)
+    assert found[0]["prediction"] == FailedPrediction("RuntimeError: out of order")
+
+
+def test_helpers_of_optimizers() -> None:
+    predictor = dspy.Predict("a -> b")
+    set_signature(predictor, get_signature(predictor).with_instructions("Other."))
+    assert predictor.signature.instructions == "Other."
+    assert len(create_minibatch(ROWS, 2)) == 2
+    evaluate = dspy.Evaluate(devset=ROWS, metric=right, num_threads=1)
+    assert len(eval_candidate_program(9, ROWS, student(), evaluate).results) == 4
+    assert len(eval_candidate_program(2, ROWS, student(), evaluate).results) == 2
+    assert eval_candidate_program(2, ROWS, student(), None).score == 0.0
+
+
+def test_a_file_of_dspy_keeps_how_many_passages_a_retriever_gives(tmp_path: Path) -> None:
+    class Rag(dspy.Module):
+        def __init__(self) -> None:
+            self.retrieve = dspy.Retrieve(k=3)
+            self.answer = dspy.Predict("context, question -> answer")
+
+    saved = {"retrieve": {"k": 7}, **Rag().dump_state(), "metadata": {"dependency_versions": {}}}
+    (tmp_path / "rag.json").write_text(json.dumps(saved), encoding="utf-8")
+    program = Rag()
+    program.load(tmp_path / "rag.json")
+    assert program.retrieve.k == 7
