@@ -159,11 +159,43 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 FROM_LATER = ('{"format": "whet-program", "version": 99, "predictors": {}}', '{"metadata": {"format": "whet-program", "version": 99}}')
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", *FROM_LATER])
-def test_a_damaged_file_is_said(tmp_path: Path, text: str) -> None:
-    (tmp_path / "p.json").write_text(text, encoding="utf-8")
-    with pytest.raises(StateError):
+@pytest.mark.parametrize("text", [b"", b"[1]", b"{", b"\xff\xfe", b"[" * 100_000, b'{"metadata": 3}', *map(str.encode, FROM_LATER)])
+def test_a_damaged_file_is_said(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "p.json").write_bytes(text)
+    with pytest.raises(StateError, match="p.json"):
         Program().load(tmp_path / "p.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("", None, "is null; it must be an object"),
+        ("", [], "is a list; it must be an object"),
+        ("demos", "none", "demos` is a text; it must be a list"),
+        ("demos", ["one"], "demos[0]` is a text; it must be an object"),
+        ("lm", "openai/gpt-4o", "lm` is a text; it must be an object or null"),
+        ("signature", "q -> a", "signature` is a text; it must be an object"),
+        ("signature.instructions", 5, "instructions` is a number; it must be a text"),
+        ("signature.fields", {}, "fields` is an object; it must be a list"),
+        ("signature.fields", [{"name": 1}], "fields[0].name` is a number; it must be a text"),
+    ],
+)
+def test_what_was_edited_by_hand_into_no_program_is_named(tmp_path: Path, path: str, value: Any, says: str) -> None:
+    file = tmp_path / "p.json"
+    optimized().save(file)
+    state = json.loads(file.read_text(encoding="utf-8"))
+    name = next(name for name in state if name != "metadata")
+    at, *parts = [part for part in [name, *path.split(".")] if part][::-1]
+    holder = state
+    for part in parts[::-1]:
+        holder = holder[part]
+    holder[at] = value
+    file.write_text(json.dumps(state), encoding="utf-8")
+    with pytest.raises(StateError) as caught:
+        Program().load(file)
+    assert "p.json" in str(caught.value) and says in str(caught.value) and "edited by hand" in str(caught.value)
+    with pytest.raises(StateError, match="The state is no saved program"):
+        Program().load_state({key: part for key, part in state.items() if key != "metadata"})
 
 
 def test_a_compiled_part_stays_frozen_after_loading(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from whet.lm.base import BaseLM
 from whet.lm.lm import LM
 from whet.lm.site.access import ACCESS
 from whet.lm.state import CLASS_KEY, OWN_AS_SAVED, saved_class
+from whet.modules.saved_shape import check_shape
 from whet.modules.tool_texts import texts_of
 
 if TYPE_CHECKING:
@@ -160,11 +161,12 @@ def load_into(program: Module, path: Any, *, force: bool = False, allow_unsafe_l
         raise ConfigurationError("Pickle files are never loaded: they can run code. Save the program as `.json` where it comes from.")
     try:
         state = json.loads(source.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise StateError(f"{str(source)!r} is no JSON file: {error}") from error
-    if not isinstance(state, dict):
+    except (ValueError, RecursionError) as error:
+        raise StateError(f"{str(source)!r} is no JSON file, or only a part of one: {error}. Save the program again.") from error
+    if not isinstance(state, dict) or not isinstance(state.get("metadata") or {}, dict):
         raise StateError(f"{str(source)!r} holds no saved program.")
     predictors, about = parts_of(state)
+    check_shape(predictors, about, repr(str(source)))
     if about.get("format") == FORMAT and about.get("version") not in (1, VERSION):
         raise StateError(
             f"{str(source)!r} has version {about.get('version')} of the format; this whet reads version {VERSION}. Update whet."
@@ -210,6 +212,7 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, a
     predictors = _all_predictors(program)
     state = dict(state)
     values: Mapping[str, str] = state.pop(VALUES, {})
+    check_shape(state)
     depths = _retrieval_depths(program, state)
     drift = _drift_of_values(program, values)
     drift += [f"Predictor `{name}` is in the program and not in the file." for name in predictors if name not in state]
@@ -272,10 +275,10 @@ def _drift(signature: Signature, state: Mapping[str, Any]) -> list[str]:
     for f in signature.fields.values():
         if f.name not in by_name:
             drift.append(f"field `{f.name}` was added since.")
-        elif (old := by_name[f.name]["kind"]) != f.kind:
+        elif (old := by_name[f.name].get("kind", f.kind)) != f.kind:
             drift.append(f"field `{f.name}` was an {old} and is an {f.kind} now.")
-        elif by_name[f.name]["type"] != f.schema.name:
-            drift.append(f"field `{f.name}` had the type {by_name[f.name]['type']} and has {f.schema.name} now.")
+        elif (old := by_name[f.name].get("type", f.schema.name)) != f.schema.name:
+            drift.append(f"field `{f.name}` had the type {old} and has {f.schema.name} now.")
     return drift + [f"field `{name}` is gone." for name in by_name if name not in signature.fields]
 
 
