@@ -173,3 +173,11 @@ def test_a_work_that_was_started_twice_is_on_the_books_twice(tmp_path: Any) -> N
 @pytest.mark.parametrize(("usd", "money"), [(None, "price unknown"), (0.0, "$0.00"), (0.0123, "$0.0123"), (1234.5, "$1,234.50")])
 def test_what_was_spent_reads_as_people_write_it(usd: float | None, money: str) -> None:
     assert str(Spend(calls=1674, tokens=5735117, usd=usd, seconds=3.27)) == f"1,674 calls, 5,735,117 tokens, {money}, 3.3 s"
+
+
+@pytest.mark.parametrize("cap", ["max_calls", "max_tokens", "max_usd", "max_seconds"])
+def test_a_cap_that_is_no_number_is_refused(cap: str) -> None:
+    lm = model()
+    with whet.context(lm=lm), pytest.raises(ConfigurationError, match=f"`{cap}` is nan; give a number above 0"):
+        whet.BootstrapRS(metric=exact, **{cap: float("nan")}).compile(whet.Predict("question -> answer"), trainset=rows(9))
+    assert lm.calls == 0

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import whet
-from optimize.instructed import clues_in, exact, model, program, rows, told
+from optimize.instructed import PROSE, WRITTEN, answered, clues_in, exact, model, program, rows, told, wanted
+from whet.testing.scripted import ScriptedLM
 
 RECIPES: dict[str, Callable[..., Any]] = {
     "MIPROv2": lambda **o: whet.MIPROv2(metric=o.pop("metric", exact), **o),
@@ -105,3 +106,39 @@ def test_duplicate_and_few_rows(name: str) -> None:
             recipe = RECIPES[name]() if name != "SIMBA" else whet.SIMBA(metric=exact, max_steps=2, **options)
             recipe.compile(program(), trainset=train)
             assert recipe.run.stop_reason == "finished"
+
+
+def wordy(n: int) -> list[Any]:
+    """Rows of more words than a copy may have in a row, no two of which share them."""
+    text = "on day {} the shop of mister {} sold {} pears, so double the number {}"
+    return [whet.Example(question=text.format(i, i + 100, i + 200, i), answer=str(2 * i)).with_inputs("question") for i in range(n)]
+
+
+@every
+@pytest.mark.parametrize("kind", ["endless", "copied"])
+def test_a_proposal_that_is_endless_or_copies_a_training_row_is_refused_before_anything_is_run_with_it(name: str, kind: str) -> None:
+    train = wordy(24)
+    text = "word " * 20_000 if kind == "endless" else f"Double it. For example: {train[5].question}."
+
+    def writing(request: Any) -> Any:
+        fields = wanted(request)
+        if not set(fields) & {*WRITTEN, *PROSE, "advice"}:
+            assert text[:200] not in request.messages[0].text, "it was run"
+            return answered(request)
+        return {field: text if field in (*WRITTEN, "advice") else "Noted." for field in fields}
+
+    with whet.context(lm=ScriptedLM(writing)):
+        recipe = RECIPES[name]()
+        result = recipe.compile(program(), trainset=train)
+    said = "characters; 20000 are allowed" if kind == "endless" else "copies a training row: "
+    assert any(said in decision.reason for decision in recipe.run.decisions)
+    assert text[:200] not in result.signature.instructions
+
+
+def test_errors_while_demos_are_made_say_why_the_search_gave_up() -> None:
+    def late(example: Any, prediction: Any, trace: Any = None) -> float:
+        return 1.0 if prediction.answer == example.answer else 1 / 0
+
+    with whet.context(lm=model()), pytest.raises(ZeroDivisionError) as caught:
+        whet.BootstrapRS(metric=late, num_candidate_programs=2, num_threads=1).compile(program(), trainset=rows(24))
+    assert "gave up" in caught.value.__notes__[0] and "max_errors=10" in caught.value.__notes__[0]

@@ -173,6 +173,91 @@ def test_a_changed_run_is_refused_and_says_what_changed(tmp_path: Path) -> None:
     assert lm.calls == calls
 
 
+class Doubler(whet.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = whet.Predict("question -> answer")
+
+    def forward(self, question: str) -> Any:
+        return self.answer(question=question)
+
+
+def test_a_program_whose_code_was_edited_is_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiled_doubler(lm: Any) -> Any:
+        recipe = whet.BootstrapRS(metric=exact, num_threads=4, num_candidate_programs=2, run_dir=tmp_path)
+        with whet.context(lm=lm):
+            return recipe.compile(Doubler(), trainset=rows(12))
+
+    def edited(self: Any, question: str) -> Any:
+        return self.answer(question=question.upper())
+
+    compiled_doubler(model())
+    again = model()
+    compiled_doubler(again)
+    assert again.calls == 0
+    monkeypatch.setattr(Doubler, "forward", edited)
+    with pytest.raises(StateError, match="The program changed"):
+        compiled_doubler(again)
+
+
+DAMAGE = {
+    "journal.jsonl": [
+        b"17\n",
+        b"null\n",
+        b'"x"\n',
+        b"[1]\n",
+        b"\xff\x00\n",
+        b'{"row": 5}\n',
+        b'{"row": "a:b"}\n',
+        b'{"asked": "x", "calls": "y"}\n',
+    ],
+    "calls.jsonl": [b"[]\n", b'{"k": "zz", "t": 1}\n', b'{"k": 5}\n', b'{"k": "00", "t": null}\n'],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_lines_are_left_out_and_the_run_goes_on(tmp_path: Path, name: str) -> None:
+    one = compiled(tmp_path, model())
+    path = tmp_path / name
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first, *DAMAGE[name], *rest]))
+    again = model()
+    assert compiled(tmp_path, again).demos == one.demos and again.calls == 0
+
+
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / "journal.jsonl"
+    other.write_text("Monday\nTuesday\n", encoding="utf-8")
+    lm = model()
+    with pytest.raises(StateError, match="is no journal of a run: it has no header"):
+        compiled(tmp_path, lm)
+    assert lm.calls == 0 and other.read_text(encoding="utf-8") == "Monday\nTuesday\n"
+
+
+@pytest.mark.parametrize("folder", ["", 7, "a\0b"])
+def test_a_run_dir_that_is_none_is_refused_before_anything_is_written(folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lm = model()
+    with pytest.raises(ConfigurationError, match="`run_dir`"):
+        compiled(folder, lm)
+    assert lm.calls == 0 and list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_is_a_folder_is_said_to_be_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        compiled(tmp_path, model())
+
+
+def test_a_second_run_waits_outside_before_it_reads_or_writes_the_journal(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    with (tmp_path / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(ConfigurationError, match="under way"):
+            compiled(tmp_path, model())
+        assert [p.name for p in tmp_path.iterdir()] == ["lock"]
+
+
 def test_only_plain_json_lies_in_a_run_dir_and_only_for_me(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     compiled(folder, model())

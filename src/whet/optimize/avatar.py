@@ -140,6 +140,8 @@ class AvatarOptimizer(Optimizer):
         if not text or text == current:
             search.decide("refuse", best, "the new instruction is empty or the one that is there")
             return None
+        if not writer.usable(text, current, best):
+            return None
         return search.add(best.with_instructions({name: text}, f"rewrite {number}"), "compare")
 
     def _better(self, search: Search, child: Candidate, best: Candidate, rows: Sequence[Any]) -> Strand[bool]:

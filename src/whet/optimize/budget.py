@@ -54,7 +54,7 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("max_calls", "max_tokens", "max_usd", "max_seconds"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
                 raise ConfigurationError(f"`{name}` is {value!r}; give a number above 0, or leave it out for no cap.")
 
     def reached(self, spend: Spend) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -10,17 +9,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from whet.errors import ConfigurationError, StateError
+from whet.evaluate.identity import identity
 from whet.evaluate.metric import MetricCall
 from whet.modules.module import Module
 from whet.optimize.budget import Spend
-from whet.optimize.candidate import Candidate, content_hash
+from whet.optimize.candidate import Candidate
 from whet.optimize.ledger import CallStore, Lines, private_folder
 from whet.optimize.store import Result
 
 __all__ = ["Journal", "fingerprint_of_metric", "fingerprint_of_program", "load_best"]
 
-FORMAT = 1
+FORMAT = 2
 M = TypeVar("M", bound=Module)
+_ELSEWHERE = "Give this run a `run_dir` of its own."
 _ADVICE = "Give this run a `run_dir` of its own, or put back what changed to go on with the old one."
 
 
@@ -30,7 +31,7 @@ class Journal:
     def __init__(self, run_dir: Any, header: Mapping[str, Any]) -> None:
         self.folder: Path | None = None if run_dir is None else private_folder(run_dir)
         self.lines = Lines(self.folder / "journal.jsonl") if self.folder is not None else None
-        self.calls = CallStore(self.folder / "calls.jsonl") if self.folder is not None else None
+        self.calls: CallStore | None = None
         self.rows: list[Mapping[str, Any]] = []
         self._known: set[str] = set()
         self.spent = Spend()
@@ -39,8 +40,9 @@ class Journal:
         self._lock_file: Any = None
         if self.lines is not None:
             try:
+                self._lock_file = _locked(self.lines.path.with_name("lock"))  # before reading: what another run still writes is not missed
                 self._read(dict(header))
-                self._lock_file = _locked(self.lines.path.with_name("lock"))
+                self.calls = CallStore(self.lines.path.with_name("calls.jsonl"))
             except BaseException:
                 self.close()
                 raise
@@ -52,22 +54,23 @@ class Journal:
         usd: float | None = 0.0
         for line in self.lines.read():
             if "header" in line:
-                old = old or line["header"]
+                old = old or (line["header"] if isinstance(line["header"], dict) else None)
                 continue
             if "row" in line:
                 self.rows.append(line)
             else:
                 self._known.add(json.dumps(line, sort_keys=True))
-            if self.horizon is None:
-                self.horizon = line.get("memory")
+            if self.horizon is None and isinstance(line.get("memory"), int):
+                self.horizon = line["memory"]
             if line.get("reused"):  # nobody paid for it in this run
                 reused += 1
                 continue
-            calls += line.get("calls", 0)
-            tokens += line.get("tokens", 0)
-            cost = line.get("cost", 0.0)
+            calls, tokens = calls + _amount(line, "calls"), tokens + _amount(line, "tokens")
+            cost = None if line.get("cost", 0.0) is None else _amount(line, "cost")
             usd = None if usd is None or cost is None else usd + cost
         self.spent = Spend(calls=calls, tokens=tokens, usd=usd, reused=reused)
+        if old is None and (self.rows or self._known or self.lines.damaged):
+            raise StateError(f"{str(self.lines.path)!r} is no journal of a run: it has no header. {_ELSEWHERE}")
         if old is None:
             self.lines.append({"header": {"format": FORMAT, **header}})
         else:
@@ -107,6 +110,12 @@ class Journal:
                     last.callback(part.close)
 
 
+def _amount(line: Mapping[str, Any], name: str) -> Any:
+    """A number in a line; 0 where there is none, or something else."""
+    found = line.get(name)
+    return found if isinstance(found, int | float) else 0
+
+
 def _compare(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:
     new = json.loads(json.dumps(new))
     drift = []
@@ -138,21 +147,13 @@ def _locked(path: Path) -> Any:
 
 
 def fingerprint_of_metric(metric: MetricCall | None) -> str:
-    """The metric's name and a hash of its source, as far as it can be read."""
-    if metric is None:
-        return "none"
-    target = metric.metric if inspect.isroutine(metric.metric) else type(metric.metric)
-    try:
-        source = inspect.getsource(target)
-    except (OSError, TypeError):
-        code = getattr(target, "__code__", None)
-        source = repr((code.co_code, code.co_names)) if code is not None else ""
-    return f"{metric.name}#{content_hash(source)}"
+    """The metric's name and a hash of its code."""
+    return "none" if metric is None else f"{metric.name}#{identity(metric.metric)}"
 
 
 def fingerprint_of_program(program: Module) -> str:
-    """The program's class and a hash of its predictors: fields, types, instructions, demos."""
-    return f"{type(program).__name__}#{content_hash(program.dump_state())}"
+    """The program's class and a hash of its predictors (fields, types, instructions, demos) and of its code."""
+    return f"{type(program).__name__}#{identity(program)}"
 
 
 def load_best(run_dir: Any, student: M) -> M:

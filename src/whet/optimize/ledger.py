@@ -7,7 +7,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ _SYNC_EVERY = 0.5
 
 def private_folder(path: str | os.PathLike[str], name: str = "run_dir") -> Path:
     """The folder, made with mode 0700 if it is not there. Raises `ConfigurationError`, which calls it `name`, where that cannot be."""
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise ConfigurationError(f"`{name}` is {path!r}; give the path of a folder, or `{name}=None` to keep nothing.")
     folder = Path(path).expanduser()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"`{name}` {str(folder)!r} cannot be used: {error}. Give a folder that can be written.") from error
     if not os.access(folder, os.W_OK):
         raise ConfigurationError(f"`{name}` {str(folder)!r} cannot be written. Give another folder, or `{name}=None` to keep nothing.")
@@ -36,26 +39,37 @@ def private_folder(path: str | os.PathLike[str], name: str = "run_dir") -> Path:
 
 
 class Lines:
-    """A file of JSON lines: read once, then only appended to. A torn last line, as a kill leaves it, is dropped."""
+    """A file of JSON objects, one a line: read once, then only appended to. A torn last line, as a kill leaves it, is dropped, and so are
+    lines that are no objects, which `damaged` counts."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self.damaged = 0
         self._file: int | None = None
         self._synced = time.monotonic()
 
-    def read(self) -> Iterator[Any]:
-        """Every whole line, as JSON."""
+    def read(self) -> Iterator[dict[str, Any]]:
+        """Every whole line, as JSON. Raises `ConfigurationError` where the file cannot be read."""
+        self.damaged = 0
         if not self.path.exists():
             return
-        with self.path.open("rb") as file:
+        try:
+            file = self.path.open("rb")
+        except OSError as error:
+            raise ConfigurationError(f"{str(self.path)!r} cannot be read: {error}. Give another folder.") from error
+        with file:
             for line in file:
                 if not line.endswith(b"\n"):
                     return
                 try:
-                    yield json.loads(line)
-                except ValueError:
-                    continue
+                    value = json.loads(line)
+                except (ValueError, RecursionError):
+                    value = None
+                if isinstance(value, dict):
+                    yield value
+                else:
+                    self.damaged += 1
 
     def append(self, value: Any) -> None:
         """Write one line, from any thread; it is the system's when this returns, and on the disk half a second later at most.
@@ -191,8 +205,8 @@ class CallStore:
         self.flights_lock = threading.Lock()
         if self.lines is not None:
             for line in self.lines.read():
-                if isinstance(line, Mapping) and "k" in line:
-                    self.texts[bytes.fromhex(line["k"])] = line["t"]
+                with suppress(KeyError, TypeError, ValueError):  # a damaged line is a call that has to be made again
+                    self.texts[bytes.fromhex(line["k"])] = str(line["t"])
 
     def get(self, key: bytes) -> str | None:
         """The text under this key."""

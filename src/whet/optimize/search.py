@@ -311,6 +311,7 @@ class Search:
             raise EvaluationError(f"The metric `{name}` failed on its first row: {result.error}", partial=self.run) from failure
         if sum(self._failures.values()) >= self.options.max_errors:
             if training:
+                failure.add_note(f"The search gave up: {self._failures} (`max_errors={self.options.max_errors:g}`); mend that or raise it.")
                 raise failure
             raise EvaluationError(
                 f"The search gave up: {self._failures} (`max_errors={self.options.max_errors:g}`); the last one: {result.error}",

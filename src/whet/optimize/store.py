@@ -14,6 +14,8 @@ from whet.errors import ConfigurationError, SchemaError, StateError
 
 __all__ = ["Key", "Result", "Store", "Subject", "mean_of", "means_of", "plain_result", "result_of"]
 
+_COLONS = 3  # in a written `Key`
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -88,8 +90,8 @@ class Store:
 
         A result with values that could not be written, or read again, is left out: its run is made again, from the calls in the journal.
         """
-        subject, candidate, row, sample = line["row"].split(":")
-        if (result := result_of(line, predictors)) is not None:
+        subject, candidate, row, sample = str(line["row"]).split(":") if str(line["row"]).count(":") == _COLONS else ("", "", "", "")
+        if sample.isdecimal() and (result := result_of(line, predictors)) is not None:
             self.results[Key(subject, candidate, row, int(sample))] = result
 
 

@@ -133,6 +133,7 @@ class TextualGradient(Optimizer):
         written = yield [descent.writer.ask("rewrite", FollowCritiques, rng.randrange(10**9), **shown) for _ in range(REWRITES)]
         texts = [clean(w.new_instruction) for w in written if not isinstance(w, Exception)]
         fresh = [t for t in dict.fromkeys(texts) if t and t != best.params[name].instructions]
+        fresh = [t for t in fresh if descent.writer.usable(t, best.params[name].instructions, best)]
         return [search.add(best.with_instructions({name: t}, f"step {number}, {name}"), "critique") for t in fresh]
 
     def _critiques(self, descent: _Descent, best: Candidate, name: str, failed: Runs, rng: Random) -> Strand[list[tuple[str, str]]]:

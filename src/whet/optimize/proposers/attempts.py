@@ -118,6 +118,8 @@ class Attempts:
             self.search.decide("refuse", None, f"{name}: the proposal is {'empty' if not text else 'not new'}")
             return None
         self.known.add(key)
+        if not self.writer.usable(text, current, where=f"{name}: "):
+            return None
         return Attempt(text=text, prefix=clean(prefix), depth=depth)
 
 

@@ -82,7 +82,9 @@ class Contrast:
         texts = {}
         for name, answer in zip(names, answers, strict=True):
             text, param = "" if isinstance(answer, Exception) else clean(answer.advice), base.params[name]
-            if text and text.lower().strip(" .") != "none" and text not in param.instructions:
+            if not text or text.lower().strip(" .") == "none" or text in param.instructions:
+                continue
+            if self.writer.usable(text, param.instructions, base, f"{name}: "):
                 texts[name] = f"{param.instructions}\n\n{clipped(text, 4000)}"
         if not texts:
             self.search.decide("refuse", base, "the advice is empty or known")

@@ -152,7 +152,7 @@ class Grounded:
             self.search.decide("refuse", None, f"{name}: {trouble or 'the proposal is what is there already'}")
             return ""
         self.known.add((name, text))
-        return text
+        return text if self.writer.usable(text, candidate.params[name].instructions, where=f"{name}: ") else ""
 
 
 def _row_text(row: Any) -> str:

@@ -15,23 +15,20 @@ from whet.core.field import InputField, OutputField
 from whet.core.flow import Flow
 from whet.core.param import Learnt
 from whet.core.signature import Signature
-from whet.datasets.leaks import find_copied
 from whet.errors import ConfigurationError
 from whet.evaluate.metric import MetricCall
 from whet.modules.predict import Predict
 from whet.modules.tool_texts import texts_of, tools_in
 from whet.optimize.candidate import Candidate
 from whet.optimize.proposers.blame import Blame
+from whet.optimize.proposers.guard import Guard
 from whet.optimize.search import Search
 from whet.optimize.store import Result
 from whet.optimize.strand import Handle, Strand
 
 __all__ = ["Reflect", "Rewritten", "lm_for_proposals", "outline_of", "shown_run"]
 
-_LONGEST = 20_000
 _REFUSED_SHOWN = 4
-# Words that stand in so many training rows are a rule, not a row.
-_COMMON = 3
 # How many arguments after example and prediction a metric takes that can be asked about one predictor: the trace and the name.
 _TELLS_STEPS = 2
 
@@ -238,16 +235,11 @@ class Reflect:
             return "the proposal is empty"
         if written.text == old.instructions and not written.tools:
             return "the proposal is the instruction it was to improve"
-        if len(text) > _LONGEST:
-            return f"the proposal has {len(text)} characters; {_LONGEST} are allowed"
-        before = "\n".join([old.instructions, *old.tools.values()]).lower()
-        copied = find_copied(text, self._row_texts, length=self.guard) if self.guard else []
-        own = [c for c in copied if c.span not in before and sum(c.span in o.span or o.span in c.span for o in copied) < _COMMON]
-        return f"the proposal copies a training row: {own[0].span!r}" if own else ""
+        return self._guard.trouble(text, "\n".join([old.instructions, *old.tools.values()]))
 
     @cached_property
-    def _row_texts(self) -> list[str]:
-        return [" ".join(map(str, row.without().values())) for row in self.search.train]
+    def _guard(self) -> Guard:
+        return Guard(search=self.search, words=self.guard)
 
     def _candidate(self, candidate: Candidate, answer: Any, label: str, known: set[str], number: int) -> Candidate | None:
         """What a proposal makes of the candidate. `known` are the texts that were there when it was asked for, with those of its own

@@ -44,7 +44,7 @@ class Rules:
         texts = {}
         for name, answer in zip(names, answers, strict=True):
             rules = "" if isinstance(answer, Exception) else clean(answer.natural_language_rules)
-            if rules:
+            if rules and self.writer.usable(rules, base.params[name].instructions, base, f"{name}: "):
                 texts[name] = f"{base.params[name].instructions}\n\nKeep to these rules:\n{clipped(rules, 8000)}"
         if not texts:
             self.search.decide("refuse", base, "no rules were written")

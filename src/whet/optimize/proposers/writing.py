@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from whet.adapters.chat import ChatAdapter
@@ -11,6 +12,8 @@ from whet.core.flow import Flow
 from whet.core.records import Prediction
 from whet.core.signature import Signature
 from whet.modules.predict import Predict
+from whet.optimize.candidate import Candidate
+from whet.optimize.proposers.guard import Guard
 from whet.optimize.search import Search
 from whet.optimize.strand import Handle
 
@@ -31,6 +34,16 @@ class Writer:
     def ask(self, name: str, signature: Any, rollout: int, *, n: int = 1, **inputs: Any) -> Handle:
         """Start one question; the handle's value is the `Prediction`, or the exception that it ended with."""
         return self.search.ask(name, lambda: self._asked(signature, rollout, n, inputs))
+
+    def usable(self, text: str, before: str, about: Candidate | None = None, where: str = "") -> bool:
+        """Whether a proposed text, in the place of the one `before`, is not too long and copies no row; if not, that is on record."""
+        if trouble := self._guard.trouble(text, before):
+            self.search.decide("refuse", about, where + trouble)
+        return not trouble
+
+    @cached_property
+    def _guard(self) -> Guard:
+        return Guard(search=self.search)
 
     def _asked(self, signature: Signature, rollout: int, n: int, inputs: dict[str, Any]) -> Flow[Prediction]:
         settings: dict[str, Any] = {"temperature": self.temperature, "rollout_id": rollout}
