@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 else:
     ModuleType = type(sys)
 
-__all__ = ["DspyAlias", "OldModule", "OldPaths", "serve_old_paths"]
+__all__ = ["DspyAlias", "OldModule", "OldPaths", "Package", "serve_old_paths"]
 
 _Spec: Any = type(__spec__)
 
@@ -87,10 +87,20 @@ class DspyAlias:
             ) from error
 
 
+class Package(ModuleType):
+    """`whet` itself: `whet.cache = Cache(...)`, as programs written for DSPy say it, has to reach the models."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "cache":
+            import_module("whet.compat.cache").put_in_force(value)
+
+
 def serve_old_paths() -> None:
     """Make the old paths below `whet` importable; done once, when whet is imported."""
     if OldPaths not in sys.meta_path:
         sys.meta_path.append(OldPaths)
+    sys.modules["whet"].__class__ = Package
 
 
 def _below(fullname: str) -> str:

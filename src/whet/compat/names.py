@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar
 
 from whet.core.context import current
 from whet.core.schema import schema_of
@@ -80,25 +80,31 @@ class TrainDataFormat(Enum):
     GRPO_CHAT = "grpo_chat"
 
 
-class _GlobalHistory(Sequence[Any]):
-    """The model calls of this process, as they are now."""
+class _GlobalHistory(list[Any]):
+    """The model calls of this process as they are now, each as a dict: a list by its type, as DSPy's is, that holds nothing itself."""
 
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Any]: ...
     def __getitem__(self, index: Any) -> Any:
-        return current().history[index]
+        found = current().history[index]
+        return [dict(record) for record in found] if isinstance(index, slice) else dict(found)
 
     def __len__(self) -> int:
         return len(current().history)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (dict(record) for record in list(current().history))
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == other
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
 
     def clear(self) -> None:
         """Forget them."""
         current().history.clear()
 
     def __repr__(self) -> str:
-        return f"GLOBAL_HISTORY({list(self)!r})"
+        return f"GLOBAL_HISTORY({list(current().history)!r})"
 
 
 GLOBAL_HISTORY: Final = _GlobalHistory()

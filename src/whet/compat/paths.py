@@ -24,8 +24,8 @@ _EXTRA: Final = {
     "adapters.utils": (
         "whet.compat.names: format_field_value parse_value; whet.core.schema: get_annotation_name=type_name serialize_for_json=plain"
     ),
-    "clients": "whet.compat.cache: Cache DSPY_CACHE=cache request_cache",
-    "clients.base_lm": "whet.compat.names: GLOBAL_HISTORY",
+    "clients": "whet.compat.cache: Cache DISK_CACHE_DIR DISK_CACHE_LIMIT DSPY_CACHE=cache request_cache",
+    "clients.base_lm": "whet.compat.names: GLOBAL_HISTORY; whet.lm.state: LM_CLASS_STATE_KEY=CLASS_KEY",
     "clients.cache": "whet.compat.cache: Cache request_cache",
     "clients.databricks": "whet.lm.provider: DatabricksProvider=Provider",
     "clients.lm_local": "whet.lm.provider: LocalProvider=Provider",
@@ -49,6 +49,7 @@ _EXTRA: Final = {
         "precision_score"
     ),
     "predict.aggregation": "whet.modules.voting: default_normalize=usual_form",
+    "predict.predict": "whet.core.schema: serialize_object=plain",
     "predict.parameter": "whet.core.param: Param; whet.modules.predict: Parameter=Predict",
     "primitives.assertions": "whet.compat.assertions: assert_transform_module backtrack_handler",
     "primitives.module": "whet.modules.tree: set_attribute_by_name=set_by_path",

@@ -199,7 +199,7 @@ class CallRecord(Mapping[str, Any]):
         return {k: v for k, v in self.request.options.items() if not k.startswith("api_")}
 
     def _outputs_of(self) -> list[Any]:
-        return plain_outputs(self.response) if self.response is not None else []
+        return plain_outputs(self.response, self.model_type) if self.response is not None else []
 
     def _usage_of(self) -> dict[str, Any]:
         return usage_dict(self.response)
@@ -239,17 +239,17 @@ def usage_dict(response: Response | None) -> dict[str, Any]:
     return plain
 
 
-def plain_outputs(response: Response) -> list[Any]:
-    """What `lm("...")` returns: strings, or dicts where an answer has more than text in it."""
-    rich = any(c.tool_calls or c.reasoning or c.logprobs is not None or c.citations for c in response.choices)
+def plain_outputs(response: Response, model_type: str = "chat") -> list[Any]:
+    """What `lm("...")` returns: strings, or dicts where an answer has more than text in it, and with the Responses API in any case."""
+    rich = model_type == "responses" or any(c.tool_calls or c.reasoning or c.logprobs is not None or c.citations for c in response.choices)
     return [_rich_output(c) if rich else c.text for c in response.choices]
 
 
 class Outputs(list[Any]):
     """What `lm("...")` returns, as handlers of events are told of it, with the whole `response` beside it."""
 
-    def __init__(self, response: Response) -> None:
-        super().__init__(plain_outputs(response))
+    def __init__(self, response: Response, model_type: str = "chat") -> None:
+        super().__init__(plain_outputs(response, model_type))
         self.response = response
 
 

@@ -135,11 +135,11 @@ class BaseLM:
 
     def __call__(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> list[Any]:
         """Ask with a prompt or with messages; one entry per sample: a string, or a dict when an answer has more than text in it."""
-        return plain_outputs(drive(self._ask(prompt, messages, kwargs)))
+        return plain_outputs(drive(self._ask(prompt, messages, kwargs)), self.model_type)
 
     async def acall(self, prompt: str | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> list[Any]:
         """The same, from async code."""
-        return plain_outputs(await adrive(self._ask(prompt, messages, kwargs)))
+        return plain_outputs(await adrive(self._ask(prompt, messages, kwargs)), self.model_type)
 
     def stream(self, prompt: str | Request | None = None, messages: list[dict[str, Any]] | None = None, **kwargs: Any) -> AnswerStream:
         """Ask, and get the answer as it comes: iterate over `StreamEvent`s with `for` or `async for`; then `.response` is the whole.
@@ -168,7 +168,7 @@ class BaseLM:
         answering = self._recorded_answer(request, cache)
         if self.callbacks or current().callbacks:
             asked = {"prompt": None, "messages": message_dicts(request.messages), "kwargs": dict(request.options), **request.options}
-            answering = observed("lm", self, asked, answering, Outputs)
+            answering = observed("lm", self, asked, answering, partial(Outputs, model_type=self.model_type))
         return answering
 
     def _recorded_answer(self, request: Request, cache: bool | str | None) -> Flow[Response]:

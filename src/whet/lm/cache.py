@@ -124,10 +124,10 @@ def _part(part: Part) -> Any:
     return {"block": part.block}
 
 
-def sample_keys(request: Request, endpoint: str) -> list[bytes] | None:
+def sample_keys(request: Request, endpoint: str, text_of: Callable[[Request, str], str] = request_text) -> list[bytes] | None:
     """One 16-byte key per sample: the BLAKE2b hash of `request_text`, `#` and the sample's number. `None` where there is no JSON form."""
     try:
-        base = blake2b(request_text(request, endpoint).encode(), digest_size=16)
+        base = blake2b(text_of(request, endpoint).encode(), digest_size=16)
     except (TypeError, ValueError, RecursionError):
         return None
     if request.n == 1:
@@ -198,7 +198,7 @@ class Cached:
     def flow(self, request: Request) -> Flow[Response]:
         """Answer from the cache where it can."""
         store, mode = self.store, self.mode if isinstance(self.mode, str) else self.mode()
-        keys = None if mode == "off" or not store.enabled else sample_keys(request, self.endpoint)
+        keys = None if mode == "off" or not store.enabled else sample_keys(request, self.endpoint, store.key_of or request_text)
         if keys is None:
             return (yield from self.inner.flow(request))
         known = {} if mode == "refresh" else _look_up(store, keys)

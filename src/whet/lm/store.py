@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,9 @@ class CacheStore:
         self.directory = None if directory is None else Path(directory or default_directory())
         self.disk = None if self.directory is None else Disk(self.directory, disk_bytes)
         self.enabled = self.disk is not None or (memory_entries > 0 and memory_bytes > 0)
+        # A key of somebody's own for a request, and the store that this one was put in the place of; see `whet.compat.cache`.
+        self.key_of: Callable[[Any, str], str] | None = None
+        self.in_place_of: CacheStore | None = None
         # The calls under way, by what they ask for; see `Cached`.
         self.flights: dict[Any, Future[Any]] = {}
         self.flights_lock = threading.Lock()
