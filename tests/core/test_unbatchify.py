@@ -19,11 +19,9 @@ def test_a_full_batch_goes_at_once_and_a_short_one_after_the_wait() -> None:
         sizes.append(len(items))
         return [2 * item for item in items]
 
-    unbatchify = Unbatchify(double, max_batch_size=4, max_wait_time=60.0)
-    start = time.monotonic()
+    unbatchify = Unbatchify(double, max_batch_size=4, max_wait_time=600.0)  # longer than this test may take
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(unbatchify, range(8))) == [2 * i for i in range(8)]
-    assert time.monotonic() - start < 50
     assert sizes == [4, 4]
     quick = Unbatchify(double, max_batch_size=4, max_wait_time=0.05)
     start = time.monotonic()

@@ -259,15 +259,14 @@ def test_a_storm_takes_hardly_longer_than_the_limit_allows() -> None:
 
 
 def test_a_time_limit_reaches_the_socket() -> None:
-    with StubServer("openai", PLAIN, delay=3) as stub:
-        started = time.monotonic()
+    with StubServer("openai", PLAIN, delay=600) as stub:  # longer than this test may take
         with pytest.raises(LMTimeoutError):
             stub.lm(timeout=0.1)("Hi")
         with pytest.raises(LMTimeoutError), whet.budget(seconds=0.1):
             stub.lm()("Hi")
         with pytest.raises(LMTimeoutError):
             stub.lm()("Hi", timeout=0.1)
-        assert time.monotonic() - started < 6  # whoever waits for the answers waits 9 s
+        assert stub.count == 3
 
 
 def test_nothing_is_left_open_after_streams() -> None:

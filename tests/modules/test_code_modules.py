@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -441,14 +440,13 @@ def test_final_output_and_errors_are_what_interpreters_of_others_may_give() -> N
 def test_cancelling_holds_up_nobody() -> None:
     lm = ScriptedLM(lambda request: {"reasoning": "r", "code": "while True:\n    pass"})
 
-    async def go() -> float:
-        task = asyncio.create_task(whet.RLM("q -> a", interpreter_factory=lambda: PythonInterpreter(timeout=60)).acall(q="x"))
+    async def go() -> None:
+        # The code may run for longer than this test may.
+        task = asyncio.create_task(whet.RLM("q -> a", interpreter_factory=lambda: PythonInterpreter(timeout=600)).acall(q="x"))
         await asyncio.sleep(0.5)
-        began = time.monotonic()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        return time.monotonic() - began
 
     with whet.context(lm=lm):
-        assert asyncio.run(go()) < 20  # the code itself may run for 60 s
+        asyncio.run(go())

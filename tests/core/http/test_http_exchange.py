@@ -131,8 +131,8 @@ def test_interim_answers_are_skipped(call: Call) -> None:
 def test_a_slow_drip_meets_the_deadline(call: Call) -> None:
     def script(talk: Talk) -> None:
         talk.request()
-        talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
-        for _ in range(1000):
+        talk.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+        for _ in range(100_000):  # for longer than this test may take
             talk.send(b".")
             time.sleep(0.02)
 
@@ -140,7 +140,7 @@ def test_a_slow_drip_meets_the_deadline(call: Call) -> None:
         start = time.monotonic()
         with pytest.raises(LMTimeoutError, match=rf"127\.0\.0\.1:{server.port} within 0\.3 s"):
             call(HttpRequest(url=server.url, timeout=0.3))
-        assert 0.25 < time.monotonic() - start < 15  # it would drip for 20 s
+        assert time.monotonic() - start > 0.25
 
 
 def test_a_short_deadline_after_a_long_one_holds_on_the_same_connection(call: Call) -> None:
