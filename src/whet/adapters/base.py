@@ -20,7 +20,7 @@ from whet.adapters.style import Style, style_of
 from whet.adapters.turns import as_content, beside, demo_messages, history_messages, parts_of
 from whet.core.context import current
 from whet.core.events import observing, with_callbacks
-from whet.core.exchange import Capabilities, Request, ToolSpec
+from whet.core.exchange import Capabilities, Request, ToolSpec, make_request
 from whet.core.flow import Flow, adrive, drive
 from whet.core.messages import Message, TextPart
 from whet.core.signature import Signature
@@ -151,7 +151,7 @@ class Adapter(Layout, Reader):
         else:
             system, shown, history, final, _ = self._pieces(signature, inputs, demos, bool(tools))
             messages = (*system, *shown, *history, *final)
-        return Request(messages=messages, options=given, tools=tools, response_schema=self.response_schema(signature, can))
+        return make_request(messages, "", given, tools, None, self.response_schema(signature, can))
 
     def _messages(
         self, signature: Signature, inputs: Mapping[str, Any], demos: Sequence[Any], can: Capabilities, tools: tuple[ToolSpec, ...]

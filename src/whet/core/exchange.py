@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, Final, Literal, TypeAlias
 
 from whet.core.messages import Message, ToolCallPart
-from whet.core.quick import quick
+from whet.core.quick import maker, quick
 
 __all__ = [
     "NO_USAGE",
@@ -22,6 +22,11 @@ __all__ = [
     "StreamEvent",
     "ToolSpec",
     "Usage",
+    "make_choice",
+    "make_event",
+    "make_request",
+    "make_response",
+    "make_usage",
 ]
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "error"] | None
@@ -179,6 +184,7 @@ class Capabilities:
     params: frozenset[str] = frozenset()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEvent:
     """A piece of an answer as it comes: text, reasoning or a tool call's arguments; then usage; then done.
@@ -196,3 +202,8 @@ class StreamEvent:
     citation: Citation | None = None
     finish_reason: FinishReason = None
     whole: bool = False
+
+
+# Every call and every token makes some of these; fields by position, in their order.
+make_request, make_usage, make_choice, make_response = maker(Request), maker(Usage), maker(Choice), maker(Response)
+make_event = maker(StreamEvent)

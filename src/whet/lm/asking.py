@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from whet.core.exchange import Request, ToolSpec
+from whet.core.exchange import Request, ToolSpec, make_request
 from whet.core.messages import Content, Message, RawPart, TextPart, ToolCallPart
 from whet.errors import ConfigurationError
 
@@ -64,16 +64,16 @@ def merged_request(request: Request, model: str, defaults: Mapping[str, Any]) ->
     merged = {**defaults, **options}
     if None in merged.values():
         merged = {k: v for k, v in merged.items() if v is not None}
-    return Request(
-        messages=request.messages,
-        model=model,
-        options=merged,
-        tools=request.tools,
-        tool_choice=request.tool_choice,
-        response_schema=request.response_schema,
-        n=request.n,
-        rollout_id=request.rollout_id,
-        prompt_cache=request.prompt_cache,
+    return make_request(
+        request.messages,
+        model,
+        merged,
+        request.tools,
+        request.tool_choice,
+        request.response_schema,
+        request.n,
+        request.rollout_id,
+        request.prompt_cache,
     )
 
 

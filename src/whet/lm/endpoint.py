@@ -17,7 +17,7 @@ from whet.lm.facts import ModelFacts, provider_of
 from whet.lm.limit import Limiter
 from whet.lm.replay import replay
 from whet.lm.site.access import Access
-from whet.lm.site.table import addressed, site_of
+from whet.lm.site.table import address_of, addressed, site_of
 from whet.lm.wire.draft import MISSHAPEN
 from whet.lm.wire.errors import rejected_option
 from whet.lm.wire.table import Decoder, wire_of
@@ -71,7 +71,10 @@ class Endpoint:
             request = replace(request, messages=tuple(replace(m, role="developer") if m.role == "system" else m for m in request.messages))
         listener = current().listener
         path, headers, body = self.wire.encode(request, self.facts, stream=listener is not None)
-        url, headers = yield from addressed(self.site, path, headers, body)
+        if self.site.signs_in():
+            url, headers = yield from addressed(self.site, path, headers, body)
+        else:
+            url, headers = address_of(self.site, path, headers, body)
         if listener is not None:
             return (yield from self._streamed(url, headers, body, listener))
         answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout()))

@@ -11,7 +11,7 @@ from whet.lm.facts import ModelFacts, Provider
 from whet.lm.site.access import Access
 from whet.lm.site.plain import PlainSite
 
-__all__ = ["Site", "addressed", "site_of"]
+__all__ = ["Site", "address_of", "addressed", "site_of"]
 
 
 class Site(Protocol):
@@ -30,12 +30,13 @@ class Site(Protocol):
 def addressed(site: Site, path: str, headers: Mapping[str, str], body: bytes) -> Flow[tuple[str, Headers]]:
     """The URL and all headers for a request. Where a vendor's package signs in first, it does so off the event loop."""
     if site.signs_in():
-        found: tuple[str, Headers] = yield Invoke(_address, (site, path, headers, body))
+        found: tuple[str, Headers] = yield Invoke(address_of, (site, path, headers, body))
         return found
-    return _address(site, path, headers, body)
+    return address_of(site, path, headers, body)
 
 
-def _address(site: Site, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Headers]:
+def address_of(site: Site, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Headers]:
+    """The same at once, for a site that needs nobody's help."""
     url, given = site.address(path, headers, body)
     return url, Headers(given)
 

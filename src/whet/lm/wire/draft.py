@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from whet.core.exchange import Choice, Citation, FinishReason, Response, StreamEvent, Usage
+from whet.core.exchange import Choice, Citation, FinishReason, Response, StreamEvent, Usage, make_event
 from whet.core.messages import ToolCallPart
 from whet.errors import LMError, LMTransportError, LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.errors import error_from
+from whet.lm.wire.parse import parsed
 
 __all__ = ["MISSHAPEN", "Draft", "Splitter", "StreamDecoder", "answer_of", "spoken"]
 
@@ -48,12 +49,12 @@ class Draft:
     def say(self, text: str) -> StreamEvent:
         """More of the answer."""
         self.text.append(spoken(text))
-        return StreamEvent(kind="text", text=text, index=self.index)
+        return make_event("text", text, self.index)
 
     def think(self, text: str) -> StreamEvent:
         """More of the reasoning."""
         self.reasoning.append(spoken(text))
-        return StreamEvent(kind="reasoning", text=text, index=self.index)
+        return make_event("reasoning", text, self.index)
 
     def call(self, place: int, piece: str, name: str = "", call_id: str | None = None) -> StreamEvent:
         """The beginning of a tool call, or more of its arguments."""
@@ -181,7 +182,7 @@ class StreamDecoder:
 
     def _take(self, name: str, item: bytes, out: list[StreamEvent]) -> None:
         try:
-            data = json.loads(item) if item != b"[DONE]" else None
+            data = parsed(item) if item != b"[DONE]" else None
         except (ValueError, RecursionError):
             raise LMUnexpectedError(f"The stream holds an event that is no JSON, or too deep: {item[:200]!r}", **self.origin()) from None
         if data is None:

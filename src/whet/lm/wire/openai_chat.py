@@ -6,13 +6,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from whet.core.exchange import Choice, Citation, FinishReason, Request, Response, ToolSpec, Usage
+from whet.core.exchange import (
+    NO_USAGE,
+    Choice,
+    Citation,
+    FinishReason,
+    Request,
+    Response,
+    ToolSpec,
+    Usage,
+    make_choice,
+    make_response,
+    make_usage,
+)
 from whet.core.http import HttpResponse
 from whet.core.messages import Content, MediaPart, Message, Part, TextPart, ToolCallPart
 from whet.errors import LMConfigurationError, LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.errors import error_from, request_id_of
 from whet.lm.wire.openai_stream import ChatStream
+from whet.lm.wire.parse import parsed
 
 __all__ = ["OpenAIChat", "blocks_of", "choices_in", "json_bytes", "read_json", "usage_of", "written"]
 
@@ -61,12 +74,13 @@ class OpenAIChat:
         data = read_json(http, facts)
         choices = choices_in(data, http, facts)
         usage = usage_of(data.get("usage"))
-        return Response(
-            choices=tuple([_choice(c) for c in choices]),
-            usage=usage,
-            model=data.get("model") or facts.name,
-            cost=facts.price.cost(usage) if facts.price is not None else None,
-            request_id=request_id_of(http.headers) or data.get("id"),
+        return make_response(
+            tuple([_choice(c) for c in choices]),
+            usage,
+            data.get("model") or facts.name,
+            facts.price.cost(usage) if facts.price is not None else None,
+            False,
+            request_id_of(http.headers) or data.get("id"),
         )
 
     def stream(self, facts: ModelFacts) -> ChatStream:
@@ -178,7 +192,7 @@ def response_format(schema: Mapping[str, Any] | str) -> dict[str, Any]:
 def read_json(http: HttpResponse, facts: ModelFacts) -> dict[str, Any]:
     """The body as a JSON object. Raises `LMUnexpectedError` with the beginning of what came instead."""
     try:
-        data = json.loads(http.body)
+        data = parsed(http.body)
     except (ValueError, RecursionError):
         data = None
     if isinstance(data, dict):
@@ -218,13 +232,13 @@ def _choice(data: Mapping[str, Any]) -> Choice:
     if not isinstance(text, str) and text is not None:
         text, reasoning = _split_content(text, reasoning)
     calls = message.get("tool_calls")
-    return Choice(
-        text=text if text is not None else message.get("refusal"),
-        tool_calls=tuple([_call(c) for c in calls]) if calls else (),
-        reasoning=reasoning if isinstance(reasoning, str) else None,
-        citations=_citations(message["annotations"], text or "") if message.get("annotations") else (),
-        logprobs=data.get("logprobs"),
-        finish_reason=FINISH.get(data.get("finish_reason") or "stop", "stop"),
+    return make_choice(
+        text if text is not None else message.get("refusal"),
+        tuple([_call(c) for c in calls]) if calls else (),
+        reasoning if isinstance(reasoning, str) else None,
+        _citations(message["annotations"], text or "") if message.get("annotations") else (),
+        data.get("logprobs"),
+        FINISH.get(data.get("finish_reason") or "stop", "stop"),
     )
 
 
@@ -276,18 +290,18 @@ def usage_of(raw: Any) -> Usage:
     4
     """
     if not isinstance(raw, dict):
-        return Usage()
+        return NO_USAGE
     given = raw.get("prompt_tokens") or 0
     made = raw.get("completion_tokens") or 0
     inside, spent = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
     thought = (spent.get("reasoning_tokens") or 0) if spent else 0
     if thought and (raw.get("total_tokens") or 0) == given + made + thought:
         made += thought  # some servers count the reasoning beside the completion
-    return Usage(
-        input_tokens=given,
-        output_tokens=made,
-        cached_input_tokens=((inside.get("cached_tokens") or 0) if inside else 0) or raw.get("prompt_cache_hit_tokens") or 0,
-        cache_write_tokens=(inside.get("cache_write_tokens") or 0) if inside else 0,
-        reasoning_tokens=thought,
-        raw=raw,
+    return make_usage(
+        given,
+        made,
+        ((inside.get("cached_tokens") or 0) if inside else 0) or raw.get("prompt_cache_hit_tokens") or 0,
+        (inside.get("cache_write_tokens") or 0) if inside else 0,
+        thought,
+        raw,
     )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from whet.core.exchange import Choice, FinishReason, Response, StreamEvent, Usage
+from whet.core.exchange import Choice, FinishReason, Response, StreamEvent, Usage, make_event
 from whet.core.messages import ToolCallPart
 from whet.core.sse import EventStream
 from whet.errors import LMTransportError, LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.draft import spoken
 from whet.lm.wire.errors import error_from
+from whet.lm.wire.parse import parsed
 
 __all__ = ["ChatStream"]
 
@@ -101,7 +101,7 @@ class ChatStream:
             self._end(out)
             return
         try:
-            chunk = json.loads(item)
+            chunk = parsed(item)
         except (ValueError, RecursionError):
             raise LMUnexpectedError(f"The stream holds an event that is no JSON, or too deep: {item[:200]!r}", **self._origin()) from None
         if not isinstance(chunk, dict):
@@ -130,10 +130,10 @@ class ChatStream:
         delta = data.get("delta") or {}
         if text := delta.get("content"):
             choice.text.append(spoken(text))
-            out.append(StreamEvent(kind="text", text=text, index=index))
+            out.append(make_event("text", text, index))
         if thought := (delta.get("reasoning_content") or delta.get("reasoning")):
             choice.reasoning.append(spoken(thought))
-            out.append(StreamEvent(kind="reasoning", text=thought, index=index))
+            out.append(make_event("reasoning", thought, index))
         if calls := delta.get("tool_calls"):
             for call in calls:
                 out.append(_grow_tool(choice, call, index))
