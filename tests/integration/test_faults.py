@@ -7,7 +7,9 @@ import resource
 from typing import Any
 
 import pytest
+from tests.integration.server import serving
 
+import whet
 from whet.core.exchange import Choice, Response, Usage
 from whet.errors import LMError, LMRateLimitError, LMServerError, LMTransportError, LMUnexpectedError
 from whet.testing import StubServer
@@ -75,3 +77,28 @@ def test_a_storm_of_429_ends_in_answers_in_each_format(format: str) -> None:
 
         assert asyncio.run(main()) == [[TEXT]] * 6
         assert 10 <= stub.count <= 14
+
+
+@pytest.mark.parametrize("name", ["openai/m", "anthropic/m", "gemini/m"])
+def test_a_redirect_to_another_place_is_told_and_not_followed(name: str) -> None:
+    def answer(body: dict[str, Any], number: int) -> Any:
+        return 301, {"location": "https://me:pw@elsewhere.example.com/v1?key=secret"}, {}
+
+    with serving(answer) as server:
+        lm = whet.LM(name, api_base=server.url, api_key="k", cache=False)
+        for ask in (lambda: lm("Hi"), lambda: list(lm.stream("Hi")), lambda: asyncio.run(lm.acall("Hi"))):
+            with pytest.raises(LMUnexpectedError, match=r"redirects to 'https://elsewhere.example.com/v1' \(HTTP 301\)") as caught:
+                ask()
+            assert "secret" not in str(caught.value) and "pw" not in str(caught.value) and "api_base" in str(caught.value)
+        assert server.count == 3
+
+
+@pytest.mark.parametrize("headers", [{}, {"location": "http://[bad"}])
+def test_a_redirect_that_leads_nowhere_is_told(headers: dict[str, str]) -> None:
+    with serving(lambda body, number: (302, headers, {})) as server:
+        for ask in (
+            whet.LM("openai/m", api_base=server.url, api_key="k", cache=False),
+            whet.Embedder("openai/e", api_base=server.url, api_key="k"),
+        ):
+            with pytest.raises(LMUnexpectedError, match="does not say where to"):
+                ask("Hi")

@@ -132,25 +132,32 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
-@pytest.mark.usefixtures("nobody")
-def test_the_databricks_sdk_signs_in_as_a_service_principal(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("databricks.sdk")
+@contextmanager
+def workspace(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], at_sign_in: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """A Databricks workspace that signs a service principal in, and gives these answers to who shows its token."""
 
-    def workspace(path: str, headers: dict[str, str], body: bytes) -> Any:
+    def answer(path: str, headers: dict[str, str], body: bytes) -> Any:
         if path == "/.well-known/databricks-config":
             return {"oidc_endpoint": f"{seen.url}/oidc"}
         if path.startswith("/oidc/.well-known"):
             return {"token_endpoint": f"{seen.url}/oidc/v1/token", "authorization_endpoint": f"{seen.url}/oidc/v1/authorize"}
         if path == "/oidc/v1/token":
+            at_sign_in()
             return {"access_token": CANARY, "token_type": "Bearer", "expires_in": 3600}
-        if path == "/serving-endpoints/chat/completions" and headers["authorization"] == f"Bearer {CANARY}":
-            return completion("Guten Tag")
-        return None
+        return answers.get(path) if headers["authorization"] == f"Bearer {CANARY}" else None
 
-    with place(workspace) as seen:
+    with place(answer) as seen:
         monkeypatch.setenv("DATABRICKS_HOST", seen.url)
         monkeypatch.setenv("DATABRICKS_CLIENT_ID", "me")
         monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "secret-of-mine")
+        yield
+
+
+@pytest.mark.usefixtures("nobody")
+def test_the_databricks_sdk_signs_in_as_a_service_principal(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("databricks.sdk")
+
+    with workspace(monkeypatch, {"/serving-endpoints/chat/completions": completion("Guten Tag")}):
         lm = whet.LM("databricks/databricks-meta-llama-3-3-70b-instruct", cache=False, num_retries=0)
         assert lm("Hi") == asyncio.run(lm.acall("Hi")) == ["Guten Tag"]
     assert CANARY not in repr(lm.__dict__) + json.dumps(lm.dump_state())
@@ -160,19 +167,10 @@ def test_the_databricks_sdk_signs_in_as_a_service_principal(monkeypatch: pytest.
 def test_embeddings_sign_in_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("databricks.sdk")
 
-    def workspace(path: str, headers: dict[str, str], body: bytes) -> Any:
-        if path == "/.well-known/databricks-config":
-            return {"oidc_endpoint": f"{seen.url}/oidc"}
-        if path.startswith("/oidc/.well-known"):
-            return {"token_endpoint": f"{seen.url}/oidc/v1/token", "authorization_endpoint": f"{seen.url}/oidc/v1/authorize"}
-        if path == "/oidc/v1/token":
-            before = ticks
-            time.sleep(0.3)
-            ticked.append(ticks - before)
-            return {"access_token": CANARY, "token_type": "Bearer", "expires_in": 3600}
-        if path == "/serving-endpoints/embeddings" and headers["authorization"] == f"Bearer {CANARY}":
-            return {"data": [{"index": 0, "embedding": [0.5, 2.0]}]}
-        return None
+    def slowly() -> None:
+        before = ticks
+        time.sleep(0.3)
+        ticked.append(ticks - before)
 
     ticks, ticked = 0, []
 
@@ -184,10 +182,8 @@ def test_embeddings_sign_in_beside_the_event_loop(monkeypatch: pytest.MonkeyPatc
             ticks += 1
         return list(await embedding)
 
-    with place(workspace) as seen:
-        monkeypatch.setenv("DATABRICKS_HOST", seen.url)
-        monkeypatch.setenv("DATABRICKS_CLIENT_ID", "me")
-        monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "secret-of-mine")
+    answers = {"/serving-endpoints/embeddings": {"data": [{"index": 0, "embedding": [0.5, 2.0]}]}}
+    with workspace(monkeypatch, answers, slowly):
         importlib.import_module("databricks.sdk.core")  # takes its time, and is not the question here
         assert asyncio.run(main()) == [0.5, 2.0]
     assert min(ticked) > 0, "the loop stood still while the SDK signed in"

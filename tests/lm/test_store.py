@@ -228,8 +228,9 @@ for i in range(part * 200, part * 200 + 200):
     store.put(blake2b(str(i).encode(), digest_size=16).digest(), str(i))
 store.close()
 """
-    running = [subprocess.Popen([sys.executable, "-W", "error", "-c", script, str(part), str(tmp_path / "c")]) for part in range(4)]
-    assert [process.wait() for process in running] == [0] * 4
+    command = [sys.executable, "-W", "error", "-c", script]
+    running = [subprocess.Popen([*command, str(part), str(tmp_path / "c")], stderr=subprocess.PIPE, text=True) for part in range(4)]
+    assert [(process.communicate()[1], process.returncode) for process in running] == [("", 0)] * 4
     store = CacheStore(tmp_path / "c")
     assert all(store.get(key(number)) == str(number) for number in range(800))
     store.close()
@@ -259,6 +260,21 @@ def test_a_row_waits_while_another_process_holds_the_file(tmp_path: Path) -> Non
     other.close()
     store.put(key(2), "now")
     assert store.get(key(1)) == "later"
+    store.close()
+
+
+def test_a_row_that_waits_is_not_lost_when_the_file_is_closed_while_another_process_holds_it(tmp_path: Path) -> None:
+    store = CacheStore(tmp_path, memory_entries=0)
+    store.put(key(0), "x")
+    other = sqlite3.connect(tmp_path / "responses.sqlite3", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    store.put(key(1), "paid for")
+    lets_go = threading.Timer(0.8, other.execute, ["COMMIT"])
+    lets_go.start()
+    store.close()
+    lets_go.join()
+    other.close()
+    assert store.get(key(1)) == "paid for"
     store.close()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import threading
@@ -137,15 +136,22 @@ def test_a_metric_that_breaks_later_is_said_and_not_scored() -> None:
         compiled(model(), metric=moody, max_errors=5)
 
 
-def slow_once() -> ScriptedLM:
-    """A model that takes long over its twentieth call."""
-    count = itertools.count(1)
+class SlowOnce(ScriptedLM):
+    """A model whose twentieth answer is there some time after the next question."""
 
-    def slowly(request: Any) -> dict[str, str]:
-        time.sleep(1.0 if next(count) == 20 else 0.03)
-        return answer(request)
+    def __init__(self) -> None:
+        super().__init__(answer)
+        self.next_one = threading.Event()
 
-    return ScriptedLM(slowly)
+    def complete(self, request: Any) -> Any:
+        response = super().complete(request)
+        number = self.calls
+        if number > 20:
+            self.next_one.set()
+        if number == 20:
+            assert self.next_one.wait(60), "the late work was not started a second time"
+        time.sleep(0.3 if number == 20 else 0.03)
+        return response
 
 
 class TwoWaves(whet.Optimizer):
@@ -164,7 +170,7 @@ def test_a_work_that_was_started_twice_is_on_the_books_twice(tmp_path: Any) -> N
             recipe.compile(whet.Predict("question -> answer"), trainset=rows(20), valset=rows(120, start=100))
         return recipe.run.spend
 
-    lm, again = slow_once(), slow_once()
+    lm, again = SlowOnce(), SlowOnce()
     spent = run(lm)
     assert spent.calls == lm.calls > 140  # on a busy machine others are late too, and are started again
     assert run(again).calls == spent.calls and again.calls == 0

@@ -22,6 +22,8 @@ FILE = "responses.sqlite3"
 # Sibling processes hold the write lock for microseconds. A row that cannot be written in this time waits for the next call.
 BUSY_MS = 250
 MAX_PENDING = 2048
+# At the end there is no next call: rows are tried so often, for some seconds on a busy machine.
+CLOSING_TRIES = 40
 # Between two looks at the size of the file, in rows written.
 CHECK_EVERY = 256
 TABLE = (
@@ -165,7 +167,9 @@ class Disk:
         with self._lock:
             if self._connection is None:
                 return
-            if self._pending:
+            for _ in range(CLOSING_TRIES):
+                if not self._pending:
+                    break
                 self._write()
             if self._connection is not None:
                 with suppress(_database_error()):

@@ -19,7 +19,7 @@ from whet.lm.replay import replay
 from whet.lm.site.access import Access
 from whet.lm.site.table import address_of, addressed, site_of
 from whet.lm.wire.draft import MISSHAPEN
-from whet.lm.wire.errors import rejected_option
+from whet.lm.wire.errors import rejected_option, unfollowed
 from whet.lm.wire.table import Decoder, wire_of
 
 __all__ = ["Endpoint"]
@@ -78,7 +78,7 @@ class Endpoint:
         if listener is not None:
             return (yield from self._streamed(url, headers, body, listener))
         answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout()))
-        return self._decoded(answer)
+        return self._decoded(answer, url)
 
     def _streamed(self, url: str, headers: Any, body: bytes, listener: Callable[[StreamEvent], None]) -> Flow[Response]:
         sink = _Sink(self.wire.stream(self.facts), listener, self.facts, events=headers.get("accept") == "text/event-stream")
@@ -86,9 +86,9 @@ class Endpoint:
         try:
             answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout(), sink=sink))
             if not 200 <= answer.status < 300:
-                return self._decoded(answer)
+                return self._decoded(answer, url)
             if sink.whole is not None:  # the server does not stream, and sent the answer in one piece
-                response = self._decoded(replace(answer, body=b"".join(sink.whole)))
+                response = self._decoded(replace(answer, body=b"".join(sink.whole)), url)
                 replay(response, listener)
                 return response
             self._learn(answer)
@@ -100,8 +100,10 @@ class Endpoint:
             self._price(error)
             raise
 
-    def _decoded(self, answer: HttpResponse) -> Response:
+    def _decoded(self, answer: HttpResponse, url: str) -> Response:
         self._learn(answer)
+        if 300 <= answer.status < 400:
+            raise unfollowed(answer, self.facts, url)
         try:
             return self._read(lambda: _sound(self.wire.decode(answer, self.facts)), answer)
         except LMError as error:

@@ -20,7 +20,7 @@ from whet.lm.retry import Retrying
 from whet.lm.site.access import ACCESS, access_of, place_of
 from whet.lm.site.table import addressed, site_of
 from whet.lm.wire.draft import MISSHAPEN
-from whet.lm.wire.errors import error_from
+from whet.lm.wire.errors import error_from, unfollowed
 from whet.lm.wire.openai_chat import HEADERS, json_bytes, read_json, usage_of
 
 __all__ = ["HostedEmbedding", "Vectors", "packed", "unpacked"]
@@ -98,6 +98,8 @@ class _Exchange:
         timeout = max(0.001, min(limits)) if limits else None
         answer: HttpResponse = yield Send(HttpRequest(url=url, headers=headers, body=raw, timeout=timeout))
         hosted.limiter.observe(answer.headers)
+        if 300 <= answer.status < 400:
+            raise unfollowed(answer, hosted.facts, url)
         if answer.status >= 400:
             raise error_from(answer.status, answer.headers, answer.body, model=hosted.facts.full_name, provider=hosted.facts.provider)
         data = read_json(answer, hosted.facts)

@@ -110,10 +110,10 @@ class StubServer:
 
     def lm(self, **options: Any) -> LM:
         """An LM that asks this server; without cache and retries unless `options` say otherwise."""
-        here = {"api_base": self.api_base, "api_key": "sk-stub", "model_type": self._model_type}
-        if self._name.startswith("sagemaker"):
-            here = {**here, "aws_access_key_id": "stub", "aws_secret_access_key": "sk-stub"}
-        given = {**here, "cache": False, "num_retries": 0, **options}
+        here = {"api_base": self.api_base, "model_type": self._model_type}
+        signed = {"aws_access_key_id": "stub", "aws_secret_access_key": "sk-stub"}
+        keys = signed if self._name.startswith("sagemaker") else {"api_key": "sk-stub"}
+        given = {**here, **keys, "cache": False, "num_retries": 0, **options}
         return LM(given.pop("model", self._name), **given)
 
     # -- for the handler -----------------------------------------------------------------------------------------------

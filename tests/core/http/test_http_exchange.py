@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from core.http.scripted_server import Talk, answer, echo, once, serving
 from whet.core.http import HttpRequest, HttpResponse, Pool, pool as pool_module
+from whet.core.http.parser import ERROR_LIMIT
 from whet.errors import LMTimeoutError, LMTransportError, LMUnexpectedError
 
 Call = Callable[[HttpRequest], HttpResponse]
@@ -275,6 +277,35 @@ def test_redirects_in_a_circle_end(call: Call) -> None:
 
     with serving(script) as server, pytest.raises(LMTransportError, match="redirected 5 times"):
         call(HttpRequest(url=server.url + "?key=secret"))
+
+
+# Errors --------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("framing", ["sized", "chunked", "to the end"])
+def test_of_an_endless_error_the_beginning_is_read(call: Call, framing: str) -> None:
+    def script(talk: Talk) -> None:
+        talk.request()
+        line = {"sized": "content-length: 99999999999\r\n", "chunked": "transfer-encoding: chunked\r\n"}.get(framing, "")
+        talk.send(f"HTTP/1.1 503 Busy\r\n{line}\r\n".encode())
+        piece = b"busy" * 16_384
+        with contextlib.suppress(OSError):
+            for _ in range(4 * ERROR_LIMIT // len(piece)):
+                talk.send(b"%x\r\n%b\r\n" % (len(piece), piece) if framing == "chunked" else piece)
+            talk.wait_for_end()
+        talk.server.ended.set()
+
+    with serving(script) as server:
+        got = call(HttpRequest(url=server.url))
+        assert server.ended.wait(5)
+    assert got.status == 503 and got.body.startswith(b"busybusy") and len(got.body) < 2 * ERROR_LIMIT
+
+
+def test_of_an_error_that_grows_when_it_is_inflated_the_beginning_is_read(call: Call) -> None:
+    body = gzip.compress(b"bad!" * (8 * ERROR_LIMIT))
+    with serving(once(answer(body, status="400 Bad", headers="content-encoding: gzip\r\n"))) as server:
+        got = call(HttpRequest(url=server.url))
+    assert got.status == 400 and got.body.startswith(b"bad!bad!") and len(got.body) < 2 * ERROR_LIMIT
 
 
 # Idle connections ----------------------------------------------------------------------------------------------------------------------

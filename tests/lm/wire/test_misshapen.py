@@ -45,7 +45,8 @@ OTHERS: list[Any] = [None, -5, float("nan"), 10**400, "x", [None], {"a": 1}]
 
 def endpoint_of(format: str) -> Endpoint:
     name, model_type = MODELS[format]
-    keys = {"api_key": "k", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    signed = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    keys = signed if format == "sagemaker" else {"api_key": "k"}
     return Endpoint(facts_of(name), access_of({"api_base": "http://127.0.0.1", **keys}), model_type)
 
 

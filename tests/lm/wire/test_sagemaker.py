@@ -35,6 +35,13 @@ def test_the_keys_of_the_environment_sign_the_call(monkeypatch: pytest.MonkeyPat
     assert "canary" not in str(whole)
 
 
+def test_a_key_that_sagemaker_cannot_use_is_said() -> None:
+    with StubServer("sagemaker", "Hei") as stub:
+        with pytest.warns(UserWarning, match="`api_key` is not used for `sagemaker/my endpoint`.*aws_secret_access_key") as caught:
+            assert lm_at(stub.api_base, api_key="canary")("Hi") == ["Hei"]
+        assert len(caught) == 1 and "canary" not in str(caught[0].message)
+
+
 def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)

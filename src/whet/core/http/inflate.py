@@ -17,6 +17,7 @@ class Inflater:
     def __init__(self, gzip: bool, where: str, limit: int | None) -> None:
         self._gzip, self._where, self._limit = gzip, where, limit
         self._size = 0
+        self._cut = False
         self._stream: Any = None
 
     @classmethod
@@ -29,11 +30,15 @@ class Inflater:
             raise LMUnexpectedError(f"{where} sent a body in the coding {coding[:40]!r}; whet reads gzip, deflate and identity only.")
         return cls(coding != "deflate", where, limit)
 
+    def cut_at(self, limit: int) -> None:
+        """Take the beginning of the plain text and leave out the rest, whole or not."""
+        self._limit, self._cut = limit, True
+
     def feed(self, data: bytes) -> bytes:
         """The plain bytes that these add."""
         import zlib  # noqa: PLC0415 - few answers are compressed
 
-        out = []
+        out: list[bytes] = []
         while data:
             if self._stream is None:
                 # Some servers send deflate without the zlib envelope that the standard wants.
@@ -45,6 +50,8 @@ class Inflater:
                 raise fault.garbage(self._where, "a compressed body that cannot be read") from error
             self._size += len(plain)
             if self._limit is not None and self._size > self._limit:
+                if self._cut:
+                    return b"".join([*out, plain])
                 raise fault.too_large(self._where, "a compressed body", self._limit)
             out.append(plain)
             data = self._stream.unused_data
@@ -54,6 +61,6 @@ class Inflater:
 
     def finish(self) -> bytes:
         """Nothing, if the compressed stream was whole; else `LMTransportError`."""
-        if self._stream is not None and not self._stream.eof:
+        if self._stream is not None and not self._stream.eof and not self._cut:
             raise fault.early_end(self._where, started=True)
         return b""

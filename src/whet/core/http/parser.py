@@ -9,10 +9,12 @@ from whet.core.http import fault
 from whet.core.http.inflate import Inflater
 from whet.core.http.message import HttpResponse
 
-__all__ = ["BODY_LIMIT", "HEAD_LIMIT", "AnswerReader"]
+__all__ = ["BODY_LIMIT", "ERROR_LIMIT", "HEAD_LIMIT", "AnswerReader"]
 
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 256 * 1024 * 1024
+# Of an answer that is no success, so much is read: what it says is at its beginning.
+ERROR_LIMIT = 1024 * 1024
 _LINE_LIMIT = 4096
 _OPENING = b"HTTP/1."
 _HEX = re.compile(rb"[0-9a-fA-F]{1,15}")
@@ -24,7 +26,7 @@ class AnswerReader:
 
     `started`: a byte has come. `keep`: the connection can carry another request. `where` names the other side in errors. Raises
     `LMTransportError` for what is no HTTP, `LMUnexpectedError` beyond the limits: `HEAD_LIMIT` for the headers, `limit` bytes for a
-    collected body (decoded; a `sink` may get any amount).
+    collected body (decoded; a `sink` may get any amount). The body of an answer that is no success is cut at `ERROR_LIMIT` instead.
 
     >>> reader = AnswerReader("host:80")
     >>> reader.feed(b"HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n"), reader.feed(b"\\r\\nhel"), reader.feed(b"lo")
@@ -35,7 +37,7 @@ class AnswerReader:
 
     __slots__ = (
         "headers", "keep", "started", "status",
-        "_held", "_inflater", "_left", "_limit", "_method", "_phase", "_pieces", "_sink", "_size", "_step", "_where",
+        "_held", "_inflater", "_left", "_limit", "_method", "_phase", "_pieces", "_refused", "_sink", "_size", "_step", "_where",
     )  # fmt: skip
 
     def __init__(self, where: str, method: str = "GET", sink: Callable[[bytes], None] | None = None, limit: int = BODY_LIMIT) -> None:
@@ -51,6 +53,7 @@ class AnswerReader:
         self._pieces: list[bytes] = []
         self._left = 0
         self._size = 0
+        self._refused = 0
         self._phase = _SIZE
         self._inflater: Inflater | None = None
         # A plain function, not a bound method: that would be a reference cycle for each request.
@@ -62,6 +65,11 @@ class AnswerReader:
         done = self._step(self, data)
         if self._sink is not None:
             self._deliver(done)
+        elif not done and self.status >= 300:
+            self._refused += len(data)
+            if self._refused > ERROR_LIMIT:
+                self.keep = False
+                return True
         return done
 
     def end(self) -> bool:
@@ -144,7 +152,9 @@ class AnswerReader:
         connection = headers.get("connection")
         self.keep = newer if connection is None else _keeps(connection.lower(), newer)
         if "content-encoding" in headers:
-            self._inflater = Inflater.of(headers["content-encoding"], self._where, self._limit if self._sink is None else None)
+            self._inflater = Inflater.of(headers["content-encoding"], self._where, None if self._sink is not None else self._limit)
+            if self._inflater is not None and status >= 300:
+                self._inflater.cut_at(ERROR_LIMIT)
         if status == 204 or status == 304 or self._method == "HEAD" or self._method == "CONNECT":
             self._step, self._inflater = _nothing_more, None
         elif "transfer-encoding" in headers:
@@ -171,7 +181,7 @@ class AnswerReader:
 
     def _count(self, size: int) -> None:
         self._size += size
-        if self._size > self._limit and self._sink is None:
+        if self._size > self._limit and self._sink is None and self.status < 300:
             raise fault.too_large(self._where, "a body", self._limit)
 
     def _read_sized(self, data: bytes) -> bool:

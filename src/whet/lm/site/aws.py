@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from configparser import ConfigParser
 from importlib.util import find_spec
 from pathlib import Path
 
 from whet.errors import LMNotConfiguredError
-from whet.lm.site.access import from_environment
+from whet.lm.facts import ModelFacts, Provider
+from whet.lm.site.access import Access, from_environment
 from whet.lm.site.plain import PlainSite, sent_headers
 from whet.lm.wire.sigv4 import AwsKeys, signed_headers
 
@@ -93,6 +95,16 @@ class SageMakerSite(BedrockSite):
     host = "runtime.sagemaker"
     bases = ("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "SAGEMAKER_API_BASE")
     advice = ""
+
+    def __init__(self, provider: Provider, facts: ModelFacts, access: Access) -> None:
+        super().__init__(provider, facts, access)
+        if access.api_key is not None:
+            warnings.warn(
+                f"`api_key` is not used for `{facts.full_name}`: SageMaker takes requests signed with AWS keys only. Leave it out, and "
+                "give `aws_access_key_id=` and `aws_secret_access_key=`, or a profile.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _bearer(self) -> str | None:
         return None

@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urljoin
 
+from whet.core.http import HttpResponse
+from whet.core.http.route import shown
 from whet.core.secret import scrub
 from whet.errors import (
     ContextWindowExceededError,
@@ -22,8 +24,9 @@ from whet.errors import (
     LMUnexpectedError,
     LMUnsupportedModelError,
 )
+from whet.lm.facts import ModelFacts
 
-__all__ = ["error_from", "rejected_option", "request_id_of", "retry_after"]
+__all__ = ["error_from", "rejected_option", "request_id_of", "retry_after", "unfollowed"]
 
 MAX_MESSAGE = 2000
 BY_STATUS: Mapping[int, type[LMError]] = {
@@ -84,6 +87,24 @@ def error_from(
     if status in (400, 413, 422, 500) and (code in TOO_LONG_CODES or TOO_LONG.search(text)):
         return ContextWindowExceededError(message=message, **details)
     return _class_of(status)(message, **details)
+
+
+def unfollowed(http: HttpResponse, facts: ModelFacts, url: str) -> LMUnexpectedError:
+    """The error for a redirect that is not followed, because the key and the prompt would go to a place that nobody named."""
+    told = http.headers.get("location")
+    try:
+        there = shown(urljoin(url, told)) if told else ""
+    except ValueError:
+        there = ""
+    where = f"redirects to {there!r}" if there else "redirects, and does not say where to"
+    return LMUnexpectedError(
+        f"{shown(url)!r} {where} (HTTP {http.status}). whet does not follow a redirect to another place; if it is the right one, name it: "
+        "`api_base=`.",
+        model=facts.full_name,
+        provider=facts.provider,
+        status=http.status,
+        request_id=request_id_of(http.headers),
+    )
 
 
 def _class_of(status: int) -> type[LMError]:
@@ -155,6 +176,8 @@ def retry_after(headers: Mapping[str, str], text: str = "") -> float | None:
 
 
 def _until(date: str) -> float:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - few servers write a date, and it costs 5 ms
+
     moment = parsedate_to_datetime(date)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
