@@ -22,7 +22,7 @@ from whet.core.context import current
 from whet.core.events import observing, with_callbacks
 from whet.core.exchange import Capabilities, Request, ToolSpec, make_request
 from whet.core.flow import Flow, adrive, drive
-from whet.core.messages import Message, TextPart
+from whet.core.messages import Message, TextPart, make_message
 from whet.core.signature import Signature
 from whet.core.trace import message_dicts
 from whet.lm.base import answering
@@ -111,7 +111,7 @@ class Adapter(Layout, Reader):
             shown, left_out = self._demos(plan, demos)
         history = () if plan.history is None else self._history(plan, inputs, native)
         content = self.format_user_message_content(signature, inputs, main_request=True)
-        final = (Message("user", content),) if content else ()
+        final = (make_message("user", content),) if content else ()
         if not shown or self.style.demos == "turns":
             return plan.system, shown, history, final, left_out
         return self._with_demos_inside((plan.system, shown, history, final, left_out))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from whet.core.quick import quick
+from whet.core.quick import maker, quick
 
-__all__ = ["Content", "MediaPart", "Message", "Part", "RawPart", "Role", "TextPart", "ToolCallPart", "prompt_of"]
+__all__ = ["Content", "MediaPart", "Message", "Part", "RawPart", "Role", "TextPart", "ToolCallPart", "make_message", "prompt_of"]
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -88,6 +88,10 @@ class Message:
         if isinstance(self.content, str):
             return self.content
         return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+
+# One turn from role and content, in half the time.
+make_message = maker(Message)
 
 
 def prompt_of(messages: tuple[Message, ...]) -> str:

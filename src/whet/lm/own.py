@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from whet.core.context import current
-from whet.core.exchange import NO_USAGE, Choice, Citation, Request, Response, StreamEvent, Usage
+from whet.core.exchange import NO_USAGE, Choice, Citation, Request, Response, StreamEvent, Usage, make_choice, make_response, make_usage
 from whet.core.flow import Flow, Invoke
 from whet.core.messages import ToolCallPart
 from whet.core.trace import message_dicts
@@ -167,7 +167,7 @@ def response_of(answer: Any, model: str) -> Response:
     if isinstance(answer, Response):
         return answer
     if isinstance(answer, str):
-        return Response(choices=(Choice(text=answer),), model=model)
+        return make_response((make_choice(answer),), NO_USAGE, model)
     if isinstance(answer, list | tuple) and all(one is None or isinstance(one, str | Mapping) for one in answer):
         return Response(choices=tuple(map(_choice_of_output, answer)), model=model)
     part = _parts(answer)
@@ -175,7 +175,7 @@ def response_of(answer: Any, model: str) -> Response:
     if choices is None:
         return _of_responses_form(answer, model)
     usage = _usage_of(part("usage", None))
-    return Response(choices=tuple(map(_choice_of, choices)), usage=usage, model=part("model", None) or model)
+    return make_response(tuple(map(_choice_of, choices)), usage, part("model", None) or model)
 
 
 def _of_responses_form(answer: Any, model: str) -> Response:
@@ -215,13 +215,8 @@ def _choice_of(choice: Any) -> Choice:
         return Choice(text=part("text", None), logprobs=logprobs, finish_reason=finish_reason)
     part = _parts(message)
     calls = part("tool_calls", None)
-    return Choice(
-        text=part("content", None),
-        tool_calls=tuple(map(_tool_call_of, calls)) if calls else (),
-        reasoning=part("reasoning_content", None),
-        logprobs=logprobs,
-        finish_reason=finish_reason,
-    )
+    called = tuple(map(_tool_call_of, calls)) if calls else ()
+    return make_choice(part("content", None), called, part("reasoning_content", None), (), logprobs, finish_reason)
 
 
 def _choice_of_output(output: Any) -> Choice:
@@ -256,9 +251,8 @@ def _usage_of(usage: Any) -> Usage:
         return NO_USAGE
     part = _parts(usage)
     given, made = part("prompt_tokens_details", None), part("completion_tokens_details", None)
-    return Usage(
-        input_tokens=part("prompt_tokens", None) or part("input_tokens", None) or 0,
-        output_tokens=part("completion_tokens", None) or part("output_tokens", None) or 0,
-        cached_input_tokens=_parts(given)("cached_tokens", None) or 0 if given else 0,
-        reasoning_tokens=_parts(made)("reasoning_tokens", None) or 0 if made else 0,
-    )
+    read = part("prompt_tokens", None) or part("input_tokens", None) or 0
+    written = part("completion_tokens", None) or part("output_tokens", None) or 0
+    cached = _parts(given)("cached_tokens", None) or 0 if given else 0
+    thought = _parts(made)("reasoning_tokens", None) or 0 if made else 0
+    return make_usage(read, written, cached, 0, thought)
