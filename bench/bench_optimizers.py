@@ -4,7 +4,7 @@
 one). Every run is a line in the results file (`--results`): a run that is there, of the same code, is not run again, so it can be stopped
 and continued. DSPy runs from ~/.cache/whet-bench/dspy (with optuna); the simulator is `run_optimizers.py` in `--sim` ($WHET_SIM).
 `--only` runs one library's half, `--checks` what `Auto` must show by itself (`--checks certificate` that part alone), `--write FILE` puts
-the tables of a results file into a page.
+the tables of a results file into a page (with `--checks certificate` those of the certificate only; the others stay).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from optimizer_tables import ARMS, checks_tables, conditions, paired_tables
-from optimizer_targets import targets
+from optimizer_tables import ARMS, certificate_table, checks_tables, conditions, paired_tables
+from optimizer_targets import certificate_targets, targets
 
 ROOT = Path(__file__).resolve().parent.parent
 DSPY = Path("~/.cache/whet-bench/dspy/bin/python").expanduser()
@@ -40,7 +41,8 @@ def main() -> None:
     args = arguments()
     results = Path(args.results or Path(tempfile.mkdtemp(prefix="whet-bench-")) / "runs.jsonl")
     if args.write:
-        write(Path(args.write), page(read(results)))
+        runs = read(results)
+        write_certificate(Path(args.write), runs) if args.checks == "certificate" else write(Path(args.write), page(runs))
         return
     if not DSPY.exists() and args.only != "whet":
         print(f"DSPy is not at {DSPY}: run bench/make_venvs.sh dspy (and pip install optuna there) to see it beside.")
@@ -135,6 +137,18 @@ def write(file: Path, text: str) -> None:
     old = file.read_text(encoding="utf-8") if file.exists() else ""
     start = old.find(EMBEDDED)
     file.write_text(text + ("\n" + old[start:] if start >= 0 else ""), encoding="utf-8")
+
+
+def write_certificate(file: Path, runs: list[Job]) -> None:
+    """Put what a results file says of the certificate into a page that was written from others."""
+    text = file.read_text(encoding="utf-8")
+    for line in certificate_targets(runs):
+        asked = line.split("|")[1]
+        text = re.sub(rf"^\|{re.escape(asked)}\|.*$", lambda _, line=line: line, text, count=1, flags=re.MULTILINE)
+    section = "\n".join(certificate_table(runs)).strip() + "\n\n"
+    file.write_text(
+        re.sub(r"^### What is said of the gain\n.*?(?=^#)", lambda _: section, text, flags=re.MULTILINE | re.DOTALL), encoding="utf-8"
+    )
 
 
 def read(results: Path) -> list[Job]:

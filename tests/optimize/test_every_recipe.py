@@ -108,6 +108,21 @@ def test_duplicate_and_few_rows(name: str) -> None:
             assert recipe.run.stop_reason == "finished"
 
 
+@every
+def test_no_row_to_judge_by_is_shown_to_a_writer_or_as_a_demo(name: str) -> None:
+    lm, held_out = model(), rows(20, start=5000)
+    with whet.context(lm=lm):
+        recipe = RECIPES[name]()
+        plan = recipe.plan(program(), trainset=rows(24), valset=held_out)
+        result = recipe.compile(program(), trainset=rows(24), valset=held_out)
+    for request in lm.requests:
+        *before, last = [message.text for message in request.messages]
+        writing = bool(set(wanted(request)) & {*WRITTEN, *PROSE, "advice"})
+        assert "number 50" not in "".join([*before, last] if writing else before)
+    assert not any("number 50" in demo.question for demo in result.demos)
+    assert recipe.run.candidates and plan.runs[0] <= recipe.run.rollouts <= plan.runs[1]
+
+
 def wordy(n: int) -> list[Any]:
     """Rows of more words than a copy may have in a row, no two of which share them."""
     text = "on day {} the shop of mister {} sold {} pears, so double the number {}"

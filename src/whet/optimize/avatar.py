@@ -13,7 +13,7 @@ from whet.optimize.checks import check_number
 from whet.optimize.forecast import Bounds
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.paired import paired
-from whet.optimize.plan import rows_in_order
+from whet.optimize.plan import rows_in_order, rows_to_show, shown_apart
 from whet.optimize.proposers.reflect import lm_for_proposals, outline_of, shown_run
 from whet.optimize.proposers.writing import Writer, clean, joined
 from whet.optimize.search import Search, Task
@@ -89,18 +89,19 @@ class AvatarOptimizer(Optimizer):
     def bounds(self, task: Task) -> Bounds:
         """The program as given, and each rewrite, on all rows."""
         rows = len(task.val)
-        return Bounds(runs=(rows, (1 + self.max_iters) * rows), asks=(0, 2 * self.max_iters))
+        return Bounds(runs=(rows, (1 + self.max_iters) * (rows + shown_apart(task, rows))), asks=(0, 2 * self.max_iters))
 
     def steps(self, search: Search) -> Strand[Candidate]:
         """Run, compare, rewrite, keep what is better."""
         writer = Writer(search=search, model=lm_for_proposals(search, self.prompt_model))
         rows, best = rows_in_order(search), search.baseline
+        shown = rows_to_show(search, rows)[: len(rows)]
         name = _chooser(list(best.params))
-        results = yield search.scores(best, rows)
+        yield [*search.scores(best, rows), *search.scores(best, shown)]
         search.mark(best, search.trial(best, rows).score)
         idle = 0
         for number in range(self.max_iters):
-            good, bad = self._sorted(rows, results)
+            good, bad = self._sorted(shown, (yield search.scores(best, shown)))
             if not bad:
                 search.decide("stop", best, f"no run has a score of {self.lower_bound:g} or less")
                 break
@@ -109,7 +110,7 @@ class AvatarOptimizer(Optimizer):
             idle = 0 if better else idle + 1
             if better and child is not None:
                 best = child
-                results = yield search.scores(best, rows)
+                yield search.scores(best, rows)
                 search.mark(best, search.trial(best, rows).score)
             elif idle >= 3:
                 search.decide("stop", best, "three rewrites in a row brought nothing")

@@ -13,7 +13,7 @@ from whet.optimize.checks import check_number
 from whet.optimize.forecast import Bounds
 from whet.optimize.optimizer import Optimizer
 from whet.optimize.paired import paired
-from whet.optimize.plan import rows_in_order
+from whet.optimize.plan import rows_in_order, rows_to_show, shown_apart
 from whet.optimize.proposers.attempts import Attempt, Attempts
 from whet.optimize.proposers.reflect import lm_for_proposals
 from whet.optimize.proposers.writing import Writer
@@ -77,7 +77,7 @@ class COPRO(Optimizer):
         while alive > LAST - 1 and size < rows:
             alive, grown = max(1, alive // 2), min(rows, 2 * size)
             race, size = race + alive * (grown - size), grown
-        most = self.depth * (predictors * race + rows + 2 * FIRST) + (LAST + 1) * rows
+        most = self.depth * (predictors * race + rows + 2 * FIRST + shown_apart(task, 2 * FIRST)) + (LAST + 1) * rows
         return Bounds(runs=(min(rows, 2 * FIRST), most), asks=asks, useful=min(rows, 2 * FIRST))
 
     def search_for(self, task: Task, options: Mapping[str, Any]) -> Search:
@@ -129,6 +129,7 @@ class Climb:
 
     def __post_init__(self) -> None:
         self.best = self.search.baseline
+        self.shown = rows_to_show(self.search, self.rows)
         self.tried: dict[str, list[Attempt]] = {name: [] for name in self.search.baseline.params}
         self.made: dict[str, Attempt] = {}
         names = list(self.search.baseline.params)
@@ -152,8 +153,8 @@ class Climb:
         return found
 
     def _runs(self) -> list[tuple[Any, Any]]:
-        """What the best one did on the rows that it was run on."""
-        found = ((row, self.search.known(self.best, row)) for row in self.rows)
+        """What the best one did on the rows that it was run on and that a writer may read."""
+        found = ((row, self.search.known(self.best, row)) for row in self.shown)
         return [(row, result) for row, result in found if result is not None]
 
     # -- our order ----------------------------------------------------------------------
@@ -161,7 +162,7 @@ class Climb:
     def race(self, depth: int) -> Strand[None]:
         """New candidates for all predictors, raced side by side; each predictor takes over what did best for it."""
         names = list(self.tried)
-        yield self.search.scores(self.best, self.rows[: 2 * FIRST])
+        yield [*self.search.scores(self.best, self.rows[: 2 * FIRST]), *self.search.scores(self.best, self.shown[: 2 * FIRST])]
         made = yield [self._new(name, depth) for name in names]
         orders = yield [self._halved(candidates) for candidates in made]
         winners = {name: order[0] for name, order in zip(names, orders, strict=True) if order and self._values(order[0], self.best) > 0}

@@ -10,11 +10,11 @@ from typing import Any
 
 from whet.optimize.candidate import Candidate
 from whet.optimize.run import ranked
-from whet.optimize.search import Search
+from whet.optimize.search import Search, Task
 from whet.optimize.store import mean_of
 from whet.optimize.strand import Strand
 
-__all__ = ["full", "halving", "halving_cost", "one_by_one", "rows_in_order"]
+__all__ = ["full", "halving", "halving_cost", "one_by_one", "rows_in_order", "rows_to_show", "shown_apart"]
 
 
 def rows_in_order(search: Search, name: str = "rows") -> list[Any]:
@@ -22,6 +22,22 @@ def rows_in_order(search: Search, name: str = "rows") -> list[Any]:
     rows = list(search.val)
     search.rng(name).shuffle(rows)
     return rows
+
+
+def rows_to_show(search: Search, judged: Sequence[Any]) -> list[Any]:
+    """Rows whose runs a writer may read: those that candidates are judged by, where they are to be learnt from too, else training rows."""
+    train = dict.fromkeys(search.train)
+    if found := [row for row in judged if row in train]:
+        return found
+    rows = list(train)
+    search.rng("shown").shuffle(rows)
+    return rows
+
+
+def shown_apart(task: Task, most: int) -> int:
+    """How many further rows a candidate has to be run on so that a writer has something to read: none where train and val share rows."""
+    train = set(task.train)
+    return 0 if any(row in train for row in task.val) else min(most, len(train))
 
 
 def _made(search: Search, maker: Candidate | Strand[Candidate], rows: Sequence[Any]) -> Strand[Candidate]:
