@@ -134,19 +134,26 @@ def test_columns_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -
 def test_parquet_needs_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1")
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(MissingExtraError, match=r"whet\[datasets\]"):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingExtraError, match=r"`pyarrow`.*whet\[datasets\]"):
         DataLoader().from_parquet(path)
 
     class Table:
-        @staticmethod
-        def from_parquet(name: str) -> list[dict[str, Any]]:
-            assert name == str(path)
+        def to_pylist(self) -> list[dict[str, Any]]:
             return ROWS
 
-    monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(Dataset=Table))
+    def read_table(name: Path) -> Table:
+        if name != path:
+            raise ValueError("no magic bytes")
+        return Table()
+
+    monkeypatch.setitem(sys.modules, "pyarrow", types.SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", types.SimpleNamespace(read_table=read_table))
     assert len(DataLoader().from_parquet(path, input_keys=["text"])) == 10
+    (tmp_path / "b.parquet").write_bytes(b"no table")
+    with pytest.raises(ConfigurationError, match=r"`.*b.parquet` is no Parquet file: no magic bytes"):
+        DataLoader().from_parquet(tmp_path / "b.parquet")
 
 
 def test_frames_and_retrievers() -> None:
@@ -186,3 +193,59 @@ def test_sizes_that_do_not_fit_are_refused(train: Any, test: Any) -> None:
         DataLoader().train_test_split([Example(n=i) for i in range(20)], train_size=train, test_size=test)
     with pytest.raises(ValueError, match="30 rows were asked for, but there are 1"):
         DataLoader().sample([Example(n=1)], 30)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", "a,b\ncaf\u00e9,1\n".encode("latin-1"), "no text in utf-8 .byte 7 is 0xe9.*encoding='cp1252'"),
+        ("a.csv", b"a,b\n1,2,3\n", "Line 2 of .* has 3 cells, but the header names 2 columns"),
+        ("a.csv", b'a,b\n1,2\n"open,3\n4,5\n', "is no line of CSV: unexpected end of data"),
+        ("a.json", b"[" * 100_000 + b"]" * 100_000, "JSON that cannot be read: maximum recursion"),
+        ("a.json", b'[{"a":' + b"9" * 5000 + b"}]", "JSON that cannot be read: .*5000 digits"),
+        ("a.jsonl", b'{"a":1}\n{"a":\n', "Line 2 of .* is no JSON"),
+        ("a.jsonl", b'{"a":1}\n[1]\n', r"Line 2 of .* holds '\[1\]'; one object per line"),
+    ],
+)
+def test_files_with_something_wrong_in_them_name_the_place(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    load = DataLoader().from_csv if name.endswith("csv") else DataLoader().from_json
+    with pytest.raises(ConfigurationError, match=says):
+        load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "row"),
+    [
+        ("a,b\ncaf\u00e9,1\n".encode("cp1252"), {"encoding": "cp1252"}, {"a": "caf\u00e9", "b": 1}),
+        ("a,b\nx,1\n".encode("utf-16"), {}, {"a": "x", "b": 1}),
+        (b"a;b\nx;1\n", {}, {"a": "x", "b": 1}),
+        (b"a,a\nx,1\n", {}, {"a": "x", "a.1": 1}),
+        (b"a,b\nx\n", {}, {"a": "x", "b": None}),
+        (b"a\n" + b"9" * 5000 + b"\n", {}, {"a": "9" * 5000}),
+        (b"a\n" + b"x" * 200_000 + b"\n", {}, {"a": "x" * 200_000}),
+        (b"a\n1e999\n", {}, {"a": "1e999"}),
+    ],
+)
+def test_files_as_others_write_them_keep_every_cell(tmp_path: Path, content: bytes, options: dict[str, Any], row: dict[str, Any]) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    assert [dict(example) for example in DataLoader().from_csv(tmp_path / "a.csv", **options)] == [row]
+
+
+def test_a_row_without_its_input_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n{"b": 2}\n', encoding="utf-8")
+    with pytest.raises(InputError, match="no column `a` in row 1; the columns are: b"):
+        DataLoader().from_json(tmp_path / "a.jsonl", input_keys=("a",))
+    for wrong in (None, 3, [None]):
+        with pytest.raises(InputError, match="give a path, or a list of paths"):
+            DataLoader().from_csv(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="no encoding 'nonsense'"):
+        DataLoader().from_json(tmp_path / "a.jsonl", encoding="nonsense")
+
+
+def test_shares_of_more_than_everything_are_refused() -> None:
+    rows = [Example(n=i) for i in range(2)]
+    with pytest.raises(InputError, match="ask for more than the 2 rows"):
+        DataLoader().train_test_split(rows, train_size=0.5, test_size=0.9)
+    with pytest.raises(InputError, match="-1 rows were asked for"):
+        DataLoader().sample(rows, -1)

@@ -237,3 +237,45 @@ def test_colors_of_your_own(tmp_path: Path) -> None:
     file.write_text("colour\nmoss\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="no column `color`; it has: colour"):
         Colors(path=file)
+
+
+@pytest.mark.parametrize(("known", "column"), [(HotPotQA, "question"), (GSM8K, "question"), (Banking77, "text"), (MATH, "problem")])
+def test_rows_of_something_else_are_refused_by_name(tmp_path: Path, known: Any, column: str) -> None:
+    name = "train.csv" if known is Banking77 else "train.jsonl"
+    file = tmp_path / name
+    file.write_text("q\n1\n" if known is Banking77 else '{"q": 1}\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=f"does not hold {known.__name__}: row 0 has no `{column}`; it has: q"):
+        known(path=file)
+    file.write_text("", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="it is empty"):
+        known(path=file)
+
+
+def official_math(folder: Path) -> None:
+    for split in ("train", "test"):
+        for subject in ("algebra", "number_theory"):
+            for i in range(2):
+                row = {"problem": f"{subject} {i}", "level": "Level 5", "type": subject, "solution": r"So \boxed{\frac12}."}
+                write(folder / split / subject / f"{i}.json", row)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["MATH", "math"])
+def test_math_as_its_authors_laid_it_out_is_found_below_the_folder_of_data_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    official_math(tmp_path / name)
+    assert len(MATH(path=tmp_path).test) == len(MATH(path=tmp_path / name).test) == 4
+    monkeypatch.setenv("WHET_DATA", str(tmp_path))
+    dataset = MATH("number_theory")
+    assert [row.answer for row in dataset.test] == [r"\frac12"] * 2
+    with pytest.raises(ConfigurationError, match="has no problem of 'geometry'"):
+        MATH("geometry")
+    (tmp_path / name / "train" / "algebra" / "0.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"algebra/0.json` is no JSON"):
+        MATH()
+
+
+def test_without_math_the_error_names_its_own_layout_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WHET_DATA", raising=False)
+    with pytest.raises(MissingExtraError, match="or the official folders, `train/algebra/1.json`"):
+        MATH()

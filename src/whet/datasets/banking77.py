@@ -18,6 +18,7 @@ ORIGIN = Origin(
     hub="mteb/banking77",
     files={"train": ("train.csv",), "test": ("test.csv",)},
     bundled=True,
+    needs=(("text",), ("category", "label_text", "label")),
 )
 
 

@@ -1,4 +1,4 @@
-"""Colors: names of colours, the smallest data set to try an optimizer on; the 148 names of CSS Color Module Level 4 (W3C)."""
+"""Colors: names of colours, the smallest data set to try an optimizer on; those of CSS Color Module Level 4 (W3C), with one gray each."""
 
 from __future__ import annotations
 

@@ -53,16 +53,24 @@ class DataLoader(Dataset):
             return {name: _examples(rows, fields, input_keys) for name, rows in zip(split, loaded, strict=True)}
         return _examples(loaded, fields, input_keys)
 
-    def from_csv(self, file_path: Paths, fields: Sequence[str] | None = None, input_keys: Sequence[str] = ()) -> list[Example]:
-        """The rows of one or more CSV files with a header line; columns of numbers become numbers (see `read_rows`)."""
-        return _from_files(file_path, "csv", fields, input_keys)
+    def from_csv(
+        self, file_path: Paths, fields: Sequence[str] | None = None, input_keys: Sequence[str] = (), *, encoding: str | None = None
+    ) -> list[Example]:
+        """The rows of one or more CSV files with a header line; columns of numbers become numbers.
 
-    def from_json(self, file_path: Paths, fields: Sequence[str] | None = None, input_keys: Sequence[str] = ()) -> list[Example]:
-        """The rows of one or more files of JSON: a list of objects, or one object a line."""
-        return _from_files(file_path, "json", fields, input_keys)
+        Text is UTF-8, or what the mark at its beginning says, unless `encoding` is given. Raises `ConfigurationError` for a file that is
+        not there or cannot be read, `InputError` for a column that is not there.
+        """
+        return _from_files(file_path, "csv", fields, input_keys, encoding)
+
+    def from_json(
+        self, file_path: Paths, fields: Sequence[str] | None = None, input_keys: Sequence[str] = (), *, encoding: str | None = None
+    ) -> list[Example]:
+        """The rows of one or more files of JSON: a list of objects, or one object a line. Otherwise like `from_csv`."""
+        return _from_files(file_path, "json", fields, input_keys, encoding)
 
     def from_parquet(self, file_path: Paths, fields: Sequence[str] | None = None, input_keys: Sequence[str] = ()) -> list[Example]:
-        """The rows of one or more Parquet files. Raises `MissingExtraError` without the package `datasets` (or pandas with pyarrow)."""
+        """The rows of one or more Parquet files. Raises `MissingExtraError` without pyarrow (which `datasets` brings)."""
         return _from_files(file_path, "parquet", fields, input_keys)
 
     def from_pandas(self, df: Any, fields: Sequence[str] | None = None, input_keys: Sequence[str] = ()) -> list[Example]:
@@ -91,7 +99,7 @@ class DataLoader(Dataset):
         """`n` rows drawn without replacement; the same `seed` draws the same rows. Further arguments are those of `random.sample`."""
         if not isinstance(dataset, list):
             raise InputError(f"`dataset` is a {type(dataset).__name__}; give a list of examples.")
-        if n > len(dataset):
+        if not 0 <= n <= len(dataset):
             raise InputError(f"{n} rows were asked for, but there are {len(dataset)}.")
         return random.Random(seed).sample(dataset, n, *args, **kwargs)
 
@@ -113,9 +121,13 @@ class DataLoader(Dataset):
         random.Random(random_state).shuffle(shuffled)
         train = _size("train_size", train_size, len(dataset))
         test = len(dataset) - train if test_size is None else _size("test_size", test_size, len(dataset))
-        if train + test > len(dataset):
-            raise InputError(f"`train_size` and `test_size` ask for {train} + {test} rows, but there are {len(dataset)}.")
+        if train + test > len(dataset) or _shares(train_size, test_size) > 1 + 1e-9:
+            raise InputError(f"`train_size` ({train_size}) and `test_size` ({test_size}) ask for more than the {len(dataset)} rows.")
         return {"train": shuffled[:train], "test": shuffled[train : train + test]}
+
+
+def _shares(*sizes: int | float | None) -> float:
+    return sum(size for size in sizes if isinstance(size, float))
 
 
 def _size(name: str, size: int | float, n: int) -> int:
@@ -132,25 +144,30 @@ def _check_names(fields: Any, input_keys: Any) -> None:
         raise InputError(f"`input_keys` is {input_keys!r}; give a list or tuple of field names.")
 
 
-def _from_files(paths: Paths, kind: str, fields: Sequence[str] | None, input_keys: Sequence[str]) -> list[Example]:
-    files = [paths] if isinstance(paths, str | Path) else list(paths)
-    return _examples([row for file in files for row in read_rows(file, kind=kind)], fields, input_keys)
+def _from_files(
+    paths: Paths, kind: str, fields: Sequence[str] | None, input_keys: Sequence[str], encoding: str | None = None
+) -> list[Example]:
+    files = [paths] if isinstance(paths, str | Path) else paths
+    if not isinstance(files, list | tuple) or not all(isinstance(file, str | Path) for file in files):
+        raise InputError(f"The files are {paths!r:.80}; give a path, or a list of paths.")
+    return _examples([row for file in files for row in read_rows(file, kind=kind, encoding=encoding)], fields, input_keys)
 
 
 def _examples(rows: Iterable[Mapping[str, Any]], fields: Sequence[str] | None, input_keys: Sequence[str]) -> list[Example]:
     _check_names(fields, input_keys)
     examples = []
-    for row in rows:
-        chosen = row if fields is None else {name: row[name] if name in row else _missing(name, row) for name in fields}
+    for number, row in enumerate(rows):
+        chosen = row if fields is None else {name: row[name] if name in row else _missing(name, row, number) for name in fields}
         examples.append(Example(dict(chosen)).with_inputs(*input_keys))
-    for name in input_keys if examples else ():
-        if name not in examples[0]:
-            _missing(name, examples[0])
+        for name in input_keys:
+            if name not in chosen:
+                _missing(name, chosen, number)
     return examples
 
 
-def _missing(name: str, row: Mapping[str, Any]) -> NoReturn:
-    raise InputError(f"There is no column `{name}`; the columns are: {', '.join(map(str, row.keys()))}.")
+def _missing(name: str, row: Mapping[str, Any], number: int) -> NoReturn:
+    where = f" in row {number}" if number else ""
+    raise InputError(f"There is no column `{name}`{where}; the columns are: {', '.join(map(str, row.keys()))}.")
 
 
 def _local_copy(name: str, split: Any, error: Exception) -> Any:

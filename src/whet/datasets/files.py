@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import json
+import math
+import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from whet.errors import ConfigurationError, MissingExtraError
+from whet.errors import ConfigurationError, MissingExtraError, WhetError
 
 __all__ = ["read_rows"]
 
 Rows = list[dict[str, Any]]
 
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
 
-def read_rows(path: str | Path, *, kind: str = "") -> Rows:
+
+def read_rows(path: str | Path, *, kind: str = "", encoding: str | None = None) -> Rows:
     """The rows of one file as dicts. `kind` is "csv", "tsv", "json", "jsonl" or "parquet"; the default is the file's ending.
 
     Columns of a CSV file that hold only whole numbers, numbers or true/false become such (with `None` for an empty cell); a column where
-    some number starts with a zero stays text. A JSON file holds a list of objects, an object whose one list is taken, an object of columns,
-    or one object a line. Raises `ConfigurationError` for a file that is not there or holds no rows.
+    some number starts with a zero, or is too large for a float, stays text. A header without a comma may be divided by semicolons or tabs;
+    a second column of the same name is called `name.1`. A JSON file holds a list of objects, an object whose one list is taken, an object
+    of columns, or one object a line. Text is UTF-8, or what the mark at its beginning says, unless `encoding` is given.
+
+    Raises `ConfigurationError` for a file that is not there, or that cannot be read as what it should be.
     """
     path = Path(path).expanduser()
     kind = kind or path.suffix.lstrip(".").lower()
@@ -30,10 +43,60 @@ def read_rows(path: str | Path, *, kind: str = "") -> Rows:
         raise ConfigurationError(f"There is no file `{path}`. Check the path; it is looked up from `{Path.cwd()}`.")
     if kind == "parquet":
         return _parquet(path)
+    text = _text(path, encoding)
     if kind in ("csv", "tsv"):
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return _typed(list(csv.DictReader(file, delimiter="\t" if kind == "tsv" else ",")))
-    return _json(path.read_text(encoding="utf-8-sig"), path)
+        return _typed(_table(text, "\t" if kind == "tsv" else _delimiter(text), path))
+    return _json(text, path)
+
+
+def _text(path: Path, encoding: str | None) -> str:
+    raw = path.read_bytes()
+    chosen = encoding or next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
+    try:
+        return raw.decode(chosen).removeprefix("\ufeff")
+    except LookupError:
+        raise ConfigurationError(f"There is no encoding {chosen!r}; usual ones are 'utf-8', 'cp1252' and 'utf-16'.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"`{path}` is no text in {chosen} (byte {error.start} is {raw[error.start]:#04x}). Save it as UTF-8, or say what it is: "
+            "`encoding='cp1252'` is usual for files of old spreadsheets."
+        ) from error
+
+
+def _delimiter(text: str) -> str:
+    header = text.partition("\n")[0]
+    return next((sign for sign in ",;\t" if sign in header), ",")
+
+
+def _table(text: str, delimiter: str, path: Path) -> Rows:
+    # The limit of the standard library is 131,072 characters a cell and belongs to the process; documents are longer.
+    csv.field_size_limit(sys.maxsize)
+    # Strict: a quote that is never closed would take all rows after it for one cell.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise ConfigurationError(f"Line {reader.line_num} of `{path}` is no line of CSV: {error}.") from error
+    names = _named_apart(lines[0][1] if lines else [])
+    rows = []
+    for number, cells in lines[1:]:
+        if len(cells) > len(names):
+            raise ConfigurationError(
+                f"Line {number} of `{path}` has {len(cells)} cells, but the header names {len(names)} columns. "
+                "A cell that holds the delimiter stands in double quotes."
+            )
+        if cells:
+            rows.append(dict(zip(names, [*cells, *[None] * (len(names) - len(cells))], strict=True)))
+    return rows
+
+
+def _named_apart(header: list[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    names = []
+    for name in header:
+        names.append(f"{name}.{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return names
 
 
 def _typed(rows: Rows) -> Rows:
@@ -68,26 +131,41 @@ def _fits(cell: str, convert: Any) -> bool:
     if not cell.isascii() or "_" in cell or cell != cell.strip() or not any(c.isdigit() for c in cell):
         return False
     try:
-        convert(cell)
+        return math.isfinite(convert(cell)) if convert is float else convert(cell) is not None
     except ValueError:
         return False
-    return True
 
 
 def _json(text: str, path: Path) -> Rows:
+    lines = path.suffix in (".jsonl", ".ndjson")
     try:
-        if path.suffix in (".jsonl", ".ndjson"):
-            return _lines(text)
-        return _objects(json.loads(text), path)
+        return _lines(text, path) if lines else _objects(json.loads(text), path)
     except json.JSONDecodeError as error:
+        if not lines:
+            try:
+                return _lines(text, path)  # many files called .json hold one object a line
+            except ConfigurationError:
+                pass
+        raise ConfigurationError(f"`{path}` is no JSON: {error}.") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or nesting as deep
+        if isinstance(error, WhetError):
+            raise
+        raise ConfigurationError(f"`{path}` holds JSON that cannot be read: {error}.") from error
+
+
+def _lines(text: str, path: Path) -> Rows:
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
         try:
-            return _lines(text)  # many files called .json hold one object a line
-        except json.JSONDecodeError:
-            raise ConfigurationError(f"`{path}` is no JSON: {error}.") from error
-
-
-def _lines(text: str) -> Rows:
-    return [json.loads(line) for line in text.split("\n") if line.strip()]
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ConfigurationError(f"Line {number} of `{path}` is no JSON: {error.msg} (column {error.colno}).") from error
+        if not isinstance(row, dict):
+            raise ConfigurationError(f"Line {number} of `{path}` holds {line[:40]!r}; one object per line is needed.")
+        rows.append(row)
+    return rows
 
 
 def _objects(value: Any, path: Path) -> Rows:
@@ -105,17 +183,14 @@ def _objects(value: Any, path: Path) -> Rows:
 
 def _parquet(path: Path) -> Rows:
     try:
-        from datasets import Dataset  # noqa: PLC0415 - optional and heavy
+        from pyarrow.parquet import read_table  # noqa: PLC0415 - optional and heavy; `datasets` and pandas bring it
     except ImportError:
-        try:
-            from pandas import read_parquet  # noqa: PLC0415 - optional and heavy
-        except ImportError:
-            raise MissingExtraError("Reading a Parquet file", "datasets", "datasets") from None
-        try:
-            return records(read_parquet(path).to_dict("records"))
-        except ImportError:
-            raise MissingExtraError("Reading a Parquet file with pandas alone", "pyarrow", "datasets") from None
-    return records(Dataset.from_parquet(str(path)))
+        raise MissingExtraError("Reading a Parquet file", "pyarrow", "datasets") from None
+    try:
+        rows: Rows = read_table(path).to_pylist()
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"`{path}` is no Parquet file: {error}") from error
+    return rows
 
 
 def records(rows: Iterable[Mapping[str, Any]]) -> Rows:

@@ -20,6 +20,7 @@ _ORIGIN = Origin(
     config="main",
     files={"train": ("train.jsonl",), "test": ("test.jsonl",)},
     bundled=True,
+    needs=(("question",), ("answer",)),
 )
 _CALCULATION = re.compile(r"<<[^>]*>>")
 

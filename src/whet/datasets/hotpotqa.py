@@ -28,6 +28,7 @@ _ORIGIN = Origin(
     },
     hub_splits={"test": "validation"},
     bundled=True,
+    needs=(("question",), ("answer",)),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ _ORIGIN = Origin(
     hub="DigitalLearningGmbH/MATH-lighteval",
     config="default",
     files={"train": ("train.jsonl",), "test": ("test.jsonl",)},
+    needs=(("problem",), ("solution",)),
+    layout=" (or the official folders, `train/algebra/1.json` and so on)",
 )
 
 
@@ -54,19 +57,38 @@ class MATH(Dataset):
 
 
 def _load(split: str, subset: str | None, path: str | Path | None, source: str | None) -> tuple[Rows, str]:
-    folder = Path(path).expanduser() / split if path is not None else None
-    if folder is not None and folder.is_dir():
+    folder = _official(split, path) if source in (None, "local") else None
+    if folder is not None:
         files = sorted(folder.glob(f"{subset or '*'}/*.json"))
-        rows, where = [row for file in files for row in _problem(file)], str(folder)
+        problems = [row for file in files for row in _problem(file)]
+        rows, where = _ORIGIN.checked(problems, str(folder)) if problems else [], str(folder)
     else:
         rows, where = _ORIGIN.rows(split, path=path, source=source) or ([], "")
         rows = [row for row in rows if subset is None or _subject(row) == subset]
+    if where and not rows:
+        raise ConfigurationError(f"`{where}` has no problem{f' of {subset!r}' if subset else ''}.")
     return [_row(row) for row in rows], where
 
 
+def _official(split: str, path: str | Path | None) -> Path | None:
+    """The folder of a split as the authors laid it out, with a folder for each subject in it."""
+    base = path if path is not None else os.environ.get("WHET_DATA")
+    if not base:
+        return None
+    root = Path(base).expanduser()
+    homes = [root / name for name in ("MATH", "math")] + ([root] if path is not None else [])
+    return next((home / split for home in homes if next((home / split).glob("*/*.json"), None) is not None), None)
+
+
 def _problem(file: Path) -> Rows:
-    value = json.loads(file.read_text(encoding="utf-8"))
-    return value if isinstance(value, list) else [value]
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"`{file}` is no JSON: {error}.") from error
+    rows = value if isinstance(value, list) else [value]
+    if not all(isinstance(row, dict) for row in rows):
+        raise ConfigurationError(f"`{file}` holds no problem of MATH, but {file.read_text(encoding='utf-8')[:40]!r}.")
+    return rows
 
 
 def _subject(row: dict[str, Any]) -> str:

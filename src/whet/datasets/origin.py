@@ -17,7 +17,10 @@ __all__ = ["Origin", "load_from_hub"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A data set's names: its folder below WHET_DATA, its hub name, and which files may hold which split (first found wins)."""
+    """A data set's names: its folder below WHET_DATA, its hub name, and which files may hold which split (first found wins).
+
+    `needs` are the columns of its rows, each with its other names; `layout` says in words how else its files may lie.
+    """
 
     title: str
     folder: str
@@ -26,6 +29,8 @@ class Origin:
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hub_splits: Mapping[str, str] = field(default_factory=dict)
     bundled: bool = False
+    needs: tuple[tuple[str, ...], ...] = ()
+    layout: str = ""
 
     def rows(self, split: str, *, path: str | Path | None = None, source: str | None = None) -> tuple[Rows, str] | None:
         """The rows of a split and where they came from; `None` when a local copy was found that lacks the split.
@@ -40,10 +45,21 @@ class Origin:
             return rows, f"the subset of {self.title} that ships with whet ({len(rows)} rows of `{split}`)"
         if source != "hub" and (home := self.home(path)) is not None:
             found = self._file(home, split)
-            return None if found is None else (read_rows(found), str(found))
+            return None if found is None else (self.checked(read_rows(found), str(found)), str(found))
         if path is not None or source == "local":
             raise ConfigurationError(f"{self.title} was not found in `{path or os.environ.get('WHET_DATA', '')}`. {self._ways()}")
         return self._from_hub(split)
+
+    def checked(self, rows: Rows, where: str) -> Rows:
+        """The rows, if they are those of this data set. Raises `ConfigurationError` where one lacks a column, or there is none."""
+        if not rows:
+            raise ConfigurationError(f"`{where}` holds no row of {self.title}; it is empty.")
+        for number, row in enumerate(rows):
+            if lacking := next((names for names in self.needs if not any(name in row for name in names)), None):
+                raise ConfigurationError(
+                    f"`{where}` does not hold {self.title}: row {number} has no `{' or '.join(lacking)}`; it has: {', '.join(row)}."
+                )
+        return rows
 
     def home(self, path: str | Path | None) -> Path | None:
         """The folder or file that holds a local copy, if there is one."""
@@ -70,12 +86,12 @@ class Origin:
         except (OSError, ValueError, RuntimeError) as error:
             what = f"{self.title} could not be loaded from the hub ({type(error).__name__}: {error})."
             raise ConfigurationError(f"{what} {self._ways()}") from error
-        return rows, f"hub: {self.hub}"
+        return self.checked(rows, self.hub), f"hub: {self.hub}"
 
     def _ways(self) -> str:
         files = ", ".join(names[0] for names in self.files.values())
         ways = [
-            f"give `path=` a folder with {files}",
+            f"give `path=` a folder with {files}{self.layout}",
             f"or set the environment variable WHET_DATA to a folder that holds them in `{self.folder}/`",
             f"or install `datasets` and let it come from the hub (`{self.hub}`, needs network)",
         ]
