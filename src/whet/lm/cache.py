@@ -182,23 +182,31 @@ class _Flight(Future[Any]):
 class Cached:
     """A model whose answers are kept: each sample of a request is one entry, and equal calls under way at the same time are one call.
 
-    `endpoint` says who answers (see `request_text`). `mode` is `on`, `off`, `read` (never write) or `refresh` (never
-    read), or a function that is asked at each call. A hit has `cache_hit`, an empty usage and cost 0; where only some of `n` samples are
-    known, the others are asked for and the usage is theirs.
+    `endpoint` says who answers (see `request_text`; `text_of` may say otherwise what a key is made of). `mode` is `on`, `off`, `read`
+    (never write) or `refresh` (never read), or a function that is asked at each call. A hit has `cache_hit`, an empty usage and cost 0;
+    where only some of `n` samples are known, the others are asked for and the usage is theirs.
 
     Calls coalesce across threads, tasks and both drivers. When the first of them fails for good, all share its error; when it was
     cancelled or failed in passing, one of the others takes its place, and after a second failure each asks for itself.
     """
 
-    __slots__ = ("endpoint", "inner", "mode", "store")
+    __slots__ = ("endpoint", "inner", "mode", "store", "text_of")
 
-    def __init__(self, inner: Model, store: CacheStore, endpoint: str, mode: CacheMode | Callable[[], CacheMode] = "on") -> None:
+    def __init__(
+        self,
+        inner: Model,
+        store: CacheStore,
+        endpoint: str,
+        mode: CacheMode | Callable[[], CacheMode] = "on",
+        text_of: Callable[[Request, str], str] | None = None,
+    ) -> None:
         self.inner, self.store, self.endpoint, self.mode = inner, store, endpoint, mode
+        self.text_of = text_of or request_text
 
     def flow(self, request: Request) -> Flow[Response]:
         """Answer from the cache where it can."""
         store, mode = self.store, self.mode if isinstance(self.mode, str) else self.mode()
-        keys = None if mode == "off" or not store.enabled else sample_keys(request, self.endpoint, store.key_of or request_text)
+        keys = None if mode == "off" or not store.enabled else sample_keys(request, self.endpoint, self.text_of)
         if keys is None:
             return (yield from self.inner.flow(request))
         known = {} if mode == "refresh" else _look_up(store, keys)

@@ -57,4 +57,4 @@ def wrapped(source: Any, terms: Terms, mode: CacheMode, store: CacheStore | None
     if terms.num_retries:
         engine = Retrying(engine, terms.num_retries, deadline=terms.deadline, paced=terms.limiter is not None)
     engine = Sampled(engine, terms.split)
-    return engine if store is None else Cached(engine, store, terms.endpoint, mode)
+    return engine if store is None else Cached(engine, store, terms.endpoint, mode, store.key_of)

@@ -52,7 +52,7 @@ class ToolDialogue(Answering[P, R]):
         self.tools = Tool.named(tools, reserved=(SUBMIT,))
         fields = self.signature.output_fields.values()
         about = f"Ends the work. Call it with the final {', '.join(f'`{f.name}`' for f in fields)}."
-        self.tools[SUBMIT] = Tool(lambda **outputs: "Submitted.", name=SUBMIT, desc=about, arg_types={f.name: f.annotation for f in fields})
+        self.tools[SUBMIT] = Tool(lambda **outputs: outputs, name=SUBMIT, desc=about, arg_types={f.name: f.annotation for f in fields})
         self.max_iters = check_limit("max_iters", max_iters)
         self.react = TurnPredict(self._asking())
         self.react.known_tools = self.tools
