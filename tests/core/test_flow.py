@@ -213,3 +213,78 @@ def test_threads_end_with_the_gathering() -> None:
     drive(one(Gather([nap(i) for i in range(50)], limit=8)))
     time.sleep(0.05)
     assert threading.active_count() <= before
+
+
+def test_each_job_has_the_whole_time_limit_however_late_it_began() -> None:
+    ended: list[str] = []
+
+    def tidy() -> Flow[str]:
+        try:
+            yield Sleep(5)
+        finally:
+            ended.append("tidied")
+        return "never"
+
+    jobs = [nap("quick", 0.15), tidy, nap("second", 0.15), nap("third", 0.15), tidy]
+    began = time.monotonic()
+    got = on_loop(one(Gather(jobs, limit=2, timeout=0.25)))
+    assert [got[0], got[2], got[3]] == ["quick", "second", "third"]
+    assert isinstance(got[1], JobTimeout) and isinstance(got[4], JobTimeout)
+    assert ended == ["tidied", "tidied"] and time.monotonic() - began < 4
+
+
+def test_a_late_job_that_has_an_answer_when_it_is_cancelled_keeps_it() -> None:
+    def job() -> Flow[str]:
+        try:
+            yield Sleep(5)
+        except asyncio.CancelledError:
+            return "saved"
+        return "never"
+
+    assert on_loop(one(Gather([job], timeout=0.05))) == ["saved"]
+
+
+@both
+def test_what_done_and_jobs_raise_ends_the_gathering(run: Driver) -> None:
+    ended: list[int] = []
+
+    def job() -> Flow[None]:
+        try:
+            yield Sleep(0.02)
+        finally:
+            ended.append(1)
+
+    def refuse(index: int, outcome: Any) -> None:
+        raise LookupError("no more")
+
+    def jobs() -> Iterator[Job]:
+        yield job
+        raise LookupError("no jobs")
+
+    with pytest.raises(LookupError, match="no more"):
+        run(one(Gather([job] * 3, limit=2, done=refuse)))
+    with pytest.raises(LookupError, match="no jobs"):
+        run(one(Gather(jobs(), limit=2)))
+
+
+def test_a_job_that_is_cancelled_by_somebody_else_ends_the_gathering() -> None:
+    async def gives_up() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(1)
+
+    with pytest.raises(asyncio.CancelledError):
+        on_loop(one(Gather([nap(1), lambda: one(Invoke(gives_up))], limit=2, timeout=5)))
+
+
+def test_what_a_job_sets_in_its_context_is_not_seen_by_the_job_that_follows_it() -> None:
+    var = contextvars.ContextVar("var", default=0)
+
+    def job() -> Flow[int]:
+        before = var.get()
+        var.set(before + 1)
+        yield Sleep(0)
+        return before
+
+    assert on_loop(one(Gather([job] * 20, limit=2))) == [0] * 20

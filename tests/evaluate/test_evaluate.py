@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -193,3 +195,31 @@ def test_files_have_one_row_per_example(tmp_path: Any) -> None:
     assert rows[0]["status"] == "ok"
     assert len((tmp_path / "r.csv").read_text(encoding="utf-8").splitlines()) == 4
     assert result.table().splitlines()[0].startswith("n")
+
+
+ASYNC_UNTIL_INTERRUPTED = """
+import asyncio, os, signal, sys, threading, whet
+
+async def program(number):
+    if number == 40:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+    await asyncio.sleep(0.001)
+    return number
+
+rows = [whet.Example(number=i).with_inputs("number") for i in range(100)]
+evaluate = whet.Evaluate(devset=rows, metric=lambda row, got: row.number == got, num_threads=4, timeout=30, save_as_json=sys.argv[1])
+try:
+    asyncio.run(evaluate.acall(program))
+except KeyboardInterrupt:
+    print("interrupted", evaluate.partial.complete, len(evaluate.partial.rows), evaluate.partial.score)
+"""
+
+
+def test_ctrl_c_in_async_code_leaves_a_valid_partial_result(tmp_path: Any) -> None:
+    saved = tmp_path / "rows.json"
+    command = [sys.executable, "-c", ASYNC_UNTIL_INTERRUPTED, str(saved)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    word, complete, count, score = done.stdout.split()
+    assert (word, complete, score) == ("interrupted", "False", "100.0"), done.stderr
+    assert 36 <= int(count) <= 43 and len(json.loads(saved.read_text())) == int(count)

@@ -206,70 +206,82 @@ class _Threads:
 
 
 class _Tasks:
-    """A `Gather` on the running event loop."""
+    """A `Gather` on the running event loop: a task per job, whose end starts the next one; one alarm for the time limits of all."""
 
     def __init__(self, gather: Gather) -> None:
         self.gather = gather
         self.pull = _Pull(gather.jobs)
-        self.running: dict[Any, int] = {}
+        self.context = contextvars.copy_context()
+        self.running: dict[Any, tuple[int, float]] = {}  # by when they began
+        self.late: set[Any] = set()
+        self.alarm: Any = None
         self.outcomes: dict[int, Any] = {}
 
     async def run(self) -> list[Any]:
         import asyncio  # noqa: PLC0415 - sync programs never pay for it
 
-        self.wake = asyncio.Event()
-        self.ready: list[Any] = []
+        self.loop = asyncio.get_running_loop()
+        self.over = self.loop.create_future()
         try:
-            while self._start_jobs():
-                if not self.ready:
-                    self.wake.clear()
-                    await self.wake.wait()
-                ready, self.ready = self.ready, []
-                for task in ready:
-                    self._settle(task)
+            self.context.run(self._start_jobs)
+            await self.over
         finally:
+            self.over.cancel()
+            if self.alarm is not None:
+                self.alarm.cancel()
             for task in self.running:
                 task.cancel()
             await asyncio.gather(*self.running, return_exceptions=True)
         return _all_of(self.pull, self.outcomes)
 
-    def _start_jobs(self) -> bool:
-        import asyncio  # noqa: PLC0415 - sync programs never pay for it
-
+    def _start_jobs(self) -> None:
         while self.gather.limit is None or len(self.running) < self.gather.limit:
             pulled = self.pull.next(len(self.running))
             if pulled is None:
                 break
             index, job = pulled
-            task = asyncio.get_running_loop().create_task(self._one(job), context=contextvars.copy_context())
-            self.running[task] = index
-            task.add_done_callback(self._finished)
-        return bool(self.running) and not self.pull.enough
+            task = self.loop.create_task(_adriven(job), context=contextvars.copy_context())
+            self.running[task] = index, self.loop.time()
+            task.add_done_callback(self._finished, context=self.context)
+        if not self.running or self.pull.enough:
+            self.over.set_result(None)
+        elif self.gather.timeout is not None and self.alarm is None:
+            self._give_up_on_late_jobs()
 
     def _finished(self, task: Any) -> None:
-        self.ready.append(task)
-        self.wake.set()
-
-    async def _one(self, job: Job) -> Any:
-        if self.gather.timeout is None:
-            return await adrive(job())
-        import asyncio  # noqa: PLC0415 - sync programs never pay for it
-
+        if self.over.done():
+            return
         try:
-            async with asyncio.timeout(self.gather.timeout) as limit:
-                return await adrive(job())
-        except TimeoutError:
-            if limit.expired():
-                raise JobTimeout(f"not done after {self.gather.timeout:g} s") from None
-            raise
+            self._settle(task)
+            self._start_jobs()
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            self.over.set_exception(error)
 
     def _settle(self, task: Any) -> None:
-        index = self.running.pop(task)
-        outcome = task.exception() if not task.cancelled() and task.exception() is not None else None
-        if outcome is None:
+        index, _ = self.running.pop(task)
+        if task.cancelled() and task in self.late:
+            outcome: Any = JobTimeout(f"not done after {self.gather.timeout:g} s")
+        elif task.cancelled() or (outcome := task.exception()) is None:
             outcome = task.result()
         elif not isinstance(outcome, Exception):
             raise outcome
+        self.late.discard(task)
         self.outcomes[index] = outcome
         if self.gather.done is not None:
             self.gather.done(index, outcome)
+
+    def _give_up_on_late_jobs(self) -> None:
+        # All have the same limit, so that they become late in the order in which they began: one timer is enough, for the next of them.
+        limit, now = self.gather.timeout or 0.0, self.loop.time()
+        self.alarm = None
+        for task, (_, began) in self.running.items():
+            if began + limit > now:
+                self.alarm = self.loop.call_at(began + limit, self._give_up_on_late_jobs)
+                return
+            if task not in self.late:
+                self.late.add(task)
+                task.cancel()
+
+
+async def _adriven(job: Job) -> Any:
+    return await adrive(job())

@@ -8,7 +8,7 @@ from typing import Any
 from whet.core.context import current
 from whet.core.events import handlers_of, observed
 from whet.core.flow import Flow, adrive, drive
-from whet.errors import BudgetExceeded, ConfigurationError, EvaluationError
+from whet.errors import ConfigurationError
 from whet.evaluate.metric import metric_call
 from whet.evaluate.progress import Progress
 from whet.evaluate.row import EvaluationResult, Row
@@ -134,7 +134,7 @@ class Evaluate:
         )
         try:
             result: EvaluationResult = yield from evaluate_rows(program, devset, metric_call(metric), plan)
-        except (KeyboardInterrupt, EvaluationError, BudgetExceeded) as stopped:
+        except BaseException as stopped:
             self.partial = getattr(stopped, "partial", None)
             if self.partial is not None:
                 self._deliver(self.partial, options)

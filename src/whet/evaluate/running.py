@@ -62,8 +62,9 @@ def evaluate_rows(program: Any, devset: Sequence[Any], metric: MetricCall, plan:
     try:
         yield Gather(run.jobs(), limit=plan.num_threads, timeout=plan.timeout, done=run.done)
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt | BudgetExceeded | EvaluationError):
-            error.partial = run.result(complete=False)  # type: ignore[union-attr]
+        # Whoever is interrupted (on a loop, that is a `CancelledError`) keeps what is there.
+        if not isinstance(error, Exception | GeneratorExit) or isinstance(error, BudgetExceeded | EvaluationError):
+            error.partial = run.result(complete=False)  # type: ignore[attr-defined]
         raise
     finally:
         run.close()
