@@ -14,7 +14,7 @@ import pytest
 from tests.integration.server import serving
 
 import whet
-from whet.errors import LMConfigurationError, LMUnexpectedError
+from whet.errors import InputError, LMConfigurationError, LMInvalidRequestError, LMUnexpectedError
 from whet.lm.store import CacheStore
 
 
@@ -131,3 +131,58 @@ def test_a_server_that_gives_too_few_is_an_error() -> None:
         embedder = whet.Embedder("openai/x", api_base=server.url, api_key="k", caching=False)
         with pytest.raises(LMUnexpectedError, match="0 vectors for 1"):
             embedder("a")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (lambda i: [1.0] * (i % 2 + 1), "rows of 1 and of 2 numbers"),
+        (lambda i: [1.0, float("nan")], "NaN"),
+        (lambda i: [float("inf"), float("-inf")], "infinity"),
+        (lambda i: [], "without numbers"),
+    ],
+)
+def test_rows_that_would_spoil_a_comparison_are_refused_and_not_kept(row: Callable[[int], list[float]], said: str, tmp_path: Path) -> None:
+    sound = False
+
+    def answer(body: dict[str, Any], number: int) -> Any:
+        return 200, {}, {"data": [{"index": i, "embedding": [0.5, 2.0] if sound else row(i)} for i in range(len(body["input"]))]}
+
+    store = CacheStore(tmp_path)
+    with serving(answer) as server, whet.context(cache=store):
+        embedder = whet.Embedder("openai/e", api_base=server.url, api_key="k", num_retries=0)
+        with pytest.raises(LMUnexpectedError, match=said):
+            embedder(["a", "b"])
+        with pytest.raises(InputError, match=said):
+            whet.Embedder(lambda texts: [row(i) for i in range(len(texts))])(["a", "b"])
+        sound = True
+        assert embedder(["a", "b"]).tolist() == [[0.5, 2.0]] * 2
+    store.close()
+
+
+def test_a_model_that_changed_under_its_name_is_said() -> None:
+    def answer(body: dict[str, Any], number: int) -> Any:
+        return 200, {}, {"data": [{"index": i, "embedding": [0.5] * number} for i in range(len(body["input"]))]}
+
+    with serving(answer) as server, whet.context(cache=CacheStore(None)):
+        embedder = whet.Embedder("openai/e", api_base=server.url, api_key="k", num_retries=0)
+        assert embedder("a").tolist() == [0.5]
+        with pytest.raises(LMUnexpectedError, match="rows of 1 and of 2 numbers.*caching=False"):
+            embedder(["a", "b"])
+
+
+def test_batches_that_came_are_kept_where_another_one_failed() -> None:
+    broken = True
+
+    def answer(body: dict[str, Any], number: int) -> Any:
+        if broken and "t3" in body["input"]:
+            return 400, {}, {"error": {"message": "not this one"}}
+        return 200, {}, {"data": [{"index": i, "embedding": [0.5]} for i in range(len(body["input"]))]}
+
+    texts = [f"t{i}" for i in range(6)]
+    with serving(answer) as server, whet.context(cache=CacheStore(None)):
+        embedder = whet.Embedder("openai/e", api_base=server.url, api_key="k", num_retries=0, batch_size=2)
+        with pytest.raises(LMInvalidRequestError, match="not this one"):
+            embedder(texts)
+        broken = False
+        assert len(embedder(texts)) == 6 and server.count == 4

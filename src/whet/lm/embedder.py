@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from math import isfinite
 from typing import Any, Final
 
 from whet.core.context import current
@@ -105,6 +106,10 @@ class _Local:
             raise InputError(f"The embedding function gave {len(made)} rows for {len(texts)} texts; it must give one for each.")
         return Vectors(rows=made)
 
+    def refused(self, what: str) -> InputError:
+        """The error for rows that cannot be used."""
+        return InputError(f"The embedding function gave {what}.")
+
 
 def _vectors(engine: _Local | HostedEmbedding, texts: list[str], size: int, store: CacheStore | None) -> Flow[Vectors]:
     """A row per text, from the cache where it knows the text, else in batches, each text once."""
@@ -112,27 +117,45 @@ def _vectors(engine: _Local | HostedEmbedding, texts: list[str], size: int, stor
     rows = {text: row for text, key in keys.items() if store is not None and (row := unpacked(store.get(key))) is not None}
     missing = [text for text in dict.fromkeys(texts) if text not in rows]
     batches = [missing[i : i + size] for i in range(0, len(missing), size)]
-    usage = Usage()
-    for batch, made in zip(batches, (yield from _all(engine, batches)), strict=True):
+    usage, failed = Usage(), None
+    for batch, made in zip(batches, (yield from _all(engine, batches)), strict=False):
+        if isinstance(made, Exception):
+            failed = failed or made
+            continue
         usage += made.usage
+        _check_rows(engine, made.rows, next(iter(rows.values()), None))
         for text, row in zip(batch, made.rows, strict=True):
             rows[text] = row
             if store is not None and text in keys:
                 store.put(keys[text], packed(row))
+    if failed is not None:  # what the others gave is paid for, and kept
+        raise failed
     return Vectors(rows=[rows[text] for text in texts], usage=usage)
 
 
-def _all(engine: _Local | HostedEmbedding, batches: list[list[str]]) -> Flow[list[Vectors]]:
+def _all(engine: _Local | HostedEmbedding, batches: list[list[str]]) -> Flow[list[Vectors | Exception]]:
     if len(batches) < 2 or engine.side_by_side == 1:
-        made = []
+        made: list[Vectors | Exception] = []
         for batch in batches:
-            made.append((yield from engine.flow(batch)))
+            try:
+                made.append((yield from engine.flow(batch)))
+            except Exception as error:  # noqa: BLE001 - raised when what came before it is kept
+                return [*made, error]
         return made
-    outcomes = yield Gather(_jobs(engine, batches), limit=engine.side_by_side)
-    for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            raise outcome
-    return outcomes  # type: ignore[no-any-return]
+    return (yield Gather(_jobs(engine, batches), limit=engine.side_by_side))  # type: ignore[no-any-return]
+
+
+def _check_rows(engine: _Local | HostedEmbedding, rows: list[array[float]], known: array[float] | None) -> None:
+    """Before they are kept: numbers, and as many in each row as in those that are known."""
+    for row in rows:
+        if not row or not isfinite(sum(row)):
+            raise engine.refused("a row without numbers, or with NaN or infinity among them, which would spoil every comparison")
+        known = row if known is None else known
+        if len(row) != len(known):
+            raise engine.refused(
+                f"rows of {len(known)} and of {len(row)} numbers. Is it another model now, under the same name? Then leave out what was "
+                "kept of the old one: `caching=False`"
+            )
 
 
 def _jobs(engine: _Local | HostedEmbedding, batches: list[list[str]]) -> Iterator[Job]:

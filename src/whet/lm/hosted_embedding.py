@@ -84,6 +84,10 @@ class HostedEmbedding:
         """One row per text."""
         return self.engine.flow(texts)  # type: ignore[arg-type, return-value]
 
+    def refused(self, what: str) -> LMUnexpectedError:
+        """The error for rows that cannot be used."""
+        return LMUnexpectedError(f"The server gave {what}.", model=self.facts.full_name, provider=self.facts.provider)
+
 
 class _Exchange:
     def __init__(self, hosted: HostedEmbedding) -> None:
