@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextvars import copy_context
 from typing import Any
 
+from whet.core.bell import Bell
 from whet.core.context import context
 from whet.core.exchange import Response, StreamEvent
 from whet.core.flow import Flow, adrive, steps
@@ -97,18 +98,18 @@ class AnswerStream:
         import asyncio  # noqa: PLC0415 - sync programs never pay for it
 
         events: deque[StreamEvent] = deque()
-        wake = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        bell = Bell(loop)
 
         def tell(event: StreamEvent) -> None:
             events.append(event)
-            wake.set()
+            bell.ring()
 
-        task = asyncio.get_running_loop().create_task(self._answer(tell))
-        task.add_done_callback(lambda _: wake.set())
+        task = loop.create_task(self._answer(tell))
+        task.add_done_callback(lambda _: bell.ring())
         try:
             while not task.done():
-                await wake.wait()
-                wake.clear()
+                await bell.heard()
                 while events:
                     yield events.popleft()
             while events:

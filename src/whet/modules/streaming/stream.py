@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+from whet.core.bell import Bell
 from whet.core.context import context, current
 from whet.core.flow import Flow, Invoke, adrive, start_thread
 from whet.core.records import Prediction
@@ -81,14 +82,15 @@ class Pump:
         import threading  # noqa: PLC0415 - as above
 
         items: deque[Any] = deque()
-        wake, loop, home = asyncio.Event(), asyncio.get_running_loop(), threading.get_ident()
+        loop, home = asyncio.get_running_loop(), threading.get_ident()
+        bell = Bell(loop)
 
         def put(item: Any) -> None:
             items.append(item)
             if threading.get_ident() == home:
-                wake.set()
+                bell.ring()
             elif not loop.is_closed():
-                loop.call_soon_threadsafe(wake.set)
+                loop.call_soon_threadsafe(bell.ring)
 
         changes = self._settings(put)
 
@@ -97,14 +99,13 @@ class Pump:
                 return await self._acall()
 
         task = loop.create_task(run())
-        task.add_done_callback(lambda _: wake.set())
+        task.add_done_callback(lambda _: bell.ring())
         try:
             while not task.done() or items:
                 while items:
                     yield items.popleft()
                 if not task.done():
-                    await wake.wait()
-                    wake.clear()
+                    await bell.heard()
             self._settle(task)
         finally:
             self.stop()
