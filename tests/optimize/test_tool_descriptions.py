@@ -88,6 +88,25 @@ MODELS = {
 }
 
 
+def test_a_proposer_of_ones_own_is_offered_the_texts_of_tools_too() -> None:
+    offered: list[dict[str, Any]] = []
+
+    def proposer(candidate: Any, reflective_dataset: Any, components_to_update: Any) -> dict[str, str]:
+        offered.append({"texts": dict(candidate), "records": dict(reflective_dataset), "update": list(components_to_update)})
+        return {"react:hours": RIGHT, "react:gone": "x"} if "react:hours" in components_to_update else {}
+
+    lm = MODELS["text"]()
+    with whet.context(lm=lm):
+        better = whet.GEPA(metric=metric, reflection_lm=lm, max_metric_calls=120, instruction_proposer=proposer).compile(
+            agent(), trainset=rows(20), valset=rows(20, start=100)
+        )
+        assert better(question="When does shop 7 open?").answer == "9 to 5"
+    first = next(o for o in offered if "react:hours" in o["update"])
+    assert first["texts"]["react:hours"] == "Ignore this." and first["records"]["react:hours"] == first["records"]["react"]
+    assert better.react.tool_descs["hours"] == RIGHT and "gone" not in better.react.tool_descs
+    assert f"+tool hours: {RIGHT}" in better.run.diff()
+
+
 def agent() -> Any:
     return whet.ReAct("question -> answer", tools=[prices, hours], max_iters=3)
 

@@ -18,6 +18,8 @@ from whet.optimize.strand import Strand
 __all__ = ["Components"]
 
 Runs = Sequence[tuple[Any, Result]]
+# Between the name of a predictor and what its model is told of a tool: `react:search`, `react:search.query`.
+_TOOL = ":"
 
 
 class Components:
@@ -94,20 +96,27 @@ class Components:
         return self.search.add(parent.evolve(params, f"proposed for {', '.join(params)}"), "proposer")
 
     def _with(self, parent: Candidate, texts: Mapping[str, Any]) -> Candidate | None:
-        changed = {n: str(t) for n, t in texts.items() if n in parent.params and str(t).strip() and str(t) != parent.params[n].instructions}
+        old = _texts_of(parent)
+        changed = {n: str(t) for n, t in texts.items() if n in old and str(t).strip() and str(t) != old[n]}
         if not changed:
             self.search.decide("refuse", parent, "the proposer changed nothing")
             return None
-        return self.search.add(parent.with_instructions(changed, f"proposed for {', '.join(changed)}"), "proposer")
+        params = dict(parent.params)
+        for place, text in changed.items():
+            name, _, tool = place.partition(_TOOL)
+            param = params[name]
+            params[name] = param.evolve(tools={**param.tools, tool: text}) if tool else param.evolve(instructions=text)
+        return self.search.add(parent.evolve(params, f"proposed for {', '.join(changed)}"), "proposer")
 
     def _proposed(self, parent: Candidate, runs: Runs, names: Sequence[str]) -> Flow[Mapping[str, Any]]:
         """What the user's own proposer makes of the same data."""
         proposer = self.recipe.instruction_proposer
-        texts = {name: param.instructions for name, param in parent.params.items()}
-        records = {name: reflective_records(runs, name, self.recipe.perfect_score) for name in names}
+        texts = _texts_of(parent)
+        places = [place for place in texts if place.partition(_TOOL)[0] in names]
+        records = {place: reflective_records(runs, place.partition(_TOOL)[0], self.recipe.perfect_score) for place in places}
         settings = {} if self.recipe.reflection_lm is None else {"lm": self.recipe.reflection_lm}
         with context(**settings):
-            answer = yield Invoke(proposer, (), {"candidate": texts, "reflective_dataset": records, "components_to_update": list(names)})
+            answer = yield Invoke(proposer, (), {"candidate": texts, "reflective_dataset": records, "components_to_update": places})
         if not isinstance(answer, Mapping):
             raise ConfigurationError(f"`instruction_proposer` must return a dict of predictor name to instruction; it returned {answer!r}.")
         return answer
@@ -131,6 +140,12 @@ class Components:
             if (text, tools) != (mine.instructions, mine.tools):
                 params[name] = mine.evolve(instructions=text, tools=tools)
         return self.search.add(a.evolve(params, f"merged: {a.note} and {b.note}", parents=[b]), "merge") if params else None
+
+
+def _texts_of(candidate: Candidate) -> dict[str, str]:
+    """All that a proposer may rewrite: instructions by predictor, then the descriptions of tools and of their arguments."""
+    told = {f"{name}{_TOOL}{tool}": text for name, param in candidate.params.items() for tool, text in param.tools.items()}
+    return {name: param.instructions for name, param in candidate.params.items()} | told
 
 
 def reflective_records(runs: Runs, name: str, perfect: float = 1.0) -> list[dict[str, Any]]:
