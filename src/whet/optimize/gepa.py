@@ -39,8 +39,8 @@ class GEPA(Optimizer):
     `metric(gold, pred, trace, pred_name, pred_trace)` may also take the first two or three of these; it returns a number or a prediction
     with `score` and `feedback`. Give one budget: `auto` ("light", "medium", "heavy"), `max_full_evals`, or `max_metric_calls`, which is a
     cap on program runs. `reflection_lm` writes the instructions, unless `instruction_proposer` does:
-    `(candidate, reflective_dataset, components_to_update) -> {name: text}`, where what a model is told of a tool is `predictor:tool` and of its
-    arguments `predictor:tool.argument`. `component_selector` is "round_robin" (which predictor is
+    `(candidate, reflective_dataset, components_to_update) -> {name: text}`, where the description of a tool is `predictor:tool` and that of
+    an argument `predictor:tool.argument`. `component_selector` is "round_robin" (which predictor is
     worked on in turn; in the default order the one to blame, where that can be told), "all", or a function. With `track_stats` the result
     has `detailed_results`.
 
