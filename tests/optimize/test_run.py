@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import whet
 from optimize.ruled import metric, model, rows
 from whet.core.records import Score
 from whet.errors import ConfigurationError
+from whet.optimize.report import html_report
 from whet.optimize.run import Run
 
 
@@ -93,3 +95,11 @@ def test_the_report_is_one_sound_page_that_asks_nothing_of_the_network(run: Run,
 
 def test_the_summary_is_honest(run: Run) -> None:
     assert "biased upwards" in run.summary() and str(run.certificate) in run.summary()
+
+
+def test_the_report_shows_what_got_worse_first_and_says_how_many_rows_there_are(run: Run) -> None:
+    many = [*run.comparison, *((row, 1.0, 0.25) for row in rows(90, start=7000))]
+    page = html_report(replace(run, comparison=many))
+    table = page.split("Row by row")[1].split("</table>")[0]
+    assert "90 rows got worse" in table and f"The first 100 of {len(many)} are shown" in table
+    assert table.count('class="cut">0.25') == 90 and table.index("0.25") < table.index('class="add"')

@@ -13,6 +13,7 @@ from whet.optimize.run import Run, Trial
 
 __all__ = ["html_report"]
 
+_ROWS_SHOWN = 100
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --soft: #667085; --line: #d5dae3; --paper: #fff;
   --good: #12805c; --bad: #b42318; --mark: #3056d3; }
@@ -62,17 +63,21 @@ def _curve(run: Run) -> str:
     if len(points) < 2:
         return ""
     most = max(calls for calls, _ in points) or 1
-    low, high = min(s for _, s in points), max(s for _, s in points)
+    low, high = min(0.0, *(s for _, s in points)), max(s for _, s in points)
+    high = 1.0 if 0 < high <= 1 else high
     span = high - low or 1.0
     places = [(40 + 540 * calls / most, 150 - 130 * (score - low) / span) for calls, score in points]
     steps = [places[0], *(corner for (_, y), (x, new) in pairwise(places) for corner in ((x, y), (x, new)))]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in steps)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="var(--mark)"/>' for x, y in places)
     return (
-        '<h2>Score of the best so far, against calls</h2><svg viewBox="0 0 600 180" role="img" aria-label="score against calls">'
+        '<h2>Score of the best so far, against calls</h2><p class="soft">Each on the rows that it had been run on by then: it falls where more '
+        'rows came in.</p><svg viewBox="0 0 600 180" role="img" aria-label="score against calls">'
+        f'<path d="M40 20H580M40 85H580M40 150H580" stroke="var(--line)" fill="none"/>'
         f'<polyline points="{line}" fill="none" stroke="var(--mark)" stroke-width="2"/>{dots}'
-        f'<g fill="var(--soft)" font-size="11"><text x="2" y="24">{high:.2f}</text><text x="2" y="152">{low:.2f}</text>'
-        f'<text x="40" y="172">0</text><text x="560" y="172">{most}</text></g></svg>'
+        f'<g fill="var(--soft)" font-size="11"><text x="2" y="24">{high:.2f}</text><text x="2" y="89">{(low + high) / 2:.2f}</text>'
+        f'<text x="2" y="154">{low:.2f}</text>'
+        f'<text x="40" y="172">0</text><text x="580" y="172" text-anchor="end">{most} calls</text></g></svg>'
     )
 
 
@@ -129,11 +134,23 @@ def _diff(run: Run) -> str:
 def _rows(run: Run) -> str:
     if not run.comparison:
         return ""
-    lines = "".join(
-        f"<tr><td>{html.escape(_short(row))}</td><td>{_number(before)}</td><td>{_number(after)}</td></tr>"
-        for row, before, after in run.comparison[:100]
-    )
-    return f"<h2>Row by row</h2><table><tr><th>inputs</th><th>as given</th><th>winner</th></tr>{lines}</table>"
+    changed = sorted(run.comparison, key=_change)
+    up, down = sum(_change(r) > 0 for r in changed), sum(_change(r) < 0 for r in changed)
+    shown = [*changed[:down], *reversed(changed[down:])][:_ROWS_SHOWN]
+    lines = "".join(map(_row, shown))
+    more = f" The first {len(shown)} of {len(changed)} are shown." if len(shown) < len(changed) else ""
+    said = f'<p class="soft">{down} rows got worse, {up} got better, {len(changed) - up - down} are as they were.{more}</p>'
+    return f"<h2>Row by row</h2>{said}<table><tr><th>inputs</th><th>as given</th><th>winner</th></tr>{lines}</table>"
+
+
+def _change(compared: tuple[Any, float | None, float | None]) -> float:
+    return (compared[2] or 0.0) - (compared[1] or 0.0)
+
+
+def _row(compared: tuple[Any, float | None, float | None]) -> str:
+    row, before, after = compared
+    kind = "add" if _change(compared) > 0 else "cut" if _change(compared) < 0 else "soft"
+    return f'<tr><td>{html.escape(_short(row))}</td><td>{_number(before)}</td><td class="{kind}">{_number(after)}</td></tr>'
 
 
 def _number(value: float | None) -> str:
