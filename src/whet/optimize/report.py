@@ -71,8 +71,8 @@ def _curve(run: Run) -> str:
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in steps)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="var(--mark)"/>' for x, y in places)
     return (
-        '<h2>Score of the best so far, against calls</h2><p class="soft">Each on the rows that it had been run on by then: it falls where more '
-        'rows came in.</p><svg viewBox="0 0 600 180" role="img" aria-label="score against calls">'
+        '<h2>Score of the best so far, against calls</h2><p class="soft">On the rows that it had been run on by then: it falls where '
+        'more rows came in.</p><svg viewBox="0 0 600 180" role="img" aria-label="score against calls">'
         f'<path d="M40 20H580M40 85H580M40 150H580" stroke="var(--line)" fill="none"/>'
         f'<polyline points="{line}" fill="none" stroke="var(--mark)" stroke-width="2"/>{dots}'
         f'<g fill="var(--soft)" font-size="11"><text x="2" y="24">{high:.2f}</text><text x="2" y="89">{(low + high) / 2:.2f}</text>'
