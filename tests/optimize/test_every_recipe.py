@@ -123,6 +123,30 @@ def test_no_row_to_judge_by_is_shown_to_a_writer_or_as_a_demo(name: str) -> None
     assert recipe.run.candidates and plan.runs[0] <= recipe.run.rollouts <= plan.runs[1]
 
 
+class Chosen(whet.Module):
+    """A program of two parts: a predictor, and a value that decides whether its answer is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ask = program()
+        self.tries = whet.Param(1, choices=[1, 2, 3])
+
+    def forward(self, question: str) -> Any:
+        answer = self.ask(question=question).answer
+        return whet.Prediction(answer=answer if self.tries.value == 2 else "0")
+
+
+@every
+def test_a_registered_value_is_chosen_shown_and_saved_and_what_is_said_of_the_program_is_no_part_of_it(name: str, tmp_path: Any) -> None:
+    result, recipe, _ = compiled(name, student=Chosen())
+    assert result.tries.value == 2 and recipe.run.diff().endswith("tries: 1 -> 2")
+    assert [path for path, _ in result.named_predictors()] == ["ask"] and list(result.registered()) == ["tries"]
+    result.save(tmp_path / "program.json")
+    loaded = Chosen()
+    loaded.load(tmp_path / "program.json")
+    assert loaded.tries.value == 2 and loaded.dump_state() == result.dump_state()
+
+
 def wordy(n: int) -> list[Any]:
     """Rows of more words than a copy may have in a row, no two of which share them."""
     text = "on day {} the shop of mister {} sold {} pears, so double the number {}"

@@ -16,17 +16,17 @@ from whet.lm.base import BaseLM
 from whet.modules.module import Module
 from whet.modules.predict import Predict
 
-__all__ = ["copied", "leaves_of", "registered_in", "replace_predictors", "set_by_path", "set_registered", "sub_modules"]
+__all__ = ["ABOUT", "copied", "leaves_of", "registered_in", "replace_predictors", "set_by_path", "set_registered", "sub_modules"]
 
 _HIDDEN = frozenset({"callbacks", "history"})
 # What an optimizer says about a program: no part of it, and shared by its copies.
-_ABOUT = frozenset({"candidate_programs", "run"})
+ABOUT = frozenset({"candidate_programs", "detailed_results", "mb_candidate_programs", "run", "trial_logs"})
 
 
 def children_of(value: Any) -> Iterator[tuple[str, Any]]:
     """The parts of a module, list, tuple or dict, with what leads to them: `.name`, `[0]`, `['key']`."""
     if isinstance(value, Module):
-        yield from ((f".{k}", v) for k, v in vars(value).items() if k not in _HIDDEN and not (k in _ABOUT and _is_about(v)))
+        yield from ((f".{k}", v) for k, v in vars(value).items() if k not in _HIDDEN and not (k in ABOUT and _is_about(v)))
     elif isinstance(value, list | tuple):
         yield from ((f"[{i}]", v) for i, v in enumerate(value))
     elif isinstance(value, dict):

@@ -32,6 +32,7 @@ from whet.core.types.blob import Blob
 from whet.lm.base import BaseLM
 from whet.modules.module import Module
 from whet.modules.predict import Predict
+from whet.modules.tree import ABOUT
 
 __all__ = ["Unstable", "fingerprint"]
 
@@ -48,7 +49,6 @@ _LM: Final = frozenset(
 )  # fmt: skip
 _ACCESS: Final = frozenset({"api_key", "headers", "extra_headers"})
 _MODULE: Final = frozenset({"callbacks", "history", "_compiled", "traces", "train"})
-_ABOUT: Final = frozenset({"run", "candidate_programs"})
 _LEARNT: Final = frozenset({"signature", "demos", "lm", "tool_descs"})
 _ADAPTER: Final = frozenset({"callbacks", "_plans"})
 _OF_CLASS: Final = frozenset(
@@ -196,7 +196,7 @@ class _Walk:
         self.items((k, v) for k, v in sorted(vars(value).items()) if k not in _LM)
 
     def module(self, value: Module) -> None:
-        left_out = _MODULE | {k for k in _ABOUT if not isinstance(vars(value).get(k), Module)}
+        left_out = _MODULE | {k for k in ABOUT if not isinstance(vars(value).get(k), Module)}
         if isinstance(value, Predict):
             learnt = id(value) not in self._learnt
             self.signature(value.signature, learnt)
