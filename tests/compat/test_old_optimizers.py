@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 from whet.teleprompt import Teleprompter
+from whet.teleprompt.gepa import InstructionProposer
+from whet.teleprompt.gepa.gepa import GEPAFeedbackMetric
+from whet.teleprompt.gepa.gepa_utils import ReflectiveExample
 from whet.teleprompt.utils import create_minibatch, eval_candidate_program, get_signature, set_signature
 
 import whet as dspy
@@ -110,3 +113,22 @@ def test_a_file_of_dspy_keeps_how_many_passages_a_retriever_gives(tmp_path: Path
     program = Rag()
     program.load(tmp_path / "rag.json")
     assert program.retrieve.k == 7
+
+
+def test_a_proposer_written_against_dspys_types_is_asked() -> None:
+    class Shouting(InstructionProposer):
+        def __call__(self, candidate: Any, reflective_dataset: Any, components_to_update: list[str]) -> dict[str, str]:
+            seen.extend(reflective_dataset[components_to_update[0]])
+            return {name: candidate[name].upper() for name in components_to_update}
+
+    def metric(gold: Any, pred: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Any:
+        return dspy.Prediction(score=float(gold.output == pred.output), feedback="Say blue.")
+
+    seen: list[ReflectiveExample] = []
+    assert isinstance(metric, GEPAFeedbackMetric)
+    with dspy.context(lm=DummyLM([{"output": "red"}] * 99)):
+        dspy.GEPA(metric=metric, instruction_proposer=Shouting(), max_metric_calls=12, num_threads=1).compile(
+            dspy.Predict("input -> output"), trainset=ROWS, valset=ROWS
+        )
+    assert set(seen[0]) == {"Inputs", "Generated Outputs", "Feedback"}
+    assert "Say blue." in seen[0]["Feedback"]
