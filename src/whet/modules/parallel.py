@@ -95,7 +95,7 @@ class Parallel(Module):
 
     def _arguments(self, module: Any, example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if isinstance(example, Example):
-            return ((), dict(example.inputs())) if self.access_examples else ((example,), {})
+            return ((), example.input_values()) if self.access_examples else ((example,), {})
         if isinstance(example, dict):
             return (), example
         if isinstance(example, tuple):
