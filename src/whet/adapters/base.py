@@ -19,7 +19,7 @@ from whet.adapters.reading import Reader, Reading
 from whet.adapters.style import Style, style_of
 from whet.adapters.turns import as_content, beside, demo_messages, history_messages, parts_of
 from whet.core.context import current
-from whet.core.events import observing, with_callbacks
+from whet.core.events import handlers_of, observing, with_callbacks
 from whet.core.exchange import Capabilities, Request, ToolSpec, make_request
 from whet.core.flow import Flow, adrive, drive
 from whet.core.messages import Message, TextPart, make_message
@@ -146,7 +146,7 @@ class Adapter(Layout, Reader):
             signature, tools, given = native.signature, native.tools, {**native.options, **given}
         if given and not tools:
             given = {k: v for k, v in given.items() if k not in TOOL_OPTIONS} if any(k in given for k in TOOL_OPTIONS) else given
-        if self._own_format or self.callbacks or current().callbacks or self.style.overflow != "send":
+        if self._own_format or handlers_of(self, "adapter_format") or self.style.overflow != "send":
             messages = self._messages(signature, inputs, demos, can, tools)
         else:
             system, shown, history, final, _ = self._pieces(signature, inputs, demos, bool(tools))
@@ -160,12 +160,13 @@ class Adapter(Layout, Reader):
             from whet.lm.asking import messages_of  # noqa: PLC0415 - only adapters of users give dicts
 
             return messages_of(self.format(signature, demos, inputs))
-        with observing("adapter_format", self, {"signature": signature, "demos": demos, "inputs": inputs}) as call:
+        handlers = handlers_of(self, "adapter_format")
+        with observing("adapter_format", self, {"signature": signature, "demos": demos, "inputs": inputs}, handlers) as call:
             if self.style.overflow != "send" and can.context_window:
                 messages = fitting(self, signature, inputs, demos, can, tools)
             else:
                 messages = self.sections(signature, inputs, demos, native=bool(tools)).messages
-            call.outputs = message_dicts(messages)
+            call.outputs = message_dicts(messages) if handlers else None
         return messages
 
     def native(

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from whet.adapters.native import Native, left_empty, native_values
-from whet.core.context import current
-from whet.core.events import observing
+from whet.core.events import handlers_of, observing
 from whet.core.exchange import Choice
 from whet.core.field import MISSING, Field
 from whet.core.signature import Signature
@@ -62,7 +61,7 @@ class Reader:
         """The outputs of one choice of a response, and the repairs they needed. `native` is what the model did by itself."""
         if self._own_parse:
             return self._with_native(signature, choice, native, self._read_by_own_parse)
-        if self.callbacks or current().callbacks:
+        if handlers_of(self, "adapter_parse"):
             with observing("adapter_parse", self, {"signature": signature, "completion": choice.text}) as call:
                 reading = self._with_native(signature, choice, native, self._read_text)
                 call.outputs = reading.values

@@ -81,10 +81,17 @@ for _kind in KINDS:
     setattr(BaseCallback, f"on_{_kind}_end", _nothing)
 
 
-def handlers_of(instance: Any) -> tuple[Any, ...]:
-    """The handlers of a call on this object: global ones first, then its own."""
+def handlers_of(instance: Any, kind: str | None = None) -> tuple[Any, ...]:
+    """The handlers of a call on this object: global ones first, then its own. Of one kind: those that listen to it."""
     own = getattr(instance, "callbacks", None)
-    return (*current().callbacks, *own) if own else current().callbacks
+    handlers = (*current().callbacks, *own) if own else current().callbacks
+    return handlers if kind is None or not handlers else tuple([h for h in handlers if _listens(h, kind)])
+
+
+def _listens(handler: Any, kind: str) -> bool:
+    """Whether a handler does anything when it is told: a watcher of evaluations should not make each call of a model dearer."""
+    own = getattr(handler, "__dict__", ())
+    return any(name in own or getattr(type(handler), name, None) is not _nothing for name in (f"on_{kind}_start", f"on_{kind}_end"))
 
 
 def _tell(handlers: tuple[Any, ...], method: str, **arguments: Any) -> None:
@@ -105,7 +112,7 @@ class _Call:
 @contextmanager
 def observing(kind: str, instance: Any, inputs: Mapping[str, Any], handlers: tuple[Any, ...] | None = None) -> Iterator[_Call]:
     """Tell the handlers of a start, and of the end with the outputs that the block put on the object it was given."""
-    handlers = handlers_of(instance) if handlers is None else handlers
+    handlers = handlers_of(instance, kind) if handlers is None else handlers
     call, call_id = _Call(), uuid.uuid4().hex
     _tell(
         handlers, f"on_{kind}_start", call_id=call_id, instance=instance, inputs=inputs if isinstance(inputs, CallInputs) else dict(inputs)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, ClassVar, Final
 
 from whet.core.context import Settings, active_modules, current, meter
-from whet.core.events import observed
+from whet.core.events import handlers_of, observed
 from whet.core.exchange import Capabilities, Request, Response
 from whet.core.flow import Flow, adrive, drive
 from whet.core.trace import CallRecord, History, Outputs, Trace, message_dicts, plain_outputs, usage_dict
@@ -167,7 +167,7 @@ class BaseLM:
             self._warn_of_rollout()
         answering = self._recorded_answer(request, cache)
         if self.callbacks or current().callbacks:
-            asked = {"prompt": None, "messages": message_dicts(request.messages), "kwargs": dict(request.options), **request.options}
+            asked = _asked(request) if handlers_of(self, "lm") else {}
             answering = observed("lm", self, asked, answering, partial(Outputs, model_type=self.model_type))
         return answering
 
@@ -306,6 +306,11 @@ def answering(lm: Any, request: Request) -> Flow[Response]:
     if written is None or (kind.__call__ is written[0] and kind.acall is written[1]):
         return lm.flow(request)  # type: ignore[no-any-return]
     return asked_by_call(lm, request)
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """What handlers of a call are told of the question."""
+    return {"prompt": None, "messages": message_dicts(request.messages), "kwargs": dict(request.options), **request.options}
 
 
 def _is_recorded(settings: Settings) -> bool:

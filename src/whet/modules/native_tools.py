@@ -66,7 +66,7 @@ class NativeTools(Adapter):
         native: Any = None,
     ) -> Request:
         """System text, examples, the inputs, and the trajectory as assistant and tool messages."""
-        if not handlers_of(self.base):
+        if not handlers_of(self.base, "adapter_format"):
             messages = self._shown(signature, inputs, demos, capabilities)
         else:
             with observing("adapter_format", self.base, {"signature": signature, "demos": demos, "inputs": inputs}) as call:
@@ -104,7 +104,7 @@ class NativeTools(Adapter):
 
     def read(self, signature: Signature, choice: Choice, native: Any = None) -> Reading:
         """The calls that the model made, the first of them also under the names of the text form; without a call, what it said."""
-        if not handlers_of(self.base):
+        if not handlers_of(self.base, "adapter_parse"):
             return self._read(signature, choice)
         with observing("adapter_parse", self.base, {"signature": signature, "completion": choice.text}) as call:
             reading = self._read(signature, choice)

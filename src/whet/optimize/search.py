@@ -81,6 +81,7 @@ class Search:
         self.line = Line(options.display)
         self._programs: dict[tuple[str, str], Any] = {}
         self._asked: dict[Key, Handle] = {}
+        self._judged_on: dict[str, dict[str, Handle]] = {}  # of those, by candidate and row, what the student's first sample did
         self._known: dict[str, Candidate] = {}
         self.found_after: dict[str, int] = {}  # how many program runs had been asked for when a candidate came up
         self._row_hashes: dict[int, str] = {}
@@ -154,10 +155,11 @@ class Search:
 
     def key_of(self, candidate: Candidate, row: Any, subject: Subject | None = None, sample: int = 0) -> Key:
         """Under what a result is stored."""
+        return Key((subject or self.student).name, candidate.hash, self._name_of(row), sample)
+
+    def _name_of(self, row: Any) -> str:
         found = self._row_hashes.get(id(row))
-        if found is None:
-            found = self._row_hashes[id(row)] = row_hash(row)
-        return Key((subject or self.student).name, candidate.hash, found, sample)
+        return found if found is not None else self._row_hashes.setdefault(id(row), row_hash(row))
 
     def score(self, candidate: Candidate, row: Any, *, rank: float = 0.0, **how: Any) -> Handle:
         """Start one candidate on one row, unless that was asked for before; yield the handle to get the `Result`.
@@ -170,6 +172,8 @@ class Search:
         handle = self._asked.get(key)
         if handle is None:
             handle = self._asked[key] = self._found(key, candidate, row, rank, subject, how)
+            if key.subject == self.student.name and not sample:
+                self._judged_on.setdefault(key.candidate, {})[key.row] = handle
         return handle
 
     def _found(self, key: Key, candidate: Candidate, row: Any, rank: float, subject: Subject, how: Mapping[str, Any]) -> Handle:
@@ -232,12 +236,13 @@ class Search:
 
     def trial(self, candidate: Candidate, rows: Sequence[Any]) -> Trial:
         """What is known of a candidate on these rows; rows that it has not been run on are left out."""
-        found = [r for row in rows if (r := self.known(candidate, row)) is not None]
+        handles = map(self._judged_on.get(candidate.hash, {}).get, map(self._name_of, rows))
+        found = [handle.value for handle in handles if handle is not None and self.strands.sees(handle)]
         return Trial(candidate=candidate, scores=tuple(r.value for r in found), means=means_of(found))
 
     def known(self, candidate: Candidate, row: Any) -> Result | None:
         """The result of a candidate on a row, if whoever asks has waited for it: what a journal or another strand knows is yet to come."""
-        handle = self._asked.get(self.key_of(candidate, row))
+        handle = self._judged_on.get(candidate.hash, {}).get(self._name_of(row))
         return handle.value if handle is not None and self.strands.sees(handle) else None
 
     def announce(self, candidate: Candidate, rows: Sequence[Any]) -> None:
