@@ -32,6 +32,7 @@ FAULTS = {"p429": 0.05, "p500": 0.02, "p_malformed": 0.02}
 CHECKS = ("certificate", "budgets", "faults")
 FLAT = 1000
 BUDGETS = (150, 300, 1200)
+GIT = (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "src"])
 EMBEDDED = "# What the optimizers do on the embedded model"
 Job = dict[str, Any]
 
@@ -112,7 +113,7 @@ def work(args: argparse.Namespace, results: Path, lib: str, settings: Job, jobs:
     command = [str(DSPY) if lib == "dspy" else sys.executable, str(ROOT / "bench" / "optimizer_runs.py"), "--sim", args.sim, "--lib", lib]
     if lib == "whet":
         command += ["--lib-path", str(ROOT / "src")]
-        settings = {**settings, "code": code()}
+        settings = {**settings, "code": code(), "commit": commit()}
     command += ["--results", str(results), "--settings", json.dumps(settings), "--jobs", json.dumps(jobs)]
     if subprocess.run(command, check=False).returncode:
         print(f"The worker for {lib} {[job['arm'] for job in jobs]} failed.", file=sys.stderr)
@@ -122,6 +123,13 @@ def work(args: argparse.Namespace, results: Path, lib: str, settings: Job, jobs:
 def code() -> str:
     """What our sources are now: runs of other sources are no runs of these."""
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted((ROOT / "src").rglob("*.py")))).hexdigest()[:12]
+
+
+@cache
+def commit() -> str:
+    """Which commit our sources are, with a plus where they differ from it; empty where nobody knows."""
+    said = [subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False).stdout.strip() for words in GIT]
+    return said[0] + ("+" if said[1] else "")
 
 
 def page(runs: list[Job]) -> str:

@@ -16,11 +16,9 @@ from whet.optimize.strand import Strand
 
 __all__ = ["Evolution"]
 
-# Proposals in flight, rows of a first look, of the gate, and to judge by; how many may pass, and rounds without success.
-PROPOSALS, LOOK, GATE, WIDTH, PASS, PATIENCE = 4, 20, 5, 8, 1, 5
-# How many children go on where none is ahead.
-EVEN = 2
-FINALISTS = 3
+# Proposals in flight, rows of a first look, of the gate, and to judge by; rounds without success; candidates and rows of the last duel.
+PROPOSALS, LOOK, GATE, WIDTH, PATIENCE = 4, 16, 6, 8, 5
+FINALISTS, DUEL = 3, 8
 
 
 class Evolution:
@@ -39,6 +37,7 @@ class Evolution:
         self.gated: list[Any] = []
         self.merges = 0
         self.width = min(len(self.val), WIDTH)
+        self.reserve = min(FINALISTS * DUEL, runs // 8)
         self.rng = search.rng("evolution")
 
     @property
@@ -53,31 +52,50 @@ class Evolution:
     # -- the course ----------------------------------------------------------------------
 
     def run(self) -> Strand[Candidate]:
-        """A look at the program as given, then rounds of children, then a duel of the best."""
+        """A look at the program as given, then rounds of children, then a duel of the best.
+
+        A round takes two waves: the children on fresh rows, and then all that follows from it side by side: the next ones are written
+        while the child that did best is judged, and run on the rows that they will be compared with it on."""
         look = self._rows(min(LOOK, max(1, self.left // 3)))
         width = max(0, min(self.width, self.left - len(look)))
         yield [self.search.strands.start(self._look(self.best, look)), *self.search.scores(self.best, self.val[:width])]
         self.search.mark(self.best, self.search.trial(self.best, self.val[:width]).score)
-        fresh = yield from self._propose([self.best] * PROPOSALS)
+        fresh, ahead = yield from self._prepared(self.best, [self.best] * PROPOSALS)
         failed_rounds = 0
-        while fresh and self._affordable(len(fresh)) and failed_rounds < PATIENCE:
-            passed, extra = yield from self._gate(fresh)
-            rows = self.val[: self.width]
-            passed = [c for i, c in enumerate(passed) if self.left >= (i + 1) * len(rows)]
-            judged = [h for c in passed for h in self.search.scores(c, rows)]
-            # Those who write next see more of what goes wrong, while others are judged.
-            yield from self._look((passed or [self.best])[0], self._rows(min(GATE, max(0, self.left))))
-            parents = self._parents(passed)
-            fresh = (yield from self._propose(parents)) + extra if self._affordable(2) else []
+        while fresh and failed_rounds < PATIENCE:
+            good = yield from self._gate(fresh, *ahead)
+            passed, rows = good[:1], self.val[: self.width]
+            self.pool += [c for c in passed if c not in self.pool]
+            if not self._affordable(len(passed) * len(rows)):
+                break
+            judged = self.search.strands.start(self._judged(passed, rows))
+            fresh, ahead = yield from self._prepared((passed or [self.best])[0], self._parents(passed), self._merging(good))
             yield judged
             failed_rounds = 0 if self._promoted(passed, rows) else failed_rounds + 1
-            if not fresh and failed_rounds < PATIENCE and self._affordable(2):
+            if not fresh and failed_rounds < PATIENCE and self._affordable(LOOK):
                 yield from self._look(self.best, self._rows(LOOK))
-                fresh = yield from self._propose([self.best] * PROPOSALS)
+                fresh, ahead = yield from self._prepared(self.best, [self.best] * PROPOSALS)
         return (yield from self._duel())
 
-    def _affordable(self, children: int) -> bool:
-        return self.left >= 2 * min(GATE, len(self.train)) + min(2, children)
+    def _affordable(self, first: int) -> bool:
+        """Whether there is enough left for so many runs, two children on the rows of a gate, and the duel."""
+        return self.left >= first + 3 * min(GATE, len(self.train)) + self.reserve
+
+    def _prepared(
+        self, leader: Candidate, parents: Sequence[Candidate], merging: Sequence[Any] = ()
+    ) -> Strand[tuple[list[Candidate], Any]]:
+        """New children, and the gate they will go through: with whom they are compared, which is run meanwhile, and the rows."""
+        rows = self._rows(min(GATE, self.left // 3))
+        if not rows:
+            return [], (leader, rows)
+        writing = self.search.strands.start(self._propose(parents[len(merging) :], merging))
+        results = yield self.search.scores(leader, rows)
+        fresh = yield writing
+        self._show(leader, rows, results)
+        return fresh, (leader, rows)
+
+    def _judged(self, candidates: Sequence[Candidate], rows: Sequence[Any]) -> Strand[None]:
+        yield [h for c in candidates for h in self.search.scores(c, rows)]
 
     def _rows(self, count: int) -> list[Any]:
         """Training rows in turn."""
@@ -89,57 +107,54 @@ class Evolution:
     def _look(self, candidate: Candidate, rows: Sequence[Any]) -> Strand[list[Result]]:
         """Run a candidate on training rows and keep what its steps did."""
         results: list[Result] = yield self.search.scores(candidate, rows)
-        self.shown.setdefault(candidate.hash, []).extend(zip(rows, results, strict=True))
+        self._show(candidate, rows, results)
         return results
 
-    def _propose(self, parents: Sequence[Candidate]) -> Strand[list[Candidate]]:
-        """One proposal per parent, side by side; those of one parent share what it is known to have done."""
+    def _show(self, candidate: Candidate, rows: Sequence[Any], results: Sequence[Result]) -> None:
+        self.shown.setdefault(candidate.hash, []).extend(zip(rows, results, strict=True))
+
+    def _propose(self, parents: Sequence[Candidate], merging: Sequence[Any]) -> Strand[list[Candidate]]:
+        """What is merged, and one proposal per parent, side by side; those of one parent share what it is known to have done."""
         counts: dict[Candidate, int] = {}
         for parent in parents:
             counts[parent] = counts.get(parent, 0) + 1
-        made = yield [self.components.propose(p, self.shown.get(p.hash, [])[-LOOK:], n) for p, n in counts.items()]
-        return list(dict.fromkeys(c for children in made for c in children if c not in self.pool))
+        written = [self.components.propose(p, self.shown.get(p.hash, [])[-LOOK:], n) for p, n in counts.items()]
+        made = yield [*merging, *written]
+        children = [*made[: len(merging)], *(c for some in made[len(merging) :] for c in some)]
+        return list(dict.fromkeys(c for c in children if c is not None and c not in self.pool))
 
     # -- keeping ----------------------------------------------------------------------
 
-    def _gate(self, children: Sequence[Candidate]) -> Strand[tuple[list[Candidate], list[Candidate]]]:
-        """Children and the best so far on fresh training rows; those that look better pass, what they have in common with others is
-        merged."""
-        rows = self._rows(GATE)
-        most = max(1, self.left // max(1, len(rows)) - 1)
-        children = list(children)[:most]
-        yield [self._look(self.search.add(c), rows) for c in (self.best, *children)]
+    def _gate(self, children: Sequence[Candidate], leader: Candidate, rows: Sequence[Any]) -> Strand[list[Candidate]]:
+        """Children on the rows that the leader was run on: those that did better, best first, or else one that did as well. The first
+        passes."""
+        children = list(children)[: self.left // len(rows)]
+        yield [self._look(self.search.add(c), rows) for c in children]
         self.gated += rows
-        gains = {c: self._gain(c, self.best, rows) for c in children}
+        gains = {c: self._gain(c, leader, rows) for c in children}
         order = sorted(children, key=lambda c: -gains[c].shrunk())
-        if gains[order[0]].mean == 0:
-            gains.update((yield from self._again([c for c in order if gains[c].mean == 0][:EVEN], rows)))
-            order.sort(key=lambda c: -gains[c].shrunk())
-        passed = [c for c in order if gains[c].mean > 0][:PASS]
-        for child in order:
-            if child not in passed:
+        good = [c for c in order if gains[c].mean > 0] or [c for c in order if gains[c].mean == 0][:1]
+        for child in children:
+            if child not in good[:1]:
                 self._dropped(child, gains[child])
-        merged = yield from self._merge(passed)
-        return passed, merged
+        return good
 
-    def _again(self, even: Sequence[Candidate], before: Sequence[Any]) -> Strand[dict[Candidate, Difference]]:
-        """A few more rows for children that a short look could not tell from the best."""
-        rows = self._rows(2 * GATE)
-        if self.left < (len(even) + 1) * len(rows):
-            return {}
-        yield [self._look(c, rows) for c in (self.best, *even)]
-        self.gated += rows
-        return {c: self._gain(c, self.best, list(dict.fromkeys([*before, *rows]))) for c in even}
+    def _merging(self, good: Sequence[Candidate]) -> list[Any]:
+        """The two best of a round in one, where they may have changed different predictors: to be made with the next children."""
+        several = len(self.search.baseline.params) > 1
+        if len(good) < 2 or not several or not self.recipe.use_merge or self.merges >= self.recipe.max_merge_invocations:
+            return []
+        self.merges += 1
+        return [self.components.merged(good[0], good[1])]
 
     def _dropped(self, child: Candidate, gain: Difference) -> None:
-        self.search.decide("drop", child, f"{gain.mean:+.3f} against the best on {gain.n} fresh rows")
+        self.search.decide("drop", child, f"{gain.mean:+.3f} on {gain.n} fresh rows")
         parent = self.search.candidate(child.parents[0]) if child.parents else None
         if parent is not None:
             self.components.refuse_change(parent, child, f"changed the score by {gain.mean:+.2f} on {gain.n} runs")
 
     def _promoted(self, judged: Sequence[Candidate], rows: Sequence[Any]) -> bool:
-        """Take candidates that were run on the rows to judge by into the pool; whether one of them is the best now."""
-        self.pool += [c for c in judged if c not in self.pool]
+        """Whether one of the candidates that were run on the rows to judge by is the best now."""
         before = self.best
         for candidate in judged:
             if self._overall(candidate, self.best).shrunk() > 0:
@@ -161,23 +176,16 @@ class Evolution:
     def _failures(self, candidate: Candidate) -> bool:
         return any((r.value or 0.0) < self.recipe.perfect_score for _, r in self.shown.get(candidate.hash, ()))
 
-    def _merge(self, passed: Sequence[Candidate]) -> Strand[list[Candidate]]:
-        """The two best of a round in one: each one's change where they changed different predictors, else both in new words."""
-        if len(passed) < 2 or not self.recipe.use_merge or self.merges >= self.recipe.max_merge_invocations:
-            return []
-        self.merges += 1
-        merged = yield from self.components.merged(passed[0], passed[1])
-        return [merged] if merged is not None else []
-
     def _duel(self) -> Strand[Candidate]:
         """The best few on as many more rows as the budget allows."""
-        order = sorted(self.pool, key=lambda c: -self._overall(c, self.best).shrunk())[:FINALISTS]
-        while len(order) > 1 and self.width < len(self.val) and self.left >= 2 * len(order):
-            self.width = min(len(self.val), self.width + max(2, self.left // (2 * len(order))))
-            rows = self.val[: min(self.width, len(self.val))]
-            rows = rows[: max(1, min(len(rows), self.width))]
-            yield [h for c in order for h in self.search.scores(c, rows)]
-            order = sorted(order, key=lambda c: -self._overall(c, self.best).shrunk())[: max(1, len(order) - 1)]
+        newest = self.pool[-1:]
+        order = sorted(self.pool, key=lambda c: -self._overall(c, self.best).shrunk())
+        order = list(dict.fromkeys([*newest, *order]))[:FINALISTS]
+        known = self.width
+        if len(order) > 1:
+            self.width = min(len(self.val), self.width + max(0, self.left - known) // len(order))
+            yield [h for c in order for h in self.search.scores(c, self.val[: self.width])]
+            order.sort(key=lambda c: -self._overall(c, self.best).shrunk())
         self.best = order[0]
         if self.left >= len(self.val) - self.width and self.recipe.max_metric_calls is not None:
             yield self.search.scores(self.best, self.val)

@@ -27,7 +27,7 @@ __all__ = ["SIMBA"]
 # In our order: rows that trajectories are drawn for, rows of the race, samples of the best program on each, rows of the gate, how many
 # go on, rows of a proposal.
 DRAWN, RACED, SAMPLES, GATE, ON, TOGETHER, PATIENCE = 9, 14, 2, 6, 2, 3, 3
-FINALISTS, FINAL_ROWS = 3, 32
+FINALISTS, FINAL_ROWS = 3, 24
 LATER = 1.0  # the rank of runs for the step after this one
 
 
@@ -79,7 +79,7 @@ class SIMBA(Optimizer):
             step, advice = self.bsize * (2 * self.num_candidates + 1), self.bsize
             most = self.max_steps * step + (self.num_candidates + 1) * rows
         else:
-            step = DRAWN * (1 + SAMPLES) + (self.num_candidates + 1) * GATE + (ON + 2) * (DRAWN + RACED)
+            step = DRAWN * (1 + SAMPLES) + (self.num_candidates + 2) * GATE + (ON + 1) * RACED
             most, advice = self.max_steps * step + FINALISTS * min(rows, FINAL_ROWS), self.num_candidates
         least = min(self.bsize, DRAWN)
         return Bounds(runs=(least, most), asks=(0, self.max_steps * advice * predictors), demos=self.max_demos, useful=least)
@@ -107,9 +107,10 @@ class SIMBA(Optimizer):
 
 @dataclass(frozen=True, kw_only=True)
 class Ahead:
-    """Runs under way that the next step learns from, and the rows that it races on."""
+    """What a step stands on, under way while the one before is still being raced: the handle of what was `learnt` (the rows whose runs went
+    differently, and advice from them), and the rows to race on."""
 
-    runs: Sequence[tuple[Any, Candidate, Handle]]
+    learnt: Handle
     rows: Sequence[Any]
 
 
@@ -123,6 +124,7 @@ class Ascent:
         self.order: list[Any] = []
         self.logs: dict[int, dict[str, Any]] = {}
         self.means: dict[Candidate, list[float]] = {search.baseline: []}
+        self.carried: list[Candidate] = []
 
     def _rows(self, count: int) -> list[Any]:
         """The next rows, shuffled anew each time they are through."""
@@ -140,19 +142,20 @@ class Ascent:
         idle, steps = 0, self.recipe.max_steps
         ahead: Ahead | None = None
         for number in range(steps):
-            buckets, rows = yield from self._buckets(ahead or self._drawn_ahead())
-            makers = self._makers(buckets, number)
-            ahead = self._drawn_ahead() if number + 1 < steps and idle + 1 < PATIENCE else None
-            better = yield from self._race(makers, rows, number)
+            now = ahead or self._ahead()
+            buckets, advice = yield now.learnt
+            makers = self._makers(buckets, advice, number)
+            ahead = self._ahead() if number + 1 < steps and idle + 1 < PATIENCE else None
+            better = yield from self._race(makers, now.rows, number)
             idle = 0 if better else idle + 1
             if idle >= PATIENCE:
                 self.search.decide("stop", self.best, f"{PATIENCE} steps brought nothing better")
                 break
         return (yield from self._finals())
 
-    def _drawn_ahead(self) -> Ahead:
+    def _ahead(self) -> Ahead:
         """Start the runs that a step learns from: of each row by the best program, once as it is and then at temperature 1, and by the
-        runner-up. They are under way while the candidates of the step before are still being raced."""
+        runner-up. They are under way, and advice is written from them, while the candidates of the step before are still being raced."""
         rows = self._rows(min(self.recipe.bsize, DRAWN + RACED))
         plans: list[tuple[Candidate, int]] = [(self.best, sample) for sample in range(1 + SAMPLES)]
         if len(self.pool) > 1:
@@ -163,74 +166,66 @@ class Ascent:
             for row in rows[:DRAWN]
             for candidate, sample in plans
         ]
-        return Ahead(runs=runs, rows=rows[DRAWN:] or rows)
+        rollouts = [self.rng.randrange(10**9) for _ in range(0, self.recipe.num_candidates, 1 if not self.recipe.max_demos else 2)]
+        return Ahead(learnt=self.search.strands.start(self._learnt(self.best, runs, rollouts)), rows=rows[DRAWN:] or rows)
 
-    def _buckets(self, ahead: Ahead) -> Strand[tuple[list[Bucket], Sequence[Any]]]:
-        """The runs row by row, and the rows to race on."""
-        results = yield [handle for _, _, handle in ahead.runs]
+    def _learnt(
+        self, base: Candidate, runs: Sequence[tuple[Any, Candidate, Handle]], rollouts: Sequence[int]
+    ) -> Strand[tuple[list[Bucket], list[dict[str, str]]]]:
+        """The runs row by row, most telling first, and advice from them: each from rows that no other one has had."""
+        results = yield [handle for _, _, handle in runs]
         by_row: dict[int, tuple[Any, list[tuple[Candidate, Result]]]] = {}
-        for (row, candidate, _), result in zip(ahead.runs, results, strict=True):
+        for (row, candidate, _), result in zip(runs, results, strict=True):
             if result.value is not None:
                 by_row.setdefault(id(row), (row, []))[1].append((candidate, result))
         buckets = [Bucket(row=row, runs=sorted(runs, key=lambda run: -(run[1].value or 0.0))) for row, runs in by_row.values()]
-        return in_order_of_interest(buckets), ahead.rows
+        buckets = in_order_of_interest(buckets)
+        telling = [b for b in buckets if b.scores[0] > b.scores[-1]] or buckets
+        step = self.recipe.num_candidates / len(rollouts)
+        asked = [self.contrast.advice(base, self._some(telling, int(i * step)), r) for i, r in enumerate(rollouts) if telling]
+        return buckets, (yield asked)
 
-    def _makers(self, buckets: Sequence[Bucket], number: int) -> list[Any]:
-        """Half of them with advice, half with demos, each from the most telling rows that no other one has had."""
-        telling = [b for b in buckets if b.scores[0] > b.scores[-1]] or list(buckets)
+    def _makers(self, buckets: Sequence[Bucket], advice: Sequence[Mapping[str, str]], number: int) -> list[Candidate]:
+        """Half of them with advice, half with demos from the most telling rows, and what was carried over."""
         top = max((b.scores[0] for b in buckets), default=0.0)
         right = [b for b in buckets if b.scores[0] == top > 0]  # a demo that is half wrong teaches the wrong half too
-        advised: list[Any] = []
-        made: list[Candidate] = []
-        for i in range(self.recipe.num_candidates):
-            note = f"step {number}, {'advice' if i % 2 == 0 else 'demos'} {i}"
-            if i % 2 == 0 or not self.recipe.max_demos or not right:
-                shown = self._some(telling, i)
-                if shown:
-                    advised.append(self.contrast.with_advice(self.best, shown, self.rng.randrange(10**9), note))
-            elif (candidate := self.contrast.with_demos(self.best, self._some(right, i, 2), self.rng, note)) is not None:
-                made.append(candidate)
-        return [*advised, *dict.fromkeys(made)]
+        made = [self.contrast.advised(self.best, texts, f"step {number}, advice {i}") for i, texts in enumerate(advice)]
+        for i in range(1, self.recipe.num_candidates, 2):
+            if right and self.recipe.max_demos:
+                made.append(self.contrast.with_demos(self.best, self._some(right, i, 2), self.rng, f"step {number}, demos {i}"))
+        carried, self.carried = self.carried, []
+        return list(dict.fromkeys(c for c in [*carried, *made] if c is not None and c != self.best))
 
     def _some(self, buckets: Sequence[Bucket], start: int, count: int = TOGETHER) -> list[Bucket]:
         if not buckets:
             return []
         return [buckets[(start * count // 2 + i) % len(buckets)] for i in range(min(count, len(buckets)))]
 
-    def _race(self, makers: Sequence[Any], rows: Sequence[Any], number: int) -> Strand[bool]:
+    def _race(self, made: Sequence[Candidate], rows: Sequence[Any], number: int) -> Strand[bool]:
         """New candidates against the best on rows that none of them was made from; whether one took its place."""
         first = rows[:GATE]
-        entered = yield [self._entered(maker, first) for maker in (self.best, *makers)]
-        made = [c for c in dict.fromkeys(entered) if c is not None and c != self.best]
+        yield [h for c in (self.best, *made) for h in self.search.scores(c, first)]
         order = sorted(made, key=lambda c: -self._gain(c, first).shrunk())
         for loser in order[ON:]:
             self.search.decide("drop", loser, f"{self._gain(loser, first).mean:+.3f} against the best on {len(first)} rows")
         yield [h for c in [self.best, *order[:ON]] for h in self.search.scores(c, rows)]
         order = sorted(order[:ON], key=lambda c: -self._gain(c, rows).shrunk())
-        better = bool(order) and self._gain(order[0], rows).shrunk() > 0
+        good = [c for c in order if self._gain(c, rows).shrunk() > 0]
         self.logs[number] = {
             "batch_scores": [self.search.trial(c, first).score for c in made],
             "program_ids": [c.hash for c in made],
-            "promoted": better,
+            "promoted": bool(good),
         }
-        if better:
-            if len(order) > 1 and self._gain(order[1], rows).shrunk() > 0:
-                order[0] = yield from self._both(order[0], order[1], rows)
-            self.best = order[0]
+        if good:
+            self.carried = [self._both(*good)] if len(good) > 1 else []
+            self.best = good[0]
             self.pool.append(self.best)
             self.search.decide("promote", self.best, self.best.note)
             self.search.mark(self.best, self.search.trial(self.best, rows).score)
-        return better
+        return bool(good)
 
-    def _entered(self, maker: Any, rows: Sequence[Any]) -> Strand[Candidate | None]:
-        """The candidate, once it is made and has been run on these rows."""
-        candidate = maker if isinstance(maker, Candidate) else (yield maker)
-        if candidate is not None:
-            yield self.search.scores(candidate, rows)
-        return candidate
-
-    def _both(self, a: Candidate, b: Candidate, rows: Sequence[Any]) -> Strand[Candidate]:
-        """The changes of two candidates to the same program together, if they do no worse than the better one."""
+    def _both(self, a: Candidate, b: Candidate) -> Candidate:
+        """The changes of two candidates to the same program together, for the next race."""
         params = {}
         for name, param in a.params.items():
             old, other = self.best.params[name], b.params[name]
@@ -239,13 +234,11 @@ class Ascent:
                 text += other.instructions[len(old.instructions) :]
             demos = param.demos if param.demos != old.demos else other.demos
             params[name] = param.evolve(instructions=text, demos=demos)
-        both = self.search.add(a.evolve(params, f"{a.note} and {b.note}", parents=[b]), "merge")
-        yield self.search.scores(both, rows)
-        return both if self._gain(both, rows).mean >= self._gain(a, rows).mean else a
+        return self.search.add(a.evolve(params, f"{a.note} and {b.note}", parents=[b]), "merge")
 
     def _finals(self) -> Strand[Candidate]:
         """The last of the pool on the same rows."""
-        order = list(dict.fromkeys([self.best, *reversed(self.pool)]))[:FINALISTS]
+        order = list(dict.fromkeys([self.best, *self.carried, *reversed(self.pool)]))[:FINALISTS]
         rows = self._rows(min(len(self.search.train), FINAL_ROWS))
         if len(order) > 1:
             yield [h for c in order for h in self.search.scores(c, rows)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -70,6 +70,10 @@ class Contrast:
 
     def with_advice(self, base: Candidate, buckets: Sequence[Bucket], rollout: int, note: str) -> Strand[Candidate | None]:
         """The base with advice from what distinguishes the best and the worst runs of these rows."""
+        return self.advised(base, (yield from self.advice(base, buckets, rollout)), note)
+
+    def advice(self, base: Candidate, buckets: Sequence[Bucket], rollout: int) -> Strand[dict[str, str]]:
+        """What a model advises each predictor that took part in these runs; the base says what they were told up to now."""
         worse = joined(shown_run(b.row, b.runs[-1][1]) for b in buckets)
         better = joined(shown_run(b.row, b.runs[0][1]) for b in buckets)
         shown: dict[str, Any] = {"program_outline": outline_of(self.search.program_of(base)), "worse_runs": worse, "better_runs": better}
@@ -79,13 +83,17 @@ class Contrast:
             self.writer.ask("advice", GiveAdvice, rollout + i, step=n, current_instruction=base.params[n].instructions, **shown)
             for i, n in enumerate(names)
         ]
+        return {n: "" if isinstance(answer, Exception) else clean(answer.advice) for n, answer in zip(names, answers, strict=True)}
+
+    def advised(self, base: Candidate, advice: Mapping[str, str], note: str) -> Candidate | None:
+        """The base with this advice at the end of its instructions, unless all of it is empty or there already."""
         texts = {}
-        for name, answer in zip(names, answers, strict=True):
-            text, param = "" if isinstance(answer, Exception) else clean(answer.advice), base.params[name]
-            if not text or text.lower().strip(" .") == "none" or text in param.instructions:
+        for name, text in advice.items():
+            known = base.params[name].instructions
+            if not text or text.lower().strip(" .") == "none" or text in known:
                 continue
-            if self.writer.usable(text, param.instructions, base, f"{name}: "):
-                texts[name] = f"{param.instructions}\n\n{clipped(text, 4000)}"
+            if self.writer.usable(text, known, base, f"{name}: "):
+                texts[name] = f"{known}\n\n{clipped(text, 4000)}"
         if not texts:
             self.search.decide("refuse", base, "the advice is empty or known")
             return None
