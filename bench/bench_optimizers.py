@@ -3,8 +3,8 @@
 `python bench/bench_optimizers.py --salt NAME --seeds 0-4` is the whole proof and takes hours (`make bench-optimizers`; SEEDS=0: a small
 one). Every run is a line in the results file (`--results`): a run that is there, of the same code, is not run again, so it can be stopped
 and continued. DSPy runs from ~/.cache/whet-bench/dspy (with optuna); the simulator is `run_optimizers.py` in `--sim` ($WHET_SIM).
-`--only` runs one library's half, `--checks` what `Auto` must show by itself (`--checks certificate` that part alone), `--write FILE` puts
-the tables of a results file into a page (with `--checks certificate` those of the certificate only; the others stay).
+`--only` runs one library's half, `--checks` what `Auto` must show by itself (`--checks certificate` that part alone), `--curve` GEPA with
+budgets of its own; `--write FILE` puts what a results file has into a page, and leaves there what it has not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import argparse
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -22,8 +21,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from optimizer_tables import ARMS, certificate_table, checks_tables, conditions, paired_tables
-from optimizer_targets import certificate_targets, targets
+from optimizer_page import page
+from optimizer_tables import ARMS, checks_tables, paired_tables
+from optimizer_targets import targets
 
 ROOT = Path(__file__).resolve().parent.parent
 DSPY = Path("~/.cache/whet-bench/dspy/bin/python").expanduser()
@@ -31,9 +31,9 @@ TASKS = "policy,intent,math,extract,multihop"
 FAULTS = {"p429": 0.05, "p500": 0.02, "p_malformed": 0.02}
 CHECKS = ("certificate", "budgets", "faults")
 FLAT = 1000
+SIZES = (150, 250, 400)
 BUDGETS = (150, 300, 1200)
 GIT = (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "src"])
-EMBEDDED = "# What the optimizers do on the embedded model"
 Job = dict[str, Any]
 
 
@@ -42,12 +42,12 @@ def main() -> None:
     args = arguments()
     results = Path(args.results or Path(tempfile.mkdtemp(prefix="whet-bench-")) / "runs.jsonl")
     if args.write:
-        runs = read(results)
-        write_certificate(Path(args.write), runs) if args.checks == "certificate" else write(Path(args.write), page(runs))
+        file = Path(args.write)
+        file.write_text(page(file.read_text(encoding="utf-8") if file.exists() else "", read(results)), encoding="utf-8")
         return
     if not DSPY.exists() and args.only != "whet":
         print(f"DSPy is not at {DSPY}: run bench/make_venvs.sh dspy (and pip install optuna there) to see it beside.")
-    for lib, settings, jobs in checks(args) if args.checks else paired(args):
+    for lib, settings, jobs in checks(args) if args.checks else curve(args) if args.curve else paired(args):
         work(args, results, lib, settings, jobs)
     runs = read(results)
     for line in [*(checks_tables(runs) if args.checks else paired_tables(runs)), "", *targets(runs)]:
@@ -66,6 +66,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sim", default=os.environ.get("WHET_SIM", "/work/shared/sim"))
     parser.add_argument("--only", choices=("whet", "dspy"), default=None)
     parser.add_argument("--checks", nargs="?", const=",".join(CHECKS), default=None, metavar="PARTS", help=f"of {', '.join(CHECKS)}")
+    parser.add_argument("--curve", action="store_true", help=f"GEPA with {', '.join(map(str, SIZES))} program runs, DSPy's as it is")
     parser.add_argument("--results", default=None, help="a file of runs, one JSON object a line; what is there is not run again")
     parser.add_argument("--write", default=None, metavar="FILE", help="run nothing; write the page of the results file")
     return parser.parse_args()
@@ -91,6 +92,19 @@ def jobs_of(lib: str, arms: list[str], task: str, seed: int) -> Iterator[Job]:
             opt, _, variant = name.partition("-")
             kwargs = {"max_labeled_demos": int(variant)} if opt == "miprov2" and variant else {}
             yield {"arm": name, "opt": opt, "task": task, "seed": seed, "kwargs": kwargs, "n_val": 30 if name == "gepa-30" else 100}
+
+
+def curve(args: argparse.Namespace) -> Iterator[tuple[str, Job, list[Job]]]:
+    """`GEPA` with several budgets (as often again for a second predictor), and DSPy's with its own."""
+    settings = {"salt": args.salt, "latency_ms": args.latency_ms or 10.0, "threads": args.threads}
+    for seed in numbers(args.seeds):
+        for task in args.task.split(","):
+            for arm in args.opt.split(","):
+                job = {"arm": arm, "opt": "gepa", "task": task, "seed": seed, "n_val": 30 if arm == "gepa-30" else 100}
+                sized = [{**job, "arm": f"{arm}@{size}", "size": size * (2 if task == "multihop" else 1)} for size in SIZES]
+                for lib, jobs in (("whet", sized), ("dspy", [job])):
+                    if lib == (args.only or lib):
+                        yield lib, settings, jobs
 
 
 def checks(args: argparse.Namespace) -> Iterator[tuple[str, Job, list[Job]]]:
@@ -130,33 +144,6 @@ def commit() -> str:
     """Which commit our sources are, with a plus where they differ from it; empty where nobody knows."""
     said = [subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False).stdout.strip() for words in GIT]
     return said[0] + ("+" if said[1] else "")
-
-
-def page(runs: list[Job]) -> str:
-    """The page of the docs."""
-    head = "# The optimizers beside DSPy's, on a simulated model\n\nWritten by `bench/bench_optimizers.py --write`. "
-    said = "Truth is the simulator's expected score on test rows, differences are paired over tasks and seeds with 95 % intervals.\n"
-    lines = [head + conditions(runs) + "\n", said, *targets(runs), "\n## Side by side", *paired_tables(runs)]
-    return "\n".join([*lines, "\n## Auto by itself", *checks_tables(runs)]) + "\n"
-
-
-def write(file: Path, text: str) -> None:
-    """Put the tables before what examples/optimizers/table.py wrote into the same page."""
-    old = file.read_text(encoding="utf-8") if file.exists() else ""
-    start = old.find(EMBEDDED)
-    file.write_text(text + ("\n" + old[start:] if start >= 0 else ""), encoding="utf-8")
-
-
-def write_certificate(file: Path, runs: list[Job]) -> None:
-    """Put what a results file says of the certificate into a page that was written from others."""
-    text = file.read_text(encoding="utf-8")
-    for line in certificate_targets(runs):
-        asked = line.split("|")[1]
-        text = re.sub(rf"^\|{re.escape(asked)}\|.*$", lambda _, line=line: line, text, count=1, flags=re.MULTILINE)
-    section = "\n".join(certificate_table(runs)).strip() + "\n\n"
-    file.write_text(
-        re.sub(r"^### What is said of the gain\n.*?(?=^#)", lambda _: section, text, flags=re.MULTILINE | re.DOTALL), encoding="utf-8"
-    )
 
 
 def read(results: Path) -> list[Job]:

@@ -60,9 +60,12 @@ def run(args: argparse.Namespace, jobs: list[dict[str, Any]], settings: dict[str
     given |= {"n_train": 100, "n_val": 100, "n_curve": 100, "curve": 0, "p429": 0.0, "p500": 0.0, "p_malformed": 0.0, **settings}
     server = harness.Server(argparse.Namespace(**given))
     made = kept_program(harness)
+    allow_sizes(harness)
     try:
         for job in jobs:
-            options = argparse.Namespace(**given | {"n_val": job.get("n_val", 100), "opt_kwargs": json.dumps(job.get("kwargs") or {})})
+            options = argparse.Namespace(
+                **given | {"n_val": job.get("n_val", 100), "opt_kwargs": json.dumps(job.get("kwargs") or {}), "size": job.get("size")}
+            )
             before, waited, began = os.getloadavg()[0], pressure(), time.time()
             result = harness.run_one(library, server, options, job["opt"], job["task"], job["seed"])
             took = time.time() - began
@@ -76,6 +79,20 @@ def run(args: argparse.Namespace, jobs: list[dict[str, Any]], settings: dict[str
             print(f"{time.strftime('%H:%M:%S')} {args.lib:5s} {job['arm']:13s} {job['task']:9s} seed {job['seed']}: {said}", flush=True)
     finally:
         server.stop()
+
+
+def allow_sizes(harness: Any) -> None:
+    """Let a job say how many program runs GEPA may use; the harness knows `auto="light"` only."""
+    build = harness.build
+
+    def sized(lib: Any, opt: str, metric: Any, told: Any, make_lm: Any, args: Any, seed: int, server: Any) -> Any:
+        optimizer, compiled = build(lib, opt, metric, told, make_lm, args, seed, server)
+        if args.size:
+            writer = make_lm(None, temperature=1.0)
+            optimizer = lib.GEPA(metric=told, max_metric_calls=args.size, num_threads=args.threads, reflection_lm=writer, seed=seed)
+        return optimizer, compiled
+
+    harness.build = sized
 
 
 def kept_program(harness: Any) -> list[Any]:

@@ -103,6 +103,7 @@ def pair_table(pair: Run, ours: dict[Any, Run], theirs: dict[Any, Run], both: li
         cells += [share([ours[k] for k in fair], [theirs[k] for k in fair], lambda r: r["wall"])]
         cells += [f"{cpu(mine):.1f} / {cpu(other):.1f}", f"{mean(mine, 'util'):.2f} / {mean(other, 'util'):.2f}"]
         yield "| " + " | ".join(cells) + " |"
+    yield "\n" + conditions([r for side in (ours, theirs) for r in map(side.__getitem__, both)])
 
 
 def beside_the_best(runs: Sequence[Run]) -> Iterator[str]:
@@ -122,6 +123,30 @@ def beside_the_best(runs: Sequence[Run]) -> Iterator[str]:
         yield "| DSPy's | pairs | Auto | DSPy | difference | calls |"
         yield "|---|---|---|---|---|---|"
         yield from lines
+
+
+# -- curves --------------------------------------------------------------------------------------------------------------------------------
+
+
+def curve_table(runs: Sequence[Run]) -> Iterator[str]:
+    """`GEPA` with budgets of its own, beside DSPy's with its default, on the tasks and seeds that all of them have done."""
+    for arm in ("gepa", "gepa-30"):
+        theirs = by_place(runs, "dspy", arm)
+        sizes = sorted({int(r["arm"].partition("@")[2]) for r in runs if r["lib"] == "whet" and str(r["arm"]).startswith(f"{arm}@")})
+        ours = {size: by_place(runs, "whet", f"{arm}@{size}") for size in sizes}
+        both = sorted(set(theirs).intersection(*ours.values())) if ours else []
+        if not both:
+            continue
+        yield f"\n### {ARMS[arm]['title']}: truth against calls\n\n{ARMS[arm]['limits']}; a program of one predictor may be run so often.\n"
+        yield "| program runs | pairs | ours | DSPy | difference | calls |"
+        yield "|---|---|---|---|---|---|"
+        other = [theirs[k] for k in both]
+        for size, found in ours.items():
+            mine = [found[k] for k in both]
+            gap = interval([a["true"] - b["true"] for a, b in zip(mine, other, strict=True)])
+            calls = share(mine, other, lambda r: r["calls"])
+            yield f"| {size} | {len(both)} | {mean(mine, 'true'):.3f} | {mean(other, 'true'):.3f} | {gap} | {calls} |"
+        yield "\n" + conditions([*other, *(found[k] for found in ours.values() for k in both)])
 
 
 # -- Auto by itself --------------------------------------------------------------------------------------------------------------------
@@ -255,14 +280,12 @@ def interval(differences: Sequence[float]) -> str:
 
 
 def conditions(runs: Sequence[Run]) -> str:
-    """Under what circumstances the runs were made."""
-    some = [r for r in runs if "load" in r]
-    salts = ", ".join(f"`{s}`" for s in dict.fromkeys(r["salt"] for r in some))
-    loads = sorted(sum(r["load"]) / 2 for r in some)
-    versions = ", ".join(f"{lib} {version}" for lib, version in dict.fromkeys((r["lib"], r["version"]) for r in some))
-    waited = statistics.median(r["starved"] for r in some)
+    """Of what and under what circumstances the runs were made."""
+    salts = ", ".join(f"`{s}`" for s in dict.fromkeys(r["salt"] for r in runs))
+    made = dict.fromkeys(f"{r['lib']} {r['version']}" + (f" at {r['commit']}" if r.get("commit") else "") for r in runs)
+    loads = sorted(sum(r["load"]) / 2 for r in runs)
+    waited = statistics.median(r["starved"] for r in runs)
     return (
-        f"{len(some)} runs of {versions} on salt {salts}, `sim-base`, 100 training rows, 300 test rows. The machine has two cores and was "
-        f"shared: load average {loads[0]:.0f} to {loads[-1]:.0f}, median {statistics.median(loads):.0f}; some process waited for a CPU in "
-        f"{waited:.0%} of a run's time (median). Wall-clock and CPU are comparable within a line only."
+        f"{len(runs)} runs of {', '.join(made)} on salt {salts}. The machine has two cores and was shared: load average {loads[0]:.0f} to "
+        f"{loads[-1]:.0f}, median {statistics.median(loads):.0f}; some process waited for a CPU in {waited:.0%} of a run's time (median)."
     )

@@ -30,12 +30,14 @@ def _gathered(gather: Gather, rng: Random, places: int) -> list[Any]:
         if not running:
             return outcomes
         index = rng.choice(sorted(running))
-        outcomes[index] = _outcome(running.pop(index))
+        outcomes[index] = outcome_of(running.pop(index))
         assert gather.done is not None
         gather.done(index, outcomes[index])
 
 
-def _outcome(job: Any) -> Any:
+def outcome_of(job: Any) -> Any:
+    """What a work ends with: a value, or the exception that it raised."""
+
     def run() -> Any:
         flow: Flow[Any] = job()
         return drive(flow)

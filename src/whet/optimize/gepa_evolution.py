@@ -178,12 +178,11 @@ class Evolution:
 
     def _duel(self) -> Strand[Candidate]:
         """The best few on as many more rows as the budget allows."""
-        newest = self.pool[-1:]
-        order = sorted(self.pool, key=lambda c: -self._overall(c, self.best).shrunk())
-        order = list(dict.fromkeys([*newest, *order]))[:FINALISTS]
-        known = self.width
+        judged = [c for c in self.pool if c == self.search.baseline or self.search.known(c, self.val[0]) is not None]
+        newest = [c for c in self.pool if c not in judged and self.left >= self.width]
+        order = [*newest, *sorted(judged, key=lambda c: -self._overall(c, self.best).shrunk())][:FINALISTS]
         if len(order) > 1:
-            self.width = min(len(self.val), self.width + max(0, self.left - known) // len(order))
+            self.width = min(len(self.val), self.width + (self.left - len(newest) * self.width) // len(order))
             yield [h for c in order for h in self.search.scores(c, self.val[: self.width])]
             order.sort(key=lambda c: -self._overall(c, self.best).shrunk())
         self.best = order[0]

@@ -26,9 +26,9 @@ __all__ = ["SIMBA"]
 
 # In our order: rows that trajectories are drawn for, rows of the race, samples of the best program on each, rows of the gate, how many
 # go on, rows of a proposal.
-DRAWN, RACED, SAMPLES, GATE, ON, TOGETHER, PATIENCE = 9, 14, 2, 6, 2, 3, 3
-FINALISTS, FINAL_ROWS = 3, 24
-LATER = 1.0  # the rank of runs for the step after this one
+DRAWN, RACED, SAMPLES, GATE, ON, TOGETHER, PATIENCE = 8, 14, 2, 6, 2, 3, 3
+FINALISTS, FINAL_ROWS = 3, 16
+SOON = -0.5  # the rank of runs for the step after this one: advice is written from them while this one goes on
 
 
 class SIMBA(Optimizer):
@@ -162,7 +162,7 @@ class Ascent:
             other = next((c for c in reversed(self.pool) if c != self.best), self.best)
             plans[-1] = (other, 0)
         runs = [
-            (row, candidate, self.search.score(candidate, row, rank=LATER, sample=sample, temperature=1.0 if sample else None))
+            (row, candidate, self.search.score(candidate, row, rank=SOON, sample=sample, temperature=1.0 if sample else None))
             for row in rows[:DRAWN]
             for candidate, sample in plans
         ]
