@@ -12,9 +12,9 @@ from whet.optimize.proposers.bootstrapped import Bootstrapper, demos_of
 from whet.optimize.proposers.demo_sets import DemoPool, kinds_up_to
 from whet.optimize.proposers.labeled import labeled
 from whet.optimize.proposers.reflect import Reflect
-from whet.optimize.search import Search, finished
+from whet.optimize.search import Search
 from whet.optimize.store import Result, Subject
-from whet.optimize.strand import Handle, Strand
+from whet.optimize.strand import Handle, Strand, finished
 
 __all__ = ["Course"]
 

@@ -25,8 +25,9 @@ __all__ = ["GEPA"]
 
 _logger = logging.getLogger(__name__)
 SIZES = {"light": 6, "medium": 12, "heavy": 18}
-# Program runs that the default order uses of those that the published one takes for the same `auto`; measured on the simulator.
-SHARE = 0.30
+# Program runs that the default order uses of those that the published one takes for the same `auto`, with so many rows to judge by at
+# least: fewer of them make a round no cheaper here. Measured on the simulator.
+SHARE, ROWS = 0.30, 100
 _SELECTORS = ("round_robin", "all")
 _STRATEGIES = ("pareto", "current_best")
 _SERVICES = ("use_wandb", "wandb_api_key", "wandb_init_kwargs", "use_mlflow")
@@ -45,7 +46,8 @@ class GEPA(Optimizer):
     has `detailed_results`.
 
     By default several proposals are in flight, children are compared with the best on fresh rows before they are run on more, and `auto`
-    spends about a third of the published budget. `strict=True` follows the published order: one proposal at a time, three rows, then all.
+    spends about a third of the published budget (half where there are few rows to judge by). `strict=True` follows the published order: one
+    proposal at a time, three rows, then all.
     """
 
     def __init__(  # noqa: PLR0913 - the arguments people know
@@ -164,8 +166,9 @@ class GEPA(Optimizer):
             return self.max_metric_calls
         if self.max_full_evals is not None:
             return self.max_full_evals * (len(task.val) if task.val is task.train else len(task.val) + len(task.train))
-        published = self.auto_budget(len(task.student.predictors()), SIZES[self.auto or "light"], len(task.val))
-        return published if self.strict else int(SHARE * published)
+        predictors, size, rows = len(task.student.predictors()), SIZES[self.auto or "light"], len(task.val)
+        published = self.auto_budget(predictors, size, rows)
+        return published if self.strict else min(published, int(SHARE * self.auto_budget(predictors, size, max(rows, ROWS))))
 
     # -- the search ----------------------------------------------------------------------
 

@@ -25,9 +25,9 @@ from whet.optimize.memory import Memory, Recall
 from whet.optimize.rollout import Rollout, is_models_fault, rollout
 from whet.optimize.run import Decision, Run, Trial, placed, ranked
 from whet.optimize.store import Key, Result, Store, Subject, means_of
-from whet.optimize.strand import Handle, Stopped, Strand, Strands, Work
+from whet.optimize.strand import Handle, Stopped, Strand, Strands, Work, finished
 
-__all__ = ["Options", "Search", "Task", "finished"]
+__all__ = ["Options", "Search", "Task"]
 
 _logger = logging.getLogger(__name__)
 _HOPELESS = (LMAuthError, LMBillingError, LMConfigurationError, ConfigurationError)
@@ -396,10 +396,3 @@ class Search:
         shares += [(spend.usd or 0) / budget.max_usd] if budget.max_usd else []
         share = max(shares, default=0.0)
         return f", at most {spend.seconds / share - spend.seconds:.0f} s left" if share > 0.02 else ""
-
-
-def finished(value: Any) -> Handle:
-    """A handle of something that is there already."""
-    handle = Handle()
-    handle.finish(value)
-    return handle

@@ -26,7 +26,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from whet.core.flow import ENOUGH, WAIT, Flow, Gather, Job, Sleep, drive
 
-__all__ = ["Handle", "Stopped", "Strand", "Strands", "Work", "drive"]
+__all__ = ["Handle", "Stopped", "Strand", "Strands", "Work", "drive", "finished"]
 
 # A work is late at this multiple of the median, but not before so many seconds, and not before so many works are done.
 _LATE, _LATE_AT_LEAST, _KNOWN_FROM = 2.2, 0.5, 16
@@ -74,6 +74,13 @@ class Handle:
         self.done, self.value = True, value
         waiting, self.waiting = self.waiting, []
         return waiting
+
+
+def finished(value: Any) -> Handle:
+    """A handle of something that is there already."""
+    handle = Handle()
+    handle.finish(value)
+    return handle
 
 
 class _Group:
