@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from whet.errors import LMInvalidRequestError, LMServerError, LMTransportError, LMUnexpectedError
+from whet.errors import ConfigurationError, InputError, LMInvalidRequestError, LMServerError, LMTransportError, LMUnexpectedError
 from whet.retrieve import BM25, ColBERTv2, Hybrid, Retriever
 
 PASSAGES = [f"Castle {i} | A castle." for i in range(5)]
@@ -25,6 +26,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str, int, str]] = []
         self.failures: list[tuple[int, bytes]] = []
+        self.headers: dict[str, str] = {}
         self.url = f"http://127.0.0.1:{self.server_port}/wiki17_abstracts"
 
 
@@ -44,13 +46,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, method: str, query: str, k: int) -> None:
         self.server.asked.append((method, query, k, urlsplit(self.path).path))
-        status, body = 200, b""
+        status, body, headers = 200, b"", dict(self.server.headers)
         if self.server.failures:
             status, body = self.server.failures.pop(0)
         rows = [{"text": text, "pid": i, "rank": i + 1, "score": 20.0 - i, "prob": 0.2} for i, text in enumerate(PASSAGES)]
         body = body or json.dumps({"query": query, "topk": rows}).encode()
         self.send_response(status)
         self.send_header("content-length", str(len(body)))
+        for header in headers.items():
+            self.send_header(*header)
         self.end_headers()
         self.wfile.write(body)
 
@@ -134,3 +138,25 @@ def test_nobody_there_is_a_transport_error() -> None:
 def test_a_query_must_be_a_text() -> None:
     with pytest.raises(ValueError, match="A query is a text"):
         ColBERTv2()(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("body", [b'{"topk":' + b"[" * 200_000, b'{"topk":[{"text":"x","score":' + b"9" * 5000 + b"}]}"])
+def test_json_too_deep_or_too_long_is_an_error_of_the_server(server: Server, body: bytes) -> None:
+    server.failures = [(200, body)]
+    with pytest.raises(LMUnexpectedError, match="did not answer with JSON"):
+        ColBERTv2(server.url)("a")
+
+
+def test_a_server_that_asks_for_patience_gets_it(server: Server) -> None:
+    server.failures, server.headers = [(429, b"slow")], {"Retry-After": "0.6"}
+    started = time.monotonic()
+    assert len(ColBERTv2(server.url)("a", k=2)) == 2
+    assert time.monotonic() - started >= 0.6
+
+
+def test_what_is_no_address_and_no_number(server: Server) -> None:
+    with pytest.raises(ConfigurationError, match="`url` is None"):
+        ColBERTv2(None)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="`k` is 2.5"):
+        ColBERTv2(server.url)("a", k=2.5)  # type: ignore[arg-type]
+    assert server.asked == []

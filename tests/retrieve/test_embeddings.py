@@ -137,12 +137,23 @@ def test_concurrent_queries_are_answered_together_and_rightly() -> None:
 class Index:
     """As much of usearch as is used, exact."""
 
-    def __init__(self, ndim: int, metric: str, dtype: str) -> None:
+    built = 0
+
+    def __init__(self, ndim: int, metric: str, dtype: str, expansion_add: int) -> None:
         assert (metric, dtype) == ("ip", "f32")
         self.ndim = ndim
 
     def add(self, keys: Any, vectors: Any) -> None:
         self.keys, self.vectors = keys, vectors
+        Index.built += 1
+
+    def save(self, path: str) -> None:
+        with open(path, "wb") as file:
+            np.save(file, self.vectors)
+
+    def load(self, path: str) -> None:
+        self.vectors = np.load(path)
+        self.keys = np.arange(len(self.vectors))
 
     def search(self, query: Any, count: int) -> Any:
         return types.SimpleNamespace(keys=self.keys[np.argsort(-(self.vectors @ query))[:count]])
@@ -162,6 +173,46 @@ def test_a_large_corpus_uses_an_approximate_index(monkeypatch: pytest.MonkeyPatc
     exact = EmbeddingsWithScores(corpus, hash_embed, brute_force_threshold=301)
     for query in ("entry number 7", "topic 30"):
         assert approximate(query).scores == pytest.approx(exact(query).scores)
+
+
+def test_the_graph_of_a_trusted_folder_is_read_and_that_of_another_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = types.ModuleType("usearch.index")
+    package.Index = Index  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "usearch", types.ModuleType("usearch"))
+    monkeypatch.setitem(sys.modules, "usearch.index", package)
+    monkeypatch.setattr(Index, "built", 0)
+    index = Embeddings(CORPUS, hash_embed, k=2, brute_force_threshold=2)
+    index.save(tmp_path)
+    for trusted, built in ((True, 1), (False, 2)):
+        loaded = Embeddings.from_saved(tmp_path, hash_embed, trusted=trusted)
+        assert loaded("stolen card").indices == index("stolen card").indices
+        assert Index.built == built
+    with (tmp_path / "graph.usearch").open("r+b") as file:
+        file.seek(200)
+        file.write(b"\xff" * 8)
+    with pytest.raises(StateError, match="not the file that was saved"):
+        Embeddings.from_saved(tmp_path, hash_embed, trusted=True)
+    assert Embeddings.from_saved(tmp_path, hash_embed)("stolen card").indices == index("stolen card").indices
+    Embeddings(CORPUS, hash_embed).save(tmp_path)
+    assert not (tmp_path / "graph.usearch").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("config.json", b"{", "config.json` is damaged"),
+        ("config.json", b'{"format": "whet.embeddings/1"}', "not written by"),
+        ("corpus.json", b"\xff", "corpus.json` is damaged"),
+        ("corpus.json", b"{}", "holds no list of texts"),
+        ("embeddings.npy", b"", "embeddings.npy` is damaged"),
+        ("embeddings.npy", b"garbage", "embeddings.npy` is damaged"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    Embeddings(CORPUS, hash_embed).save(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StateError, match=says):
+        Embeddings.from_saved(tmp_path, hash_embed)
 
 
 def test_without_numpy_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

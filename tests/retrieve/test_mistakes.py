@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import whet
 from whet.core.hashing import hash_embed
 from whet.datasets import DataLoader
-from whet.errors import ConfigurationError, InputError
+from whet.errors import ConfigurationError, InputError, StateError
 from whet.retrieve import BM25, Embeddings, Hybrid, LateInteraction, Reranked
 
 TEXTS = ["red fox", "grey wolf"]
@@ -48,3 +50,18 @@ def test_vectors_are_finite() -> None:
 def test_a_list_is_no_data_frame() -> None:
     with pytest.raises(InputError, match="reads a data frame; this is a list"):
         DataLoader().from_pandas([{"question": "q"}])
+
+
+@pytest.mark.parametrize(
+    ("found", "says"), [(None, "gave None"), ("one text", "gave 'one text', a str"), ([1], "this is 1"), ([{"title": "x"}], "has a `text`")]
+)
+def test_a_retriever_that_gives_something_else_than_passages(found: Any, says: str) -> None:
+    with whet.context(rm=lambda query, k: found), pytest.raises(InputError, match=says):
+        whet.Retrieve(k=1)("q")
+
+
+def test_a_damaged_index_of_words_is_named(tmp_path: Path) -> None:
+    for content in ("{", '{"format": "whet.bm25/1"}'):
+        (tmp_path / "bm25.json").write_text(content, encoding="utf-8")
+        with pytest.raises(StateError, match="bm25.json"):
+            BM25.load(tmp_path / "bm25.json")

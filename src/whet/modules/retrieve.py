@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from whet.core.context import current
 from whet.core.flow import Flow, Invoke
 from whet.core.records import Prediction
+from whet.errors import InputError
 from whet.modules.module import Module
 
 __all__ = ["Retrieve"]
@@ -34,7 +35,11 @@ class Retrieve(Module):
         rm = current().rm
         assert rm is not None, "No retriever is loaded. Choose one with `whet.configure(rm=whet.ColBERTv2(url=...))`."
         found: Any = yield Invoke(rm, (query,), {"k": k or self.k, **options})
-        prediction = Prediction(passages=[_text(passage) for passage in getattr(found, "passages", found)])
+        passages = getattr(found, "passages", found)
+        if isinstance(passages, str | Mapping) or not isinstance(passages, Iterable):
+            kind = type(passages).__name__
+            raise InputError(f"A retriever gives a list of passages; {type(rm).__name__} gave {passages!r:.80}, a {kind}.")
+        prediction = Prediction(passages=[_text(passage) for passage in passages])
         scores = getattr(found, "scores", None)
         if scores is not None and not callable(scores):
             prediction["scores"] = list(scores)
@@ -44,6 +49,8 @@ class Retrieve(Module):
 def _text(passage: Any) -> str:
     if isinstance(passage, str):
         return passage
-    if isinstance(passage, Mapping):
-        return str(passage.get("long_text") or passage["text"])
-    return str(getattr(passage, "long_text", None) or getattr(passage, "text", passage))
+    read = passage.get if isinstance(passage, Mapping) else lambda name: getattr(passage, name, None)
+    text = read("long_text") or read("text")
+    if text is None:
+        raise InputError(f"A passage is a text, or has a `text`; this is {passage!r:.80}, a {type(passage).__name__}.")
+    return str(text)

@@ -96,8 +96,11 @@ class BM25(Searching):
     @classmethod
     def load(cls, path: str | Path, *, tokenize: Callable[[str], list[str]] | None = None, backend: Backend = "auto") -> BM25:
         """The index that `save` wrote. Raises `StateError` for another file."""
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("format") != "whet.bm25/1":
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise StateError(f"`{path}` is damaged: {error}.") from error
+        if not isinstance(content, dict) or content.get("format") != "whet.bm25/1" or not content.keys() >= {"k1", "b", "passages"}:
             raise StateError(f"`{path}` was not written by `BM25.save`.")
         return cls(content["passages"], k1=content["k1"], b=content["b"], tokenize=tokenize, backend=backend)
 

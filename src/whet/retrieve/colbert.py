@@ -10,7 +10,16 @@ from urllib.parse import urlencode
 
 from whet.core.flow import Flow, Send, Sleep, adrive, drive
 from whet.core.http import HttpRequest, HttpResponse
-from whet.errors import LMError, LMInvalidRequestError, LMRateLimitError, LMServerError, LMUnexpectedError, is_retryable_lm_error
+from whet.errors import (
+    ConfigurationError,
+    LMError,
+    LMInvalidRequestError,
+    LMRateLimitError,
+    LMServerError,
+    LMUnexpectedError,
+    is_retryable_lm_error,
+)
+from whet.lm.wire.errors import retry_after
 from whet.retrieve.passage import Passage, check_queries
 
 __all__ = ["ColBERTv2"]
@@ -37,6 +46,8 @@ class ColBERTv2:
         timeout: float | None = 30.0,
         num_retries: int = 2,
     ) -> None:
+        if not isinstance(url, str):
+            raise ConfigurationError(f"`url` is {url!r}; give the address of the search server: 'http://host/wiki17_abstracts'.")
         self.url = f"{url}:{port}" if port else url
         self.post_requests, self.timeout, self.num_retries = post_requests, timeout, num_retries
         self._known: dict[tuple[str, int], list[dict[str, Any]]] = {}
@@ -93,10 +104,14 @@ class ColBERTv2:
         where = f"The search server at `{self.url}`"
         if response.status != 200:
             shown = response.body[:200].decode(errors="replace")
-            raise _error(response.status)(f"{where} answered with status {response.status}: {shown!r}", status=response.status)
+            raise _error(response.status)(
+                f"{where} answered with status {response.status}: {shown!r}",
+                status=response.status,
+                retry_after=retry_after(response.headers),
+            )
         try:
             answer = json.loads(response.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise LMUnexpectedError(f"{where} did not answer with JSON, but with {response.body[:80]!r}. Is the URL right?") from error
         rows = answer.get("topk") if isinstance(answer, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) and isinstance(row.get("text"), str) for row in rows):

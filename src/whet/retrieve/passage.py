@@ -96,7 +96,7 @@ def check_queries(queries: Iterable[Any], k: int) -> None:
         raise InputError(
             f"`search` takes a list of queries; got {queries!r:.80}. For one query call the retriever itself: `retriever(query, k=3)`."
         )
-    if k < 1:
+    if not hasattr(k, "__index__") or k < 1:
         raise InputError(f"`k` is {k}; ask for at least 1 passage.")
     for query in queries:
         if not isinstance(query, str):
