@@ -8,6 +8,8 @@ Miniature: 221 passages and BM25 in place of Wikipedia and ColBERTv2; two hops; 
 
 from __future__ import annotations
 
+import sys
+
 import whet
 from whet.datasets import load_bundled, load_corpus
 from whet.evaluate.metrics.answers import answer_exact_match
@@ -61,3 +63,15 @@ def demonstrate(program: MultiHopQA, shots: int = 4) -> MultiHopQA:
     """The program with demonstrations for every step, annotated by running it on 16 labelled questions."""
     annotate = whet.BootstrapFewShot(metric=answer_exact_match, max_bootstrapped_demos=shots, max_labeled_demos=0)
     return annotate.compile(program, trainset=load_bundled("atlas", "train")[:16])
+
+
+def main(model: str) -> None:
+    """Exact match on the test questions with a model of yours, before and after the demonstrations."""
+    evaluate = whet.Evaluate(devset=load_bundled("atlas", "test"), metric=answer_exact_match, display_progress=True)
+    with whet.context(lm=whet.LM(model), rm=retriever()):
+        print("as written:         ", evaluate(MultiHopQA()).summary())
+        print("with demonstrations:", evaluate(demonstrate(MultiHopQA())).summary())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else sys.exit("Which model? As in: python examples/research/dsp.py openai/gpt-4o-mini"))

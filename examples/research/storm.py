@@ -9,6 +9,7 @@ started again asks the models nothing that they have answered.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import whet
@@ -88,3 +89,15 @@ def bad_citations(article: str, sources: dict[int, str]) -> list[str]:
 def retriever() -> BM25:
     """The bundled corpus."""
     return BM25(load_corpus("atlas"))
+
+
+def main(model: str, topic: str = "The town of Merrowby") -> None:
+    """One article by a model of yours, from the bundled corpus, with what its citations are worth."""
+    with whet.context(lm=whet.LM(model), rm=retriever()):
+        written = Storm()(topic=topic)
+    print(written.article, *(f"[{number}] {text}" for number, text in written.sources.items()), sep="\n")
+    print(f"\n{len(bad_citations(written.article, written.sources))} sentences cite what does not support them.")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3] or sys.exit("Which model? As in: python examples/research/storm.py openai/gpt-4o-mini 'The town of Merrowby'"))

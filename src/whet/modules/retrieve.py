@@ -49,8 +49,10 @@ class Retrieve(Module):
 def _text(passage: Any) -> str:
     if isinstance(passage, str):
         return passage
-    read = passage.get if isinstance(passage, Mapping) else lambda name: getattr(passage, name, None)
-    text = read("long_text") or read("text")
+    if isinstance(passage, Mapping):
+        text = passage.get("long_text") or passage.get("text")
+    else:
+        text = getattr(passage, "long_text", None) or getattr(passage, "text", None)
     if text is None:
         raise InputError(f"A passage is a text, or has a `text`; this is {passage!r:.80}, a {type(passage).__name__}.")
     return str(text)
