@@ -244,3 +244,32 @@ def test_a_program_of_dspy_2_4_loads(tmp_path: Path) -> None:
     program.load(written(tmp_path, {"answer.predict": state}))
     assert program.answer.predict.signature.instructions == "Answer briefly."
     assert program.answer.predict.demos[0].answer == "4"
+
+
+def test_what_dspy_2_4_and_2_5_saved_of_a_chain_of_thought_is_loaded_and_reported_truly(tmp_path: Path) -> None:
+    demo = {"augmented": True, "question": "2+2?", "rationale": "count", "answer": "4"}
+    lists = {"lm": None, "traces": [], "train": [], "demos": [demo]}
+    short = {"instructions": "Plain.", "fields": [FIELDS[0], FIELDS[2]]}
+    versions = {
+        "2.4": {"signature_instructions": "Plain.", "extended_signature_instructions": "Learnt."},
+        "2.5": {"signature": short, "extended_signature": {"instructions": "Learnt.", "fields": FIELDS}},
+    }
+    for state in versions.values():
+        program = Program()
+        report = load_saved(program, written(tmp_path, {"answer": {**lists, **state}}))
+        assert report.loaded == ("answer.predict",)
+        assert not [text for text in report.unmapped if "prefix" not in text], report.unmapped
+        predict = program.answer.predict
+        assert (predict.signature.instructions, predict.demos[0].reasoning) == ("Learnt.", "count")
+
+
+@pytest.mark.parametrize("state", [{"answer.predict": "x"}, {"answer": {"demos": "x"}}, {"answer": {"demos": [1]}}])
+def test_a_file_that_was_spoilt_by_hand_is_named_by_its_part(tmp_path: Path, state: Any) -> None:
+    with pytest.raises(StateError, match="`answer.*must be"):
+        load_saved(Program(), written(tmp_path, state))
+
+
+def test_a_file_nested_without_end_is_no_saved_program(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(StateError, match="no JSON file"):
+        load_saved(Program(), tmp_path / "deep.json")

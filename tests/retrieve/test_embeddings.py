@@ -139,7 +139,7 @@ class Index:
 
     built = 0
 
-    def __init__(self, ndim: int, metric: str, dtype: str, expansion_add: int) -> None:
+    def __init__(self, ndim: int, metric: str, dtype: str) -> None:
         assert (metric, dtype) == ("ip", "f32")
         self.ndim = ndim
 

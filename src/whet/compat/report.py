@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import StateError
+from whet.modules.saved_shape import check_shape
 from whet.modules.state import parts_of, restore_predictor
 from whet.modules.tree import leaves_of
 
 __all__ = ["LoadReport", "load_saved"]
 
-_KNOWN = frozenset({"traces", "train", "demos", "signature", "extended_signature", "lm"})
+# DSPy 2.4 wrote the instructions alone; what optimizers changed is in the extended ones.
+_INSTRUCTIONS = frozenset({"signature_instructions", "extended_signature_instructions"})
+_KNOWN = frozenset({"traces", "train", "demos", "signature", "extended_signature", "lm"}) | _INSTRUCTIONS
 _LEFT_OUT = frozenset({"traces", "train"})
 _ENDPOINTS = frozenset({"api_base", "base_url", "model_list", "api_key", "headers"})
 
@@ -46,11 +49,12 @@ def load_saved(program: Any, path: Any) -> LoadReport:
     saved = _read(Path(path))
     predictors = dict(leaves_of(program, frozen=True))
     loaded, unmapped = [], []
-    for name, state in saved.items():
+    for name, old in saved.items():
         place = _place(name, predictors)
         if place is None:
             unmapped.append(f"`{name}` is in the file, and the program has no such predictor: {', '.join(predictors) or 'it has none'}.")
             continue
+        state = _renamed(predictors[place], old)
         unmapped += [f"`{name}`: {text}" for text in _differences(predictors[place], state)]
         try:
             restore_predictor(predictors[place], {**state, "lm": _safe_model(state.get("lm"))})
@@ -64,11 +68,22 @@ def load_saved(program: Any, path: Any) -> LoadReport:
 def _read(path: Path) -> dict[str, Any]:
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise StateError(f"{str(path)!r} is no JSON file: {error}") from error
     if not isinstance(state, dict):
         raise StateError(f"{str(path)!r} holds no saved program.")
-    return {name: value for name, value in parts_of(state)[0].items() if isinstance(value, dict)}
+    saved = parts_of(state)[0]
+    check_shape(saved, source=repr(str(path)))
+    return saved
+
+
+def _renamed(predictor: Any, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Demos with today's name of what `ChainOfThought` thinks first: until DSPy 2.5 it was the rationale."""
+    names = predictor.signature.fields
+    if "reasoning" not in names or "rationale" in names:
+        return state
+    demos = [{"reasoning" if key == "rationale" else key: value for key, value in demo.items()} for demo in state.get("demos", [])]
+    return {**state, "demos": demos}
 
 
 def _place(name: str, predictors: Mapping[str, Any]) -> str | None:
@@ -81,10 +96,11 @@ def _place(name: str, predictors: Mapping[str, Any]) -> str | None:
 
 def _differences(predictor: Any, state: Mapping[str, Any]) -> list[str]:
     signature = predictor.signature
-    saved = (state.get("signature") or state.get("extended_signature") or {}).get("fields", [])
+    whole = state.get("extended_signature") or state.get("signature")
+    saved = (whole or {}).get("fields", [])
     found = [f"`{key}` means nothing here and was left out." for key in state if key not in _KNOWN]
     found += [f"`{key}` was left out: whet keeps no such lists." for key in sorted(_LEFT_OUT) if state.get(key)]
-    if len(saved) != len(signature.fields):
+    if len(saved) != len(signature.fields) and not (whole is None and _INSTRUCTIONS & set(state)):
         found.append(f"the file has {len(saved)} fields, the signature {len(signature.fields)} ({', '.join(signature.fields)}).")
     for field, old in zip(signature.fields.values(), saved, strict=False):
         if old.get("prefix", field.prefix) != field.prefix:

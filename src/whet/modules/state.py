@@ -287,7 +287,7 @@ def _saved_signature(state: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in ("extended_signature", "signature"):
         if f"{name}_instructions" in state:
             return {"instructions": state[f"{name}_instructions"]}
-    return state.get("signature") or state.get("extended_signature") or {"fields": []}
+    return state.get("extended_signature") or state.get("signature") or {"fields": []}  # 2.5 wrote both, and changed the extended one
 
 
 def _drift_of_tools(predictor: Predict, state: Mapping[str, Any]) -> list[str]:

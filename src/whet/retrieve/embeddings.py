@@ -17,9 +17,6 @@ __all__ = ["Embeddings", "EmbeddingsWithScores"]
 
 _FORMAT = "whet.embeddings/1"
 _GRAPH = "graph.usearch"
-# How hard the approximate index tries for each text that it takes in. Candidates are scored exactly, and of 100,000 vectors of length 384
-# it finds as many of the ten nearest as with the 128 of usearch's default, built in a third of the time.
-_EFFORT = 64
 _THRESHOLD = "brute_force_threshold"
 
 
@@ -139,7 +136,7 @@ class Embeddings:
             raise MissingExtraError(
                 f"An index of {len(self.corpus)} texts (a larger `brute_force_threshold` searches them exactly)", "usearch", "retrieval"
             ) from None
-        index = Index(ndim=self.corpus_embeddings.shape[1], metric="ip", dtype="f32", expansion_add=_EFFORT)
+        index = Index(ndim=self.corpus_embeddings.shape[1], metric="ip", dtype="f32")
         if graph is not None:
             index.load(str(graph))
             return index
