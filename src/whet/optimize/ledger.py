@@ -201,6 +201,7 @@ class CallStore:
         self.lines = Lines(path) if path is not None else None
         self.texts: dict[bytes, str] = {}
         self.enabled = True
+        self.key_of = None
         self.flights: dict[Any, Any] = {}
         self.flights_lock = threading.Lock()
         if self.lines is not None:
