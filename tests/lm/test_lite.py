@@ -8,10 +8,11 @@ import sys
 import types
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from whet.errors import LMRateLimitError, LMTransportError
+from whet.errors import LMAuthError, LMConfigurationError, LMRateLimitError, LMTransportError, LMUnexpectedError
 from whet.lm.lm import LM
 
 
@@ -87,3 +88,109 @@ def test_its_errors_become_ours(litellm: Any, error: Exception, kind: type[Excep
     with pytest.raises(kind) as caught:
         LM("litellm/watsonx/e", cache=False, num_retries=0)("Hi")
     assert caught.value.__cause__ is error
+
+
+# -- a test's own functions in LiteLLM's place, for models that whet would ask itself ------------------------------------------------
+
+
+class Own:
+    """What a test puts there: its module is not LiteLLM's."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer, self.given = answer, []  # type: ignore[var-annotated]
+
+    def __call__(self, **given: Any) -> Any:
+        self.given.append(given)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def untouched(litellm: Any) -> Any:
+    for name in ("completion", "acompletion", "text_completion", "atext_completion", "responses", "aresponses"):
+        stub = types.FunctionType((lambda **given: pytest.fail("LiteLLM itself was asked")).__code__, {"pytest": pytest})
+        stub.__module__ = "litellm.main"
+        setattr(litellm, name, stub)
+    return litellm
+
+
+def test_a_patched_completion_answers_for_every_model_while_it_is_there(untouched: Any) -> None:
+    lm = LM("openai/gpt-4o-mini", api_key="k", api_base="http://127.0.0.1:9/v1", cache=False, num_retries=0)
+    with pytest.raises(LMTransportError):
+        lm("Hi")
+    with mock.patch.object(untouched, "completion", Own(whole("patched"))) as own:
+        assert lm("Hi") == ["patched"] and own.given[0]["model"] == "openai/gpt-4o-mini"
+    with mock.patch.object(untouched, "acompletion", mock.AsyncMock(return_value=whole("there"))):
+        assert asyncio.run(lm.acall("Hi")) == ["there"]
+    with pytest.raises(LMTransportError):
+        lm("Hi")
+
+
+def test_the_older_completions_have_a_name_of_their_own(untouched: Any) -> None:
+    with mock.patch.object(untouched, "text_completion", Own({"choices": [{"text": "old"}]})) as own:
+        assert LM("openai/babbage", model_type="text", api_key="k", cache=False)("Hi") == ["old"]
+    assert own.given[0]["model"] == "text-completion-openai/babbage" and own.given[0]["prompt"].startswith("Hi")
+
+
+def test_a_patched_async_stream_is_read_in_both_worlds(untouched: Any) -> None:
+    async def spoken(**given: Any) -> Any:
+        yield Answer({"choices": [{"delta": {"content": "one"}}]})
+        await asyncio.sleep(0)
+        cited = {"provider_specific_fields": {"citation": {"cited_text": "x", "document_index": 0}}}
+        yield Answer({"choices": [{"delta": {"content": "two", **cited}}]})
+
+    lm = LM("openai/gpt-4o-mini", api_key="k", cache=False)
+
+    async def heard() -> list[Any]:
+        return [event async for event in lm.astream("Hi")]
+
+    with mock.patch.object(untouched, "acompletion", mock.AsyncMock(side_effect=spoken)):
+        for events in (list(lm.stream("Hi")), asyncio.run(heard())):
+            assert [event.text for event in events if event.kind == "text"] == ["one", "two"]
+            assert [event.citation.cited_text for event in events if event.kind == "citation"] == ["x"]
+    with mock.patch.object(untouched, "acompletion", mock.AsyncMock(return_value=Whole("at once"))):
+        assert [event.text for event in lm.stream("Hi") if event.kind == "text"] == ["at once"]
+
+
+class Whole:
+    """An answer as an object without `model_dump`."""
+
+    def __init__(self, text: str) -> None:
+        message = types.SimpleNamespace(content=text, provider_specific_fields={"citations": [[{"cited_text": "y", "document_index": 1}]]})
+        self.choices = [types.SimpleNamespace(message=message, finish_reason="stop")]
+
+
+def test_citations_are_found_where_litellm_puts_them(untouched: Any) -> None:
+    with mock.patch.object(untouched, "completion", Own(Whole("fine"))):
+        answer = LM("openai/gpt-4o-mini", api_key="k", cache=False)("Hi")[0]
+    assert answer["citations"][0].cited_text == "y"
+
+
+def test_what_a_model_can_do_may_be_patched_too(untouched: Any) -> None:
+    lm = LM("openai/gpt-4o-mini")
+    untouched.supports_reasoning = lambda **given: True
+    untouched.get_supported_openai_params = lambda **given: ["tools"]
+    assert lm.supports_reasoning and lm.supported_params == {"tools"} and not lm.supports_response_schema
+    del untouched.supports_reasoning, untouched.get_supported_openai_params
+    assert not lm.supports_reasoning and lm.supports_response_schema
+
+
+def test_the_option_engine_of_dspy(untouched: Any) -> None:
+    untouched.completion = Own(whole("through it"))
+    untouched.completion.__module__ = "litellm.main"
+    assert LM("openai/gpt-4o-mini", engine="litellm", api_key="k", cache=False)("Hi") == ["through it"]
+    assert "engine" not in untouched.completion.given[0] and "engine" not in LM("openai/x", engine="auto").kwargs
+    with pytest.raises(LMConfigurationError, match="subclass of `BaseLM`"):
+        LM("openai/x", engine=object())
+
+
+class PermissionDeniedError(Exception):
+    status_code = "403"
+
+
+@pytest.mark.parametrize(("error", "kind"), [(PermissionDeniedError("no"), LMAuthError), (RuntimeError("odd"), LMUnexpectedError)])
+def test_errors_without_a_usable_status(litellm: Any, error: Exception, kind: type[Exception]) -> None:
+    litellm.completion = Own(error)
+    with pytest.raises(kind):
+        LM("litellm/watsonx/e", cache=False, num_retries=0)("Hi")

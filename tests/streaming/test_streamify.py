@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +14,8 @@ import pytest
 
 import whet
 from whet.core.events import observing
-from whet.core.exchange import Request
+from whet.core.exchange import Capabilities, Citation, Request, StreamEvent
+from whet.core.types.document import Citations
 from whet.streaming import (
     StatusMessage,
     StatusMessageProvider,
@@ -28,7 +31,7 @@ from whet.testing import ScriptedLM
 class Pieces(whet.BaseLM):
     """Streams these pieces."""
 
-    def __init__(self, *pieces: str) -> None:
+    def __init__(self, *pieces: Any) -> None:
         super().__init__("pieces", cache=False)
         self.pieces = pieces
 
@@ -226,6 +229,40 @@ def test_a_plain_generator_out_of_an_async_one() -> None:
     with whet.context(lm=Pieces(*CHAT)):
         found = list(apply_sync_streaming(streamify(whet.ChainOfThought("q -> answer"))(q="x")))
     assert found[-1].answer == "To get there"
+
+
+class Quotes(whet.Signature):
+    """Answer with sources."""
+
+    q: str = whet.InputField()
+    a: str = whet.OutputField()
+    sources: Citations = whet.OutputField()
+
+
+def test_a_citation_is_heard_once_and_as_it_comes() -> None:
+    cited = StreamEvent(kind="citation", citation=Citation(cited_text="is blue", document_index=0))
+    lm = Pieces("[[ ## a ## ]]\nIt", " is", cited, " so.\n[[ ## completed ## ]]")
+    lm._capabilities = Capabilities(citations=True)
+    with whet.context(lm=lm):
+        found = drained(streamify(whet.Predict(Quotes), stream_listeners=[StreamListener("a"), StreamListener("sources")])(q="x"))
+    heard = [item for item in found if isinstance(item, StreamResponse)]
+    assert [item.chunk for item in heard if item.signature_field_name == "a"] == ["It", " is", " so."]
+    sources = [item.chunk for item in heard if item.signature_field_name == "sources"]
+    assert [chunk[0].cited_text for chunk in sources] == ["is blue"] and found[-1].sources[0].cited_text == "is blue"
+    assert heard.index(next(item for item in heard if item.signature_field_name == "sources")) < len(heard) - 1
+
+
+def test_chunks_are_litellms_where_a_test_gives_litellms(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Chunk(dict[str, Any]):
+        def __init__(self, **parts: Any) -> None:
+            super().__init__(parts)
+
+    fake: Any = types.ModuleType("litellm")
+    fake.ModelResponseStream, fake.acompletion = Chunk, lambda **given: None
+    monkeypatch.setitem(sys.modules, "litellm", fake)
+    with whet.context(lm=Pieces("[[ ## a ## ]]\n", "fine")):
+        found = drained(streamify(whet.Predict("q -> a"))(q="x"))
+    assert [chunk["choices"][0]["delta"]["content"] for chunk in found[:-1]] == ["[[ ## a ## ]]\n", "fine"]
 
 
 def test_server_sent_events() -> None:

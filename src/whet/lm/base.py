@@ -21,6 +21,7 @@ from whet.lm.asking import merged_request, request_of
 from whet.lm.callable_identity import code_of
 from whet.lm.facts import Price
 from whet.lm.own import OwnMethod, asked_by_call, own_method
+from whet.lm.patched import LITELLM, is_patched
 from whet.lm.spans import Spanned, tracer_in_use
 from whet.lm.state import lm_state, restored_lm
 from whet.lm.stream import AnswerStream
@@ -203,8 +204,8 @@ class BaseLM:
         settings = current()
         mode = cache_mode(self.cache if cache is None else cache, settings.cache_mode)
         store = None if mode == "off" else settings.cache or store_in_force()
-        # A test may put another `forward` in the place of the model's, and take it away again.
-        place = (mode, id(store), getattr(getattr(self, "forward", None), "__func__", None))
+        # A test may put another `forward` in the place of the model's, or `completion` in that of LiteLLM's, and take it away again.
+        place = (mode, id(store), getattr(getattr(self, "forward", None), "__func__", None), LITELLM in sys.modules and is_patched())
         engine = self._engines.get(place)
         if engine is None:
             self._source = source = self.source()

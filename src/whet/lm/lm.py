@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 from whet.core.context import context
@@ -17,6 +19,7 @@ from whet.lm.facts import Price, facts_of, is_reasoning_name, provider_of
 from whet.lm.home import find_model
 from whet.lm.limit import limiter_of
 from whet.lm.own import OWN_METHODS, OwnMethod, own_method
+from whet.lm.patched import LITELLM, is_patched, told
 from whet.lm.provider import Provider, ReinforceJob, TrainingJob
 from whet.lm.site.access import ACCESS, access_of, place_of
 from whet.lm.wrapping import Terms
@@ -65,6 +68,7 @@ class LM(BaseLM):
         *,
         price: Price | None = None,
         capabilities: Capabilities | None = None,
+        engine: Any = "auto",
         **kwargs: Any,
     ) -> None:
         model = _named(model)
@@ -79,7 +83,7 @@ class LM(BaseLM):
         cache = False if self.embedded and cache is True else cache
         super().__init__(model, model_type, temperature, max_tokens, cache, callbacks, num_retries, capabilities, **kwargs)
         _name_limit(model, self.kwargs)
-        self.access = access
+        self.access, self.through_litellm = access, _is_litellm(engine)
         self._variants: dict[Any, LM] = {}
         self._server: LM | None = None
         self.price = FREE if price is None and (self.embedded or model.startswith(LOCAL)) else price
@@ -94,7 +98,7 @@ class LM(BaseLM):
         if self._capabilities is None:
             local = Capabilities() if self.model.startswith(LOCAL) else None
             self._capabilities = EMBEDDED_CAPABILITIES if self.embedded else local or facts_of(self.model).capabilities
-        return self._capabilities
+        return self._capabilities if LITELLM not in sys.modules else told(self.model, self._capabilities)
 
     def flow(self, request: Request, *, cache: bool | str | None = None) -> Flow[Response]:
         """Answer a request. What it says about the way to the server (`timeout`, `headers`, `api_key`, ...) holds for this call."""
@@ -152,7 +156,7 @@ class LM(BaseLM):
 
             return TransformersSource(self.model)
         facts = facts_of(self.model, self.price, self.capabilities)
-        if provider_of(facts.provider).wire == "litellm":
+        if self.through_litellm or provider_of(facts.provider).wire == LITELLM or (LITELLM in sys.modules and is_patched()):
             from whet.lm.lite import LiteSource  # noqa: PLC0415 - only the long tail needs it
 
             return LiteSource(facts, self.access, self.model_type)
@@ -234,6 +238,15 @@ def _named(model: Any) -> str:
     if not isinstance(model, str) or not model.strip():
         raise LMConfigurationError(f"A model is named by a string such as 'openai/gpt-4o-mini'; got {model!r}.")
     return model.removeprefix("openai/") if model.startswith("openai/" + LOCAL) else model
+
+
+def _is_litellm(engine: Any) -> bool:
+    """Whether DSPy's option `engine` asks for LiteLLM, and it is installed; the others are whet's own clients."""
+    if not isinstance(engine, str) and engine is not None:
+        raise LMConfigurationError(
+            f"`engine` is a name, not a {type(engine).__name__}; a client of yours is a subclass of `BaseLM` with `complete(request)`."
+        )
+    return engine == LITELLM and find_spec(LITELLM) is not None
 
 
 def _name_limit(model: str, parameters: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from whet.errors import ConfigurationError, LMUnexpectedError
 from whet.lm.replay import replay
 from whet.lm.wire.draft import Draft
 
-__all__ = ["OWN_METHODS", "OwnMethod", "asked_by_call", "forwarded_options", "own_method", "response_of"]
+__all__ = ["OWN_METHODS", "OwnMethod", "asked_by_call", "citation_of", "forwarded_options", "own_method", "response_of"]
 
 # What a subclass may define to answer on its own.
 OWN_METHODS: Final = ("complete", "stream_complete", "forward", "aforward")
@@ -216,7 +216,9 @@ def _choice_of(choice: Any) -> Choice:
     part = _parts(message)
     calls = part("tool_calls", None)
     called = tuple(map(_tool_call_of, calls)) if calls else ()
-    return make_choice(part("content", None), called, part("reasoning_content", None), (), logprobs, finish_reason)
+    more = _parts(part("provider_specific_fields", None) or {})  # where LiteLLM puts what is in no other API
+    cited = tuple(map(citation_of, _flat(more("citations", None) or ())))
+    return make_choice(part("content", None), called, part("reasoning_content", None), cited, logprobs, finish_reason)
 
 
 def _choice_of_output(output: Any) -> Choice:
@@ -226,12 +228,18 @@ def _choice_of_output(output: Any) -> Choice:
         text=output.get("text"),
         tool_calls=tuple(map(_tool_call_of, output.get("tool_calls") or ())),
         reasoning=output.get("reasoning_content"),
-        citations=tuple(map(_citation_of, output.get("citations") or ())),
+        citations=tuple(map(citation_of, output.get("citations") or ())),
         logprobs=output.get("logprobs"),
     )
 
 
-def _citation_of(given: Any) -> Citation:
+def _flat(found: Any) -> list[Any]:
+    """The citations of an answer, which LiteLLM gives block by block."""
+    return [one for part in found for one in (part if isinstance(part, list) else [part])]
+
+
+def citation_of(given: Any) -> Citation:
+    """A citation from its parts in a dict, or an object of a provider's own client."""
     part = _parts(given)
     return Citation(**{f.name: found for f in fields(Citation) if (found := part(f.name, None)) is not None})
 

@@ -70,9 +70,10 @@ class StreamListener:
 
     def _grown(self, event: Event) -> list[StreamResponse]:
         """A piece is handed on at once, unless it may be all there is: then with the next one."""
-        piece = self._response(event.value if event.value is not None and not event.text else event.text, last=event.last)
-        held, self._held, self._ended = self._held, None, event.last
-        if not self._begun and held is None:
+        whole = event.value is not None and not event.text  # a citation, with no end to tell of
+        piece = self._response(event.value if whole else event.text, last=event.last)
+        held, self._held, self._ended = self._held, None, event.last or whole
+        if not self._begun and held is None and not whole:
             if event.last:
                 return []
             if event.opening:

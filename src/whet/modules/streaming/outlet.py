@@ -129,6 +129,7 @@ class Watch:
             self._tell(name, event.text, False)
         elif kind == "citation" and (name := self._native.get("citations")):
             value = self._schemas[name].coerce([event.citation])
+            self._grown.setdefault(name, [])
             outlet.put(Event("field_delta", path=self._path, field=name, value=value, call=self._number, opening=self._opening))
         elif kind == "usage":
             outlet.put(Event("usage", path=self._path, value=event.usage, call=self._number))
