@@ -137,3 +137,26 @@ def test_an_adapter_with_a_call_of_its_own_is_given_names() -> None:
     assert seen[0]["inputs"] == {"q": "x"}
     assert set(seen[0]) == {"lm_kwargs", "signature", "demos", "inputs"}
     assert seen[0]["lm_kwargs"] == {"temperature": 0.3}
+
+
+def test_what_is_not_there_is_missed_as_people_expect_it(tmp_path: Path) -> None:
+    with pytest.raises(AttributeError, match="no setting `nope`"):
+        whet.settings["nope"]
+    with pytest.raises(KeyError):
+        whet.settings["nope"]
+    saved = tmp_path / "one.json"
+    whet.ChainOfThought("q -> a").save(saved)
+    data = json.loads(saved.read_text())
+    saved.write_text(json.dumps({"metadata": data["metadata"]}))
+    with pytest.raises(KeyError, match="is in the program and not in the file"):
+        whet.ChainOfThought("q -> a").load(saved)
+
+
+def test_examples_inside_of_demos_are_saved_as_dicts(tmp_path: Path) -> None:
+    program = whet.Predict("q -> a")
+    program.demos = [whet.Example(q=[whet.Example(q="1"), whet.Example(q="2")], a="x")]
+    program.save(tmp_path / "p.json")
+    again = whet.Predict("q -> a")
+    again.load(tmp_path / "p.json")
+    assert json.loads((tmp_path / "p.json").read_text())["demos"][0]["q"] == [{"q": "1"}, {"q": "2"}]
+    assert again.demos[0]["q"] == [{"q": "1"}, {"q": "2"}]

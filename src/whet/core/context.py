@@ -230,6 +230,12 @@ class SettingsList(list[Any]):
         del self[place]
 
 
+class _NoSetting(AttributeError, KeyError):
+    """`settings["..."]` of something that is none: both errors, as people expect either."""
+
+    __str__ = Exception.__str__
+
+
 class SettingsView:
     """`whet.settings`: reads the settings in force; assigning to an attribute is `configure`."""
 
@@ -257,7 +263,7 @@ class SettingsView:
         try:
             return getattr(self, name)
         except AttributeError as error:
-            raise KeyError(str(error)) from None
+            raise _NoSetting(str(error)) from None
 
     def __setitem__(self, name: str, value: Any) -> None:
         configure(**{name: value})

@@ -207,6 +207,12 @@ def _compare_versions(saved: Mapping[str, str]) -> None:
             )  # fmt: skip
 
 
+class _MissingPart(StateError, KeyError):
+    """A file without one of the predictors: a `KeyError`, too."""
+
+    __str__ = Exception.__str__
+
+
 def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, allow_unsafe_lm_state: bool = False, **_: Any) -> None:
     """Put saved states into a program's predictors: all of them, or none."""
     predictors = _all_predictors(program)
@@ -222,7 +228,7 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, a
             drift += [f"Predictor `{name}`: {text}" for text in _drift(predictor.signature, state[name])]
             drift += [f"Predictor `{name}`: {text}" for text in _drift_of_tools(predictor, state[name])]
     if drift and not force:
-        raise StateError(
+        raise (StateError if predictors.keys() <= state.keys() else _MissingPart)(
             "The saved program does not fit this one:\n- " + "\n- ".join(drift) + "\nPass `force=True` to load what fits.",
             drift=tuple(drift),
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from whet.errors import SignatureError
@@ -55,6 +56,6 @@ def _by_type(value: Any, cls: type[Any]) -> Any:
     for base in (str, int, float):
         if isinstance(value, base):
             return base(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):  # an `Example`, for one
         return plain(dict(value))
     return plain(list(value)) if isinstance(value, (list, tuple, set, frozenset)) else str(value)
