@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import logging
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -263,3 +265,7 @@ def test_a_script_that_is_not_there_is_said_in_a_sentence() -> None:
     for given in ("nothing.py", "-c"):
         with pytest.raises(SystemExit, match=f"no file '{given}' to run"):
             main([given])
+
+
+def test_the_package_is_pickled_by_its_name_and_copied_as_itself() -> None:
+    assert pickle.loads(pickle.dumps(whet)) is whet and copy.deepcopy(whet) is whet

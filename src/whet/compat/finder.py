@@ -95,6 +95,10 @@ class Package(ModuleType):
         if name == "cache":
             import_module("whet.compat.cache").put_in_force(value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By its name, as picklers that take functions with their globals write any module."""
+        return import_module, (self.__name__,)
+
 
 def serve_old_paths() -> None:
     """Make the old paths below `whet` importable; done once, when whet is imported."""

@@ -90,8 +90,7 @@ class LM(BaseLM):
         self.use_developer_role = use_developer_role
         self.provider = provider or Provider()
         self.finetuning_model = finetuning_model
-        self.launch_kwargs = dict(launch_kwargs or {})
-        self.train_kwargs = dict(train_kwargs or {})
+        self.launch_kwargs, self.train_kwargs = dict(launch_kwargs or {}), dict(train_kwargs or {})
 
     def _facts(self) -> Capabilities:
         # From the built-in table, or as the user said.
