@@ -55,7 +55,7 @@ class Noted(Actor):
     def complete(self, request: Request) -> Response:
         self.inside += 1
         self.most = max(self.most, self.inside)
-        time.sleep(0.01)
+        time.sleep(0.05)
         with self.lock:
             if self.until and len(self.log.read_text().splitlines()) >= self.until:
                 time.sleep(0.2)  # what was answered before is on its way to the disk

@@ -271,7 +271,7 @@ def test_a_follower_that_gives_up_disturbs_nobody() -> None:
 
 
 def test_an_error_for_good_is_shared() -> None:
-    source = Source(0.3, [LMAuthError("bad key", status=401)])
+    source = Source(3.0, [LMAuthError("bad key", status=401)])
     lm = cached(source)
     outcomes = drive(gathered(lm, 20))
     assert len(source.requests) == 1

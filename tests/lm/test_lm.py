@@ -172,7 +172,7 @@ def test_cost_is_on_answers_and_errors() -> None:
 
 
 def test_many_samples_are_asked_for_side_by_side() -> None:
-    with StubServer("openai", "x", delay=0.2) as stub:
+    with StubServer("openai", "x", delay=2) as stub:
         assert len(stub.lm()("Hi", n=5, temperature=1.0)) == 5
         assert stub.most_at_once == 5
 
