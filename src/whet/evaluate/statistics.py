@@ -62,7 +62,7 @@ def mean_interval(scores: Iterable[Any], *, level: float = 0.95, groups: Sequenc
     Raises `InputError` for no scores, or for one that is no number.
 
     >>> print(mean_interval([True] * 18 + [False] * 2))
-    0.900 [0.681, 0.982] (n=20)
+    0.900 [0.682, 0.982] (n=20)
     """
     values = _numbers(scores)
     if groups is not None:
