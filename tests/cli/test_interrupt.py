@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from whet.cli import interruptible
+from whet.cli import interruptible, main
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.py"
 # Sends itself the signal of Ctrl-C at the moment when a module is about to be imported.
@@ -73,3 +73,8 @@ def test_an_error_that_is_not_ours_keeps_its_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         interruptible(broken)
+
+
+def test_a_file_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prices", "nosuch.json"]) == 2
+    assert capsys.readouterr().err.splitlines() == ["whet prices: [Errno 2] No such file or directory: 'nosuch.json'"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from whet.lm.prices import PACKAGE, SOURCE, refresh_prices
@@ -19,6 +20,10 @@ def add(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    path, count = refresh_prices(arguments.source)
+    try:
+        path, count = refresh_prices(arguments.source)
+    except OSError as error:
+        print(f"whet prices: {error}", file=sys.stderr)
+        return 2
     print(f"{count} models priced in {path}")
     return 0
