@@ -15,6 +15,8 @@ __all__ = ["Estimate", "bootstrap_interval", "mean_interval", "share_interval", 
 
 # So many successes or failures are few: there the bound on their side is that of a Poisson count.
 _FEW = 5
+# Below so many trials Student's t makes Wilson's interval longer than the exact one.
+_EXACT_BELOW = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +90,18 @@ def mean_interval(scores: Iterable[Any], *, level: float = 0.95, groups: Sequenc
 def share_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     """The share of `successes` among `n` trials with an interval that holds the true one in `level` of all cases, whatever it is.
 
-    Wilson's interval with Student's t for the normal; with up to five failures (or successes) the bound on their side is that of a Poisson
-    count, as Brown, Cai and DasGupta (2001) propose. Wilson's own holds a true share of 0.99 in 85 to 92 of 100 cases only, below 100 rows.
+    Below ten trials the exact interval (Clopper and Pearson 1934). From there on Wilson's with Student's t for the normal; with up to five
+    failures (or successes) the bound on their side is that of a Poisson count, as Brown, Cai and DasGupta (2001) propose. Wilson's own
+    holds a true share of 0.99 in 85 to 92 of 100 cases only, below 100 rows.
 
     >>> print(share_interval(10, 10))
     1.000 [0.661, 1.000] (n=10)
     """
     wilson = wilson_interval(successes, n, level=level)
-    low, high = _wilson(wilson.value, n, t_quantile((1 + level) / 2, max(1, n - 1)))
+    if n < _EXACT_BELOW:
+        low, high = _least_share(successes, n, (1 - level) / 2), 1 - _least_share(n - successes, n, (1 - level) / 2)
+        return replace(wilson, low=low, high=high, method="exact")
+    low, high = _wilson(wilson.value, n, t_quantile((1 + level) / 2, n - 1))
     if 0 < successes <= _FEW:
         low = min(low, _poisson_mean(successes, 1 - level) / n)
     if 0 < n - successes <= _FEW:
@@ -166,13 +172,30 @@ def _wilson(mean: float, n: float, z: float) -> tuple[float, float]:
     return centre - half, centre + half
 
 
+def _least_share(successes: int, n: int, tail: float) -> float:
+    """The share of which `successes` or more in `n` trials come up with probability `tail`."""
+
+    def as_many(share: float) -> float:
+        return math.fsum(math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(successes, n + 1))
+
+    return _where(as_many, tail, below=1.0) if successes else 0.0
+
+
 def _poisson_mean(count: int, tail: float) -> float:
     """The mean of the Poisson distribution that gives `count` or more with probability `tail`."""
-    low, high = 0.0, float(count)
+
+    def as_many(mean: float) -> float:
+        return 1 - math.exp(-mean) * math.fsum(mean**i / math.factorial(i) for i in range(count))
+
+    return _where(as_many, tail, below=float(count))
+
+
+def _where(rising: Callable[[float], float], level: float, below: float) -> float:
+    """Where between 0 and `below` a rising function reaches a level."""
+    low, high = 0.0, below
     for _ in range(50):
         middle = (low + high) / 2
-        fewer = math.exp(-middle) * math.fsum(middle**i / math.factorial(i) for i in range(count))
-        low, high = (middle, high) if 1 - fewer < tail else (low, middle)
+        low, high = (middle, high) if rising(middle) < level else (low, middle)
     return (low + high) / 2
 
 
