@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from whet.core.http import fault
-from whet.core.http.dial import CONNECT_SECONDS, Address, Tunnel, attempts, spelled_out
+from whet.core.http.dial import CONNECT_SECONDS, Address, Tunnel, attempts, spelled_out, taken_at_once
 from whet.core.http.message import HttpRequest, HttpResponse, encode
 from whet.core.http.parser import AnswerReader
 from whet.core.http.route import Route
@@ -134,8 +134,10 @@ class Looping:
             sock = socket.socket(*address[:3])
             sock.setblocking(False)
             try:
-                async with asyncio.timeout(seconds):
-                    await self.loop.sock_connect(sock, address[4])
+                if not taken_at_once(sock, address):
+                    # The last address has all the time that the whole connection has, which is limited already.
+                    async with asyncio.timeout(seconds if seconds < CONNECT_SECONDS else None):
+                        await self.loop.sock_connect(sock, address[4])
             except OSError as error:
                 sock.close()
                 failed = error
