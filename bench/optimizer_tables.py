@@ -83,8 +83,9 @@ def quiet(run: Run) -> bool:
 
 
 def alike(ours: dict[Any, Run], theirs: dict[Any, Run], keys: list[Any]) -> list[Any]:
-    """The pairs whose wall-clock can be compared: both quiet, or all where there is no such pair."""
-    return [k for k in keys if quiet(ours[k]) and quiet(theirs[k])] or keys
+    """The pairs whose wall-clock can be compared: both quiet, if there are such pairs of every task, or else all."""
+    fair = [k for k in keys if quiet(ours[k]) and quiet(theirs[k])]
+    return fair if {k[1] for k in fair} == {k[1] for k in keys} else keys
 
 
 def pair_table(pair: Run, ours: dict[Any, Run], theirs: dict[Any, Run], both: list[Any]) -> Iterator[str]:
