@@ -128,7 +128,9 @@ class Looping:
         return wire
 
     async def _dial(self, host: str, port: int) -> socket.socket:
-        addresses = spelled_out(host, port) or await self._look_up(host, port)
+        until, addresses = self._names.get((host, port), (0.0, []))
+        if until < self.loop.time():
+            addresses = await self._look_up(host, port)
         failed = OSError("the name has no address")
         for address, seconds in attempts(addresses, CONNECT_SECONDS):
             sock = socket.socket(*address[:3])
@@ -155,7 +157,7 @@ class Looping:
         async with self._asking.setdefault(key, asyncio.Lock()):
             until, addresses = self._names.get(key, (0.0, []))
             if until < self.loop.time():
-                addresses = list(await self.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+                addresses = spelled_out(host, port) or list(await self.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
                 self._names[key] = self.loop.time() + _NAME_SECONDS, addresses
         return addresses
 
