@@ -10,11 +10,10 @@ from whet.core.exchange import Choice, Citation, FinishReason, Request, Response
 from whet.core.http import HttpResponse
 from whet.core.messages import Message, RawPart, TextPart, ToolCallPart
 from whet.core.sse import EventStream
-from whet.errors import LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.anthropic_stream import MAKER, MessagesStream, signed_blocks
 from whet.lm.wire.draft import StreamDecoder, answer_of
-from whet.lm.wire.errors import error_from, request_id_of
+from whet.lm.wire.errors import error_from, request_id_of, unexpected
 from whet.lm.wire.json_tool import ANSWER_TOOL, answer_tool, arguments_of, is_closed
 from whet.lm.wire.media import Media, neutral_parts
 from whet.lm.wire.openai_chat import LIMITS, json_bytes, read_json
@@ -83,11 +82,10 @@ class Anthropic:
         data = read_json(http, facts)
         blocks = data.get("content")
         if not isinstance(blocks, list):
-            raise LMUnexpectedError(
+            raise unexpected(
                 f"The answer holds no `content`, only {sorted(data)!r}. Does `api_base` point to an Anthropic API (ending in /v1)?",
-                model=facts.full_name,
-                provider=facts.provider,
-                status=http.status,
+                http,
+                facts,
             )
         choice = _choice(blocks, FINISH.get(data.get("stop_reason") or "end_turn", "stop"))
         request_id = request_id_of(http.headers) or data.get("id")

@@ -10,10 +10,9 @@ from urllib.parse import quote
 from whet.core.exchange import Choice, FinishReason, Request, Response, StreamEvent, ToolSpec, Usage
 from whet.core.http import HttpResponse
 from whet.core.messages import Message, RawPart, TextPart, ToolCallPart
-from whet.errors import LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.draft import StreamDecoder, answer_of
-from whet.lm.wire.errors import error_from, request_id_of
+from whet.lm.wire.errors import error_from, request_id_of, unexpected
 from whet.lm.wire.event_stream import AwsEvents
 from whet.lm.wire.json_tool import ANSWER_TOOL, answer_tool, arguments_of
 from whet.lm.wire.media import Media, neutral_parts, unsupported
@@ -79,11 +78,10 @@ class Bedrock:
             raise error_from(http.status, http.headers, http.body, model=facts.full_name, provider=facts.provider)
         data = read_json(http, facts)
         if "output" not in data:
-            raise LMUnexpectedError(
+            raise unexpected(
                 f"The answer holds no `output`, only {sorted(data)!r}. Is this a Bedrock runtime endpoint?",
-                model=facts.full_name,
-                provider=facts.provider,
-                status=http.status,
+                http,
+                facts,
             )
         choice = _choice(data["output"]["message"]["content"], FINISH.get(data.get("stopReason") or "", "stop"))
         return answer_of((choice,), _usage(data.get("usage")), facts, request_id=request_id_of(http.headers))

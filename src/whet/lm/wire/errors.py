@@ -26,7 +26,7 @@ from whet.errors import (
 )
 from whet.lm.facts import ModelFacts
 
-__all__ = ["error_from", "rejected_option", "request_id_of", "retry_after", "unfollowed"]
+__all__ = ["error_from", "rejected_option", "request_id_of", "retry_after", "unexpected", "unfollowed"]
 
 MAX_MESSAGE = 2000
 BY_STATUS: Mapping[int, type[LMError]] = {
@@ -97,14 +97,18 @@ def unfollowed(http: HttpResponse, facts: ModelFacts, url: str) -> LMUnexpectedE
     except ValueError:
         there = ""
     where = f"redirects to {there!r}" if there else "redirects, and does not say where to"
-    return LMUnexpectedError(
+    return unexpected(
         f"{shown(url)!r} {where} (HTTP {http.status}). whet does not follow a redirect to another place; if it is the right one, name it: "
         "`api_base=`.",
-        model=facts.full_name,
-        provider=facts.provider,
-        status=http.status,
-        request_id=request_id_of(http.headers),
+        http,
+        facts,
     )
+
+
+def unexpected(text: str, http: HttpResponse, facts: ModelFacts, **more: Any) -> LMUnexpectedError:
+    """The error for an answer that is none, with all that is known of the exchange."""
+    request_id = request_id_of(http.headers)
+    return LMUnexpectedError(text, model=facts.full_name, provider=facts.provider, status=http.status, request_id=request_id, **more)
 
 
 def _class_of(status: int) -> type[LMError]:

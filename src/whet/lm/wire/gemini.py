@@ -10,10 +10,9 @@ from whet.core.exchange import Choice, Citation, FinishReason, Request, Response
 from whet.core.http import HttpResponse
 from whet.core.messages import Message, RawPart, TextPart
 from whet.core.sse import EventStream
-from whet.errors import LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.draft import StreamDecoder, answer_of
-from whet.lm.wire.errors import error_from, request_id_of
+from whet.lm.wire.errors import error_from, request_id_of, unexpected
 from whet.lm.wire.json_tool import arguments_of
 from whet.lm.wire.media import Media, neutral_parts, unsupported
 from whet.lm.wire.openai_chat import HEADERS, LIMITS, STREAM_HEADERS, json_bytes, read_json
@@ -68,11 +67,10 @@ class Gemini:
         decoder = self.stream(facts)
         data = read_json(http, facts)
         if "candidates" not in data and "promptFeedback" not in data:
-            raise LMUnexpectedError(
+            raise unexpected(
                 f"The answer holds no `candidates`, only {sorted(data)!r}. Does `api_base` point to a Gemini API (ending in /v1beta)?",
-                model=facts.full_name,
-                provider=facts.provider,
-                status=http.status,
+                http,
+                facts,
             )
         decoder.read("", data, [])
         choices = tuple(draft.choice() for _, draft in sorted(decoder.drafts.items()))

@@ -9,10 +9,9 @@ from typing import Any
 from whet.core.exchange import Request, Response, StreamEvent, ToolSpec, Usage
 from whet.core.http import HttpResponse
 from whet.core.messages import Message, RawPart, TextPart
-from whet.errors import LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.draft import StreamDecoder, answer_of
-from whet.lm.wire.errors import error_from, request_id_of
+from whet.lm.wire.errors import error_from, request_id_of, unexpected
 from whet.lm.wire.json_tool import arguments_of
 from whet.lm.wire.lines import Lines
 from whet.lm.wire.media import neutral_parts, unsupported
@@ -61,11 +60,10 @@ class Ollama:
             raise error_from(http.status, http.headers, http.body, model=facts.full_name, provider=facts.provider)
         data = read_json(http, facts)
         if "message" not in data:
-            raise LMUnexpectedError(
+            raise unexpected(
                 f"The answer holds no `message`, only {sorted(data)!r}. Is this an Ollama server? Others speak `openai/...`.",
-                model=facts.full_name,
-                provider=facts.provider,
-                status=http.status,
+                http,
+                facts,
             )
         decoder = _OllamaStream(facts, Lines())
         decoder.read("", data, [])

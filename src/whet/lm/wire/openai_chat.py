@@ -21,9 +21,9 @@ from whet.core.exchange import (
 )
 from whet.core.http import HttpResponse
 from whet.core.messages import Content, MediaPart, Message, Part, TextPart, ToolCallPart
-from whet.errors import LMConfigurationError, LMUnexpectedError
+from whet.errors import LMConfigurationError
 from whet.lm.facts import ModelFacts
-from whet.lm.wire.errors import error_from, request_id_of
+from whet.lm.wire.errors import error_from, request_id_of, unexpected
 from whet.lm.wire.openai_stream import ChatStream
 from whet.lm.wire.parse import parsed
 
@@ -198,13 +198,11 @@ def read_json(http: HttpResponse, facts: ModelFacts) -> dict[str, Any]:
     if isinstance(data, dict):
         return data
     kind = http.headers.get("content-type", "no content type")
-    raise LMUnexpectedError(
+    raise unexpected(
         f"The answer (HTTP {http.status}, {kind}) is no JSON object: {http.body[:200].decode('utf-8', 'replace')!r}. "
         "Does `api_base` point to the API itself, up to and including its version (such as `/v1`)?",
-        model=facts.full_name,
-        provider=facts.provider,
-        status=http.status,
-        request_id=request_id_of(http.headers),
+        http,
+        facts,
     )
 
 
@@ -215,12 +213,10 @@ def _no_answer(data: Mapping[str, Any], http: HttpResponse, facts: ModelFacts) -
         code = error.get("code") if isinstance(error, dict) else None
         status = code if isinstance(code, int) and 400 <= code < 600 else http.status
         return error_from(status, http.headers, http.body, model=facts.full_name, provider=facts.provider)
-    return LMUnexpectedError(
+    return unexpected(
         f"The answer holds no `choices`, only {sorted(data)!r}. Is this an OpenAI-compatible endpoint for completions?",
-        model=facts.full_name,
-        provider=facts.provider,
-        status=http.status,
-        request_id=request_id_of(http.headers),
+        http,
+        facts,
         usage=usage_of(data.get("usage")),
     )
 

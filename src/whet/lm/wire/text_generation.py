@@ -10,10 +10,9 @@ from whet.core.exchange import Choice, FinishReason, Request, Response, StreamEv
 from whet.core.http import HttpResponse
 from whet.core.messages import prompt_of
 from whet.core.sse import EventStream
-from whet.errors import LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.draft import StreamDecoder, answer_of
-from whet.lm.wire.errors import error_from, request_id_of
+from whet.lm.wire.errors import error_from, request_id_of, unexpected
 from whet.lm.wire.openai_chat import HEADERS, LIMITS, json_bytes
 
 __all__ = ["TextGeneration"]
@@ -53,12 +52,11 @@ class TextGeneration:
             data = None
         rows = data if isinstance(data, list) else [data]
         if not rows or not all(isinstance(row, dict) and "generated_text" in row for row in rows):
-            raise LMUnexpectedError(
+            raise unexpected(
                 f"The answer (HTTP {http.status}) holds no `generated_text`: {http.body[:200]!r}. Does the container take prompts as "
                 '`inputs`? For one that takes messages, leave out `model_type="text"`.',
-                model=facts.full_name,
-                provider=facts.provider,
-                status=http.status,
+                http,
+                facts,
             )
         choices = tuple(Choice(text=row["generated_text"], finish_reason=_finish(row)) for row in rows)
         return answer_of(choices, _usage(rows[0]), facts, request_id=request_id_of(http.headers))
