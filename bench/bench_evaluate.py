@@ -11,7 +11,9 @@ the passes in it.
 
 `--served N` evaluates N examples in async code against a loopback server that answers after 50 ms, with 500 in flight. Ideal is
 N x 50 ms / 500, which no client reaches that needs more CPU than 0.1 ms a row: so the CPU of a row stands beside it, and what the same
-calls take in bare tasks without an evaluation. A library whose Evaluate is not async uses 500 threads.
+calls take in bare tasks without an evaluation. A library whose Evaluate is not async uses 500 threads. `--lib whet,aiohttp` puts bare
+aiohttp beside it: the same requests, 500 in flight, each answer read and checked, and no evaluation, which is what a client alone can
+reach on this machine.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import sys
 import time
 
 import common as c
+from bench_throughput import drive, make_aiohttp
 
 
 def work(a):
@@ -99,6 +102,22 @@ def served(a):
     asyncio.run(go())
 
 
+def served_by_a_bare_client(a):
+    async def go():
+        call, close = make_aiohttp(a.url, IN_FLIGHT)
+        await drive(call, IN_FLIGHT, IN_FLIGHT)  # opens the connections
+        taken = []
+        for _ in range(2):
+            cpu, wall = c.cpu_s(), time.perf_counter()
+            await drive(call, a.n, IN_FLIGHT)
+            taken.append(((time.perf_counter() - wall), (c.cpu_s() - cpu)))
+        await close()
+        wall, cpu = (min(column) for column in zip(*taken, strict=True))
+        c.emit(wall_s=wall, wall_over_ideal=wall / (a.n * LATENCY_MS / 1000 / IN_FLIGHT), cpu_ms=cpu * 1000 / a.n)
+
+    asyncio.run(go())
+
+
 def against_a_server(a, libs):
     with c.StubServer() as server:
 
@@ -126,7 +145,7 @@ def main():
     ap.add_argument("--json")
     a = ap.parse_args()
     if a.worker and a.url:
-        return served(a)
+        return served_by_a_bare_client(a) if a.lib == "aiohttp" else served(a)
     if a.worker:
         a.threads = int(a.threads)
         return work(a)

@@ -34,6 +34,7 @@ run() { # name arguments...
 libs=whet
 http=whet:async100,whet:threads24
 late=whet:async500
+bare=
 streams=whet
 imports=whet
 if has dspy; then
@@ -44,13 +45,14 @@ fi
 for peer in openai aiohttp; do
   if has $peer; then http=$http,$peer:async100 streams=$streams,$peer imports=$imports,$peer; fi
 done
+if has aiohttp; then late=$late,aiohttp:async500 bare=,aiohttp; fi
 
 if [ "$mode" = quick ]; then
   run import --lib "$imports" --repeat 3
   run predict --lib "$libs" --n 300 --repeat 2 --case predict-baselm,predict-native,apredict-baselm,big-baselm,chat-big,json-big,xml-big,baml-big,two_step-big,build
   run evaluate --lib "$libs" --sizes 1000 --threads 1,24 --repeat 1
   run evaluate --lib "$libs" --sizes 10000 --threads 1 --repeat 1
-  run evaluate --lib whet --served 5000 --repeat 2
+  run evaluate --lib "whet$bare" --served 5000 --repeat 2
   run scale --lib "$libs" --n 50000 --repeat 1 --case calls
   run scale --lib "$libs" --n 20000 --repeat 1 --case calls-bigprompt,context,nesting
   run throughput --n 1000 --latency 0 --repeat 2 --cases "$http"
@@ -63,7 +65,7 @@ else
   run import --repeat 10
   run predict --lib "$libs" --repeat 5
   run evaluate --lib "$libs" --sizes 1000,5000,10000 --threads 1,8,24 --repeat 5
-  run evaluate --lib "$libs" --served 5000 --repeat 3
+  run evaluate --lib "$libs$bare" --served 5000 --repeat 3
   run scale --lib "$libs" --n 50000 --repeat 3
   run throughput --repeat 3
   run throughput --n 1500 --latency 1000 --repeat 3 --cases "$late"
