@@ -7,6 +7,7 @@ import contextvars
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from whet.core.exchange import Choice, Request, Response, Usage
 from whet.core.flow import Flow, Sleep, adrive, drive
 from whet.core.messages import Message
 from whet.errors import BudgetExceeded, ConfigurationError, LMServerError
+from whet.lm.base import BaseLM
 from whet.lm.budget import Metered, budget, seconds_left
 from whet.lm.cache import Cached
 from whet.lm.facts import Price
 from whet.lm.retry import Retrying
 from whet.lm.store import CacheStore
+from whet.testing import StubServer
 
 PRICE = Price(input=1000.0, output=2000.0)  # 0.001 USD a token in, 0.002 out
 HELLO = Request(messages=(Message("user", "Hello"),))
@@ -75,18 +78,105 @@ def test_money_and_tokens_overrun_by_no_more_than_what_is_in_flight(limit: dict[
     assert sum(isinstance(outcome, BudgetExceeded) for outcome in outcomes) == 500 - source.calls
 
 
-def test_the_first_burst_overruns_by_at_most_one_call_each() -> None:
-    source = Source(0.02)
+@pytest.mark.parametrize(("limit", "one"), [({"usd": 0.5}, 0.02), ({"tokens": 400}, 15)])
+@pytest.mark.parametrize("longest", [None, 5])
+def test_a_burst_of_tasks_waits_for_what_it_costs(limit: dict[str, Any], one: float, longest: int | None) -> None:
+    source = Source(0.002)
+    lm = Metered(source, PRICE)
+    request = HELLO if longest is None else replace(HELLO, options={"max_tokens": longest})
+
+    async def main() -> Any:
+        with budget(**limit) as purse:
+            return purse, await asyncio.gather(*(adrive(lm.flow(request)) for _ in range(200)), return_exceptions=True)
+
+    purse, outcomes = asyncio.run(main())
+    (name, cap), = limit.items()  # fmt: skip
+    assert cap <= getattr(purse.spent, name) <= cap + one * 1.001
+    assert sum(isinstance(outcome, BudgetExceeded) for outcome in outcomes) == 200 - source.calls
+    assert [isinstance(outcome, BudgetExceeded) for outcome in outcomes] == [False] * source.calls + [True] * (200 - source.calls)
+
+
+def test_where_there_is_plenty_nobody_waits() -> None:
+    source = Source(0.2)
+    lm = Metered(source, PRICE)
+
+    async def main() -> float:
+        started = time.monotonic()
+        with budget(tokens=1_000_000, usd=2000):
+            await asyncio.gather(*(adrive(lm.flow(HELLO)) for _ in range(100)))
+        return time.monotonic() - started
+
+    assert asyncio.run(main()) < 0.39
+
+
+def test_whoever_gives_up_waiting_leaves_the_room_to_the_next() -> None:
+    source = Source(0.05)
     lm = Metered(source, PRICE)
 
     async def main() -> Any:
-        with budget(usd=0.01) as purse:
-            await asyncio.gather(*(adrive(lm.flow(HELLO)) for _ in range(8)))
-        return purse
+        with budget(usd=0.05) as purse:
+            tasks = [asyncio.create_task(adrive(lm.flow(HELLO))) for _ in range(6)]
+            await asyncio.sleep(0.01)
+            for task in (tasks[0], tasks[1], tasks[3]):
+                task.cancel()
+            return purse, await asyncio.gather(*tasks, return_exceptions=True)
 
-    purse = asyncio.run(main())
-    assert purse.spent.usd == pytest.approx(8 * 0.02)
-    assert source.calls == 8
+    purse, outcomes = asyncio.run(main())
+    assert [type(outcome).__name__ for outcome in outcomes] == ["CancelledError"] * 2 + ["Response", "CancelledError"] + ["Response"] * 2
+    assert (purse.spent.calls, purse._under_way, purse._held_usd) == (4, 0, 0.0)
+
+
+def test_an_outer_budget_that_refuses_gives_the_inner_ones_call_back() -> None:
+    lm = Metered(Source(), PRICE)
+    with budget(calls=1), budget(calls=5, usd=1) as inner:
+        ask(lm)
+        with pytest.raises(BudgetExceeded, match="budget of 1 calls"):
+            ask(lm)
+        assert (inner.spent.calls, inner._under_way, inner._held_usd) == (1, 0, 0.0)
+
+
+def test_a_model_of_ones_own_that_asks_another_does_not_wait_for_itself() -> None:
+    with StubServer() as stub:
+        inner = stub.lm()
+
+        class Around(BaseLM):
+            def complete(self, request: Request) -> str:
+                return str(inner(request.messages[-1].text)[0])
+
+        lm = Around("around", cache=False)
+
+        async def main() -> Any:
+            with budget(tokens=100):
+                return await asyncio.gather(*(lm.acall(f"q{i}") for i in range(20)), return_exceptions=True)
+
+        outcomes = asyncio.run(asyncio.wait_for(main(), 20))
+        assert all(isinstance(one, list | BudgetExceeded) for one in outcomes)
+        assert stub.count == 6  # 19 tokens each
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_real_calls_side_by_side_stay_within_the_caps(asynchronous: bool) -> None:
+    for limit, calls in (({"calls": 20}, 20), ({"tokens": 500}, 27), ({"usd": 0.5}, 27)):
+        with StubServer(delay=0.01) as stub, budget(**limit):  # type: ignore[arg-type]
+            lm = stub.lm(price=Price(input=1000.0, output=1000.0))
+
+            async def main(lm: Any = lm) -> Any:
+                return await asyncio.gather(*(lm.acall(f"q{i}") for i in range(100)), return_exceptions=True)
+
+            if asynchronous:
+                asyncio.run(main())
+            else:
+                contexts = [contextvars.copy_context() for _ in range(100)]
+                with ThreadPoolExecutor(50) as pool:
+                    list(pool.map(lambda pair: pair[1].run(attempted, lm, f"q{pair[0]}"), enumerate(contexts)))  # noqa: B023
+            assert stub.count == calls
+
+
+def attempted(lm: Any, question: str) -> Any:
+    try:
+        return lm(question)
+    except BudgetExceeded as error:
+        return error
 
 
 def test_tasks_too() -> None:
@@ -185,7 +275,7 @@ def test_a_cancelled_call_holds_nothing() -> None:
 
 
 def test_limits_that_make_no_sense() -> None:
-    for limit in ({}, {"usd": -1}):
+    for limit in ({}, {"usd": -1}, {"calls": float("nan")}, {"tokens": "many"}, {"calls": True}):
         with pytest.raises(ConfigurationError), budget(**limit):
             pass
     with budget(calls=0), pytest.raises(BudgetExceeded):

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Final, Protocol
 
 from whet.core.context import context, current
 from whet.core.exchange import Request, Response, Usage
-from whet.core.flow import Flow
+from whet.core.flow import Flow, Wait
 from whet.errors import BudgetExceeded, ConfigurationError, LMError
+from whet.lm.expected import Amount, Asked, Expectation, asked_of
 from whet.lm.facts import Price
 
 __all__ = ["Budget", "Metered", "Spend", "budget", "seconds_left"]
+
+NOTHING: Final = Amount()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,25 +34,41 @@ class Spend:
     seconds: float | None = None
 
 
+class Call:
+    """A call that budgets pay for. It `may_wait` unless it is the method of somebody's own model: that may ask other models in turn,
+    which would wait for it for ever."""
+
+    __slots__ = ("asked", "held", "may_wait", "room")
+
+    def __init__(self, asked: Asked | None, may_wait: bool) -> None:
+        self.asked, self.may_wait = asked, may_wait
+        self.held = NOTHING
+        self.room: Future[None] | None = None
+
+
 class Budget:
     """What may be spent, what was, and what the calls under way are holding. Shared by all threads and tasks of its `with` block.
 
-    A call holds what calls of this budget cost on average so far (nothing, before the first is over), so spending stops at the limit
-    but for what is under way when it is reached. Budgets nest: a call is paid from all of them.
+    Calls are counted when they start, exactly. Of tokens and dollars a call holds what it will probably take: what calls took so far, by
+    the length of its prompt, or, where nothing is known, the most that it may take. While there is no room for it beside the others
+    under way it waits for one of them to be over, first come, first served; alone it goes as long as anything is left. So tokens and
+    dollars are overrun by one call, and by what those under way take more than was expected. Budgets nest: a call is paid from all.
     """
 
     def __init__(self, limit: Spend, parent: Budget | None = None) -> None:
         for name in ("calls", "tokens", "usd", "seconds"):
             value = getattr(limit, name)
-            if value is not None and value < 0:
-                raise ConfigurationError(f"`budget({name}={value!r})`: a limit is 0 or more, or None for no limit.")
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
+                raise ConfigurationError(f"`budget({name}={value!r})`: a limit is a number, 0 or more, or None for no limit.")
         self.limit, self.parent = limit, parent
+        self.weighs: bool = limit.tokens is not None or limit.usd is not None or (parent is not None and parent.weighs)
         self._lock = threading.Lock()
         self._started = time.monotonic()
-        self._over = 0
-        self._under_way = 0
-        self._tokens = 0
+        self._over = self._under_way = self._waited_for = self._tokens = 0
         self._usd = 0.0
+        self._held_tokens = self._held_usd = 0.0
+        self._expected = Expectation()
+        self._queue: deque[Call] = deque()
 
     @property
     def spent(self) -> Spend:
@@ -54,34 +76,37 @@ class Budget:
         seconds = time.monotonic() - self._started
         return Spend(calls=self._over + self._under_way, tokens=self._tokens, usd=self._usd, seconds=seconds)
 
-    def reserve(self, price: Price | None, model: str = "") -> None:
-        """Hold the price of one call. Raises `BudgetExceeded` where it is used up, `ConfigurationError` for money without a price."""
-        if self.limit.usd is not None and price is None:
-            raise ConfigurationError(
-                f"There is a budget in US dollars, but the price of {model or 'this model'!r} is not known, so it could not hold. "
-                "Pass `price=Price(input=..., output=...)` (USD per million tokens) to the LM, or limit calls or tokens instead."
-            )
-        with self._lock:
-            if (name := self._used_up()) is not None:
-                raise self._exceeded(name)
-            self._under_way += 1
-        if self.parent is not None:
-            try:
-                self.parent.reserve(price, model)
-            except BaseException:
-                with self._lock:
-                    self._under_way -= 1
-                raise
-
-    def settle(self, usage: Usage | None, cost: float | None) -> None:
-        """The call is over and cost this much."""
-        with self._lock:
-            self._under_way -= 1
-            self._over += 1
-            self._tokens += usage.total_tokens if usage is not None else 0
-            self._usd += cost or 0.0
-        if self.parent is not None:
-            self.parent.settle(usage, cost)
+    def pay(
+        self, request: Request, price: Price | None, model: str, may_wait: bool, asking: Callable[[], Flow[Response]]
+    ) -> Flow[Response]:
+        """A call, when there is room for it. Raises `BudgetExceeded` where the budget is used up, `ConfigurationError` for money without
+        a price."""
+        self._check_price(price, model)
+        asked = asked_of(request, price) if self.weighs else None
+        chain = [(purse, Call(asked, may_wait)) for purse in self._chain()]
+        entered = 0
+        try:
+            for purse, call in chain:
+                yield from purse._enter(call)
+                entered += 1
+        except BaseException:
+            for purse, call in chain[:entered]:
+                purse._leave(call, made=False)
+            raise
+        usage: Usage | None = None
+        cost: float | None = None
+        try:
+            response: Response = yield from asking()
+            usage, cost = response.usage, response.cost
+            return response
+        except LMError as error:
+            usage, cost = error.usage, error.cost
+            raise
+        finally:
+            if cost is None and usage is not None and price is not None:
+                cost = price.cost(usage)
+            for purse, call in chain:
+                purse._leave(call, usage, cost)
 
     def seconds_left(self) -> float | None:
         """Until the first deadline of this budget and those around it; `None` where there is none."""
@@ -89,13 +114,107 @@ class Budget:
         outer = self.parent.seconds_left() if self.parent is not None else None
         return mine if outer is None else outer if mine is None else min(mine, outer)
 
+    def _chain(self) -> Iterator[Budget]:
+        purse: Budget | None = self
+        while purse is not None:
+            yield purse
+            purse = purse.parent
+
+    def _check_price(self, price: Price | None, model: str) -> None:
+        if price is None and any(purse.limit.usd is not None for purse in self._chain()):
+            raise ConfigurationError(
+                f"There is a budget in US dollars, but the price of {model or 'this model'!r} is not known, so it could not hold. "
+                "Pass `price=Price(input=..., output=...)` (USD per million tokens) to the LM, or limit calls or tokens instead."
+            )
+
+    def _enter(self, call: Call) -> Flow[None]:
+        with self._lock:
+            if (name := self._used_up()) is not None:
+                raise self._exceeded(name)
+            if not self._queue and self._has_room(call):
+                self._begin(call)
+                return
+            call.room = Future()
+            self._queue.append(call)
+        try:
+            yield Wait(call.room)
+        except BaseException:
+            with self._lock:
+                if call in self._queue:
+                    self._queue.remove(call)
+                    self._let_in()
+                elif not call.room.exception():  # it was let in while it gave up
+                    self._end(call)
+                    self._let_in()
+            raise
+
+    def _leave(self, call: Call, usage: Usage | None = None, cost: float | None = None, *, made: bool = True) -> None:
+        """The call is over and cost this much; or it was not made at all."""
+        with self._lock:
+            self._end(call)
+            if made:
+                self._over += 1
+                self._tokens += usage.total_tokens if usage is not None else 0
+                self._usd += cost or 0.0
+                if usage is not None and call.asked is not None:
+                    self._expected.learn(call.asked, usage)
+            self._let_in()
+
+    # -- with the lock held ------------------------------------------------------------------------------------------------------------
+
+    def _begin(self, call: Call) -> None:
+        self._under_way += 1
+        self._waited_for += call.may_wait
+        if call.asked is not None:
+            call.held = self._expected.of(call.asked)
+            self._held_tokens += call.held.tokens
+            self._held_usd += call.held.usd
+
+    def _end(self, call: Call) -> None:
+        self._under_way -= 1
+        self._waited_for -= call.may_wait
+        self._held_tokens -= call.held.tokens
+        self._held_usd -= call.held.usd
+
+    def _let_in(self) -> None:
+        """Whoever waits first goes first; when the budget is used up, nobody goes."""
+        queue = self._queue
+        while queue:
+            room = queue[0].room
+            if (name := self._used_up()) is not None:
+                refusal = self._exceeded(name)
+                call = queue.popleft()
+            elif self._has_room(queue[0]):
+                refusal = None
+                call = queue.popleft()
+                self._begin(call)
+            else:
+                return
+            if room is not None and refusal is None:
+                room.set_result(None)
+            elif room is not None:
+                room.set_exception(refusal)
+
+    def _has_room(self, call: Call) -> bool:
+        """Whether a call may go now: beside the others, or because it has nobody to wait for."""
+        if call.asked is None or not call.may_wait or not self._waited_for or self._fits(self._expected.most(call.asked)):
+            return True
+        # Few answers teach little: the first to be over are the shortest.
+        return self._waited_for <= self._expected.calls and self._fits(self._expected.of(call.asked))
+
+    def _fits(self, amount: Amount) -> bool:
+        limit = self.limit
+        return (limit.tokens is None or self._tokens + self._held_tokens + amount.tokens <= limit.tokens) and (
+            limit.usd is None or self._usd + self._held_usd + amount.usd <= limit.usd
+        )
+
     def _used_up(self) -> str | None:
-        limit, held = self.limit, self._under_way / self._over if self._over else 0.0
+        limit = self.limit
         if limit.calls is not None and self._over + self._under_way >= limit.calls:
             return "calls"
-        if limit.tokens is not None and self._tokens * (1 + held) >= limit.tokens:
+        if limit.tokens is not None and self._tokens >= limit.tokens:
             return "tokens"
-        if limit.usd is not None and self._usd * (1 + held) >= limit.usd:
+        if limit.usd is not None and self._usd >= limit.usd:
             return "usd"
         if limit.seconds is not None and time.monotonic() - self._started >= limit.seconds:
             return "seconds"
@@ -145,28 +264,14 @@ class Model(Protocol):
 class Metered:
     """A model whose calls are paid from the budgets in force. It stands inside cache, retries and limits: what passes it costs money."""
 
-    __slots__ = ("inner", "model", "price")
+    __slots__ = ("inner", "may_wait", "model", "price")
 
-    def __init__(self, inner: Model, price: Price | None, model: str = "") -> None:
-        self.inner, self.price, self.model = inner, price, model
+    def __init__(self, inner: Model, price: Price | None, model: str = "", *, may_wait: bool = True) -> None:
+        self.inner, self.price, self.model, self.may_wait = inner, price, model, may_wait
 
     def flow(self, request: Request) -> Flow[Response]:
         """Answer a request, if there is enough left for it."""
         purse: Budget | None = current().budget
-        return self.inner.flow(request) if purse is None else self._paid(request, purse)
-
-    def _paid(self, request: Request, purse: Budget) -> Flow[Response]:
-        purse.reserve(self.price, self.model)
-        usage: Usage | None = None
-        cost: float | None = None
-        try:
-            response: Response = yield from self.inner.flow(request)
-            usage, cost = response.usage, response.cost
-            return response
-        except LMError as error:
-            usage, cost = error.usage, error.cost
-            raise
-        finally:
-            if cost is None and usage is not None and self.price is not None:
-                cost = self.price.cost(usage)
-            purse.settle(usage, cost)
+        if purse is None:
+            return self.inner.flow(request)
+        return purse.pay(request, self.price, self.model, self.may_wait, partial(self.inner.flow, request))

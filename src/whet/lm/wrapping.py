@@ -10,6 +10,7 @@ from whet.lm.budget import Metered
 from whet.lm.cache import Cached, CacheMode, mode_of
 from whet.lm.facts import Price
 from whet.lm.limit import Limited, Limiter
+from whet.lm.own import OwnMethod
 from whet.lm.retry import Retrying
 from whet.lm.sampled import Sampled
 from whet.lm.store import CacheStore
@@ -51,7 +52,7 @@ def store_in_force() -> CacheStore:
 
 def wrapped(source: Any, terms: Terms, mode: CacheMode, store: CacheStore | None) -> Any:
     """The source with everything around it, innermost first: budgets, the endpoint's limit, retries, samples, cache."""
-    engine: Any = Metered(source, terms.price, terms.model)
+    engine: Any = Metered(source, terms.price, terms.model, may_wait=not isinstance(source, OwnMethod))
     if terms.limiter is not None:
         engine = Limited(engine, terms.limiter)
     if terms.num_retries:
