@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from typing import Any
 
 import pytest
 
+from whet.core.context import context
 from whet.core.exchange import Choice, Request, Response, Usage
 from whet.core.flow import Flow, Sleep, adrive, drive
 from whet.core.messages import Message
@@ -25,7 +27,10 @@ from whet.errors import (
     LMUnexpectedError,
     LMUnsupportedModelError,
 )
+from whet.lm.budget import budget
 from whet.lm.retry import Retrying
+from whet.lm.store import CacheStore
+from whet.testing import StubServer
 
 HELLO = Request(messages=(Message("user", "Hello"),))
 ANSWER = Response(choices=(Choice(text="x"),), usage=Usage(input_tokens=3), cost=1.0)
@@ -122,6 +127,52 @@ def test_what_the_provider_says_is_waited_for() -> None:
 def test_too_long_a_wait_is_the_callers_decision() -> None:
     slept, error = pauses(Retrying(Script(LMRateLimitError(status=429, retry_after=3600.0))))
     assert (slept, error.retry_after, error.attempts) == ([], 3600.0, 1)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_deadline_and_a_budgets_seconds_are_not_passed_by_waiting(asynchronous: bool) -> None:
+    def ask(lm: Any) -> Any:
+        return asyncio.run(lm.acall("x")) if asynchronous else lm("x")
+
+    with StubServer(faults=["429:9", None, "429:9"]) as stub:
+        started = time.monotonic()
+        with pytest.raises(LMRateLimitError, match="asked to wait 9 s"):  # it is no use to wait
+            ask(stub.lm(num_retries=3, deadline=0.3))
+        with pytest.raises(LMTimeoutError, match="deadline of 0.3 s, waiting for a turn"):
+            ask(stub.lm(num_retries=3, deadline=0.3))
+        with budget(seconds=0.3), pytest.raises(BudgetExceeded, match="budget of 0.3 seconds"):
+            ask(stub.lm(num_retries=0))
+        assert time.monotonic() - started < 3
+        assert stub.count == 1
+
+
+def test_a_deadline_covers_all_tries_at_the_socket() -> None:
+    with StubServer(faults=["500"] * 9, delay=0.2) as stub:
+        started = time.monotonic()
+        with pytest.raises((LMTimeoutError, LMServerError)):
+            stub.lm(num_retries=9, deadline=0.5)("x")
+        assert time.monotonic() - started < 0.8
+
+
+def test_who_waits_for_an_equal_call_waits_as_long_as_its_own_time() -> None:
+    with StubServer(delay=1.0) as stub:
+        lm = stub.lm(cache=True)
+
+        async def hurried() -> Any:
+            with budget(seconds=0.2):
+                return await lm.acall("same")
+
+        async def main() -> Any:
+            first = asyncio.create_task(lm.acall("same"))
+            await asyncio.sleep(0.05)
+            started = time.monotonic()
+            with pytest.raises(BudgetExceeded, match="seconds"):
+                await hurried()
+            assert time.monotonic() - started < 0.6
+            return await first
+
+        with context(cache=CacheStore(None)):
+            assert asyncio.run(main()) == ["Hello from the stub server"]
 
 
 def test_a_deadline_ends_it() -> None:

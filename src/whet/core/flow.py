@@ -147,12 +147,16 @@ class Sleep:
 
 @dataclass(slots=True)
 class Wait:
-    """Until a future is done; the result is the future's. Giving up the wait leaves the future alone."""
+    """Until a future is done; the result is the future's. Giving up the wait leaves the future alone.
+
+    It is given up with a `TimeoutError` after so many `seconds`, where they are given.
+    """
 
     future: Future[Any]
+    seconds: float | None = None
 
     def perform(self) -> Any:
-        return self.future.result()
+        return self.future.result(self.seconds)
 
     async def aperform(self) -> Any:
         import asyncio  # noqa: PLC0415 - sync programs never pay for it
@@ -160,7 +164,7 @@ class Wait:
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
         self.future.add_done_callback(lambda _: _call_soon(loop, done.set))
-        await done.wait()
+        await (done.wait() if self.seconds is None else asyncio.wait_for(done.wait(), self.seconds))
         return self.future.result()
 
 

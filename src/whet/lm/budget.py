@@ -8,18 +8,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from whet.core.context import context, current
 from whet.core.exchange import Request, Response, Usage
-from whet.core.flow import Flow, Wait
-from whet.errors import BudgetExceeded, ConfigurationError, LMError
+from whet.core.flow import Flow, Sleep, Wait
+from whet.errors import BudgetExceeded, ConfigurationError, LMError, LMTimeoutError
 from whet.lm.expected import Amount, Asked, Expectation, asked_of
 from whet.lm.facts import Price
 
-__all__ = ["Budget", "Metered", "Spend", "budget", "seconds_left"]
+__all__ = ["Budget", "Deadline", "Metered", "Spend", "budget", "in_time", "seconds_left"]
 
 NOTHING: Final = Amount()
 
@@ -114,6 +114,11 @@ class Budget:
         outer = self.parent.seconds_left() if self.parent is not None else None
         return mine if outer is None else outer if mine is None else min(mine, outer)
 
+    def late(self) -> LMError | BudgetExceeded:
+        """The error for a call that did not get its turn in time: the first deadline's of this budget and those around it."""
+        first = min((p for p in self._chain() if p.limit.seconds is not None), key=lambda p: p.seconds_left() or 0.0, default=self)
+        return first._exceeded("seconds")
+
     def _chain(self) -> Iterator[Budget]:
         purse: Budget | None = self
         while purse is not None:
@@ -137,7 +142,7 @@ class Budget:
             call.room = Future()
             self._queue.append(call)
         try:
-            yield Wait(call.room)
+            yield from in_time(Wait(call.room))
         except BaseException:
             with self._lock:
                 if call in self._queue:
@@ -220,12 +225,22 @@ class Budget:
             return "seconds"
         return None
 
-    def _exceeded(self, name: str) -> BudgetExceeded:
+    def _exceeded(self, name: str) -> LMError | BudgetExceeded:
         spent = self.spent
         text = "$%.4g" if name == "usd" else f"%g {name}"
         under_way = f", and {self._under_way} more under way" if self._under_way and name != "calls" else ""
         message = f"The budget of {text % getattr(self.limit, name)} is used up: {text % getattr(spent, name)} spent{under_way}."
         return BudgetExceeded(f"{message} Raise `{name}=` or ask for less.", spent=spent, limit=self.limit)
+
+
+class Deadline(Budget):
+    """The time that one call may take, its retries and the waiting for its turn included."""
+
+    def _exceeded(self, name: str) -> LMError:
+        return LMTimeoutError(
+            f"No answer within the deadline of {self.limit.seconds:g} s, waiting for a turn at the endpoint included. Raise `deadline=`, "
+            "or ask less at once (`max_concurrency=`, `num_threads=`)."
+        )
 
 
 @contextmanager
@@ -252,6 +267,21 @@ def seconds_left() -> float | None:
     """How long a call that starts now may take under the budgets in force; `None` where they say nothing."""
     purse = current().budget
     return None if purse is None else purse.seconds_left()
+
+
+def in_time(effect: Sleep | Wait) -> Flow[Any]:
+    """A pause, cut short where the time of the budgets in force ends; their error is raised then."""
+    purse = current().budget
+    left = None if purse is None else purse.seconds_left()
+    if left is None:
+        return (yield effect)
+    try:
+        yield replace(effect, seconds=max(left if isinstance(effect, Wait) else min(left, effect.seconds), 0.0))
+    except TimeoutError:
+        raise purse.late() from None
+    if isinstance(effect, Sleep) and effect.seconds >= left:
+        raise purse.late()
+    return effect.future.result() if isinstance(effect, Wait) else None
 
 
 class Model(Protocol):

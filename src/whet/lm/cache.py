@@ -18,6 +18,7 @@ from whet.core.exchange import Request, Response, Usage
 from whet.core.flow import Flow, Wait
 from whet.core.messages import MediaPart, Message, Part, TextPart
 from whet.errors import ConfigurationError, LMProviderError, is_retryable_lm_error
+from whet.lm.budget import in_time
 from whet.lm.codec import decode_response, encode_response
 from whet.lm.replay import replay
 from whet.lm.store import CacheStore
@@ -164,10 +165,10 @@ def explain_cache(request: Request, endpoint: str = "") -> dict[str, Any]:
 class _Follow(Wait):
     """Wait for the leader of a flight, but not on the thread that the leader itself would need to go on."""
 
-    leader: int
+    leader: int = 0
 
     def perform(self) -> Any:
-        return None if self.leader == threading.get_ident() and not self.future.done() else self.future.result()
+        return None if self.leader == threading.get_ident() and not self.future.done() else self.future.result(self.seconds)
 
 
 class _Flight(Future[Any]):
@@ -238,7 +239,7 @@ class Cached:
                     mine = store.flights[name] = _Flight()
             if flight is None:
                 return (yield from _lead(store, name, mine, asking))
-            outcome = yield _Follow(flight, flight.leader)  # type: ignore[attr-defined]
+            outcome = yield from in_time(_Follow(flight, leader=flight.leader))  # type: ignore[attr-defined]
             if isinstance(outcome, Response):
                 return _told(replace(outcome, usage=Usage(), cost=0.0, cache_hit=True))
             if outcome is not None:

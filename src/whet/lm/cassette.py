@@ -18,6 +18,7 @@ from whet.core.context import context, current
 from whet.core.exchange import Request, Response, StreamEvent
 from whet.core.flow import Flow
 from whet.core.secret import Secret, scrub
+from whet.core.under import under
 from whet.errors import ConfigurationError, LMError, LMNotRecordedError
 from whet.lm.cache import request_text
 from whet.lm.codec import decode_response, encode_response
@@ -137,7 +138,9 @@ class _Taped:
             listener(event)
 
         try:
-            response: Response = yield from (self.engine.flow(request) if listener is None else _listening(self.engine, request, tell))
+            response: Response = yield from (
+                self.engine.flow(request) if listener is None else under(self.engine.flow(request), listener=tell)
+            )
         except LMError as error:
             tape.add(text, {"error": plain_error(error)}, secrets)
             raise
@@ -146,22 +149,6 @@ class _Taped:
             outcome["pieces"] = [piece for piece in pieces if piece[0] in ("text", "reasoning", "tool_call")]
         tape.add(text, outcome, secrets)
         return response
-
-
-def _listening(engine: Any, request: Request, tell: Any) -> Flow[Response]:
-    """Every step of the engine in a context with this listener; between the steps the caller's is in force."""
-    flow = engine.flow(request)
-    step, given = flow.send, None
-    while True:
-        try:
-            with context(listener=tell):
-                effect = step(given)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
-        try:
-            step, given = flow.send, (yield effect)
-        except BaseException as error:  # noqa: BLE001 - the flow inside decides what an error means
-            step, given = flow.throw, error
 
 
 def _replayed(entry: dict[str, Any]) -> Response:

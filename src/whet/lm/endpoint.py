@@ -130,7 +130,7 @@ class Endpoint:
             error.cost = self.facts.price.cost(error.usage)
 
     def _timeout(self) -> float | None:
-        limits = [s for s in (self.access.timeout, self.access.deadline, seconds_left()) if s is not None]
+        limits = [s for s in (self.access.timeout, seconds_left()) if s is not None]
         return max(0.001, min(limits)) if limits else None
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from whet.core.exchange import Request, Response
 from whet.core.flow import Flow, Sleep, Wait
 from whet.errors import ConfigurationError, LMError
+from whet.lm.budget import in_time
 from whet.lm.pace import LONGEST_PATIENCE, Pace
 
 __all__ = ["Limited", "Limiter", "limiter_of"]
@@ -111,7 +112,7 @@ class Limiter:
                         ticket.wake_at = now + pause
                     else:
                         ticket.future = future
-                yield Sleep(pause) if pause > 0 else Wait(future)
+                yield from in_time(Sleep(pause) if pause > 0 else Wait(future))
         except BaseException:
             with self._lock:
                 if ticket.granted:
@@ -205,7 +206,7 @@ class Limited:
         """Answer a request when its turn has come."""
         limiter, name = self.limiter, id(request)
         if (pause := limiter.patience(name)) > 0:
-            yield Sleep(pause)
+            yield from in_time(Sleep(pause))
         ticket = limiter.enter(name)
         if not ticket.granted:
             yield from limiter.wait(ticket)

@@ -16,6 +16,7 @@ from whet.core.flow import Flow, Invoke
 from whet.core.http import HttpResponse
 from whet.core.secret import Secret
 from whet.errors import LMError, LMTransportError, LMUnexpectedError, MissingExtraError
+from whet.lm.budget import seconds_left
 from whet.lm.facts import ModelFacts, provider_of
 from whet.lm.own import citation_of, response_of
 from whet.lm.patched import is_patched
@@ -61,7 +62,8 @@ class LiteSource:
         name = self.facts.full_name.removeprefix("litellm/")
         if self.model_type == "text":  # its own way to say so
             name = "text-completion-" + (name if "/" in name else "openai/" + name)
-        access = {"api_base": self.access.api_base, "timeout": self.access.timeout, **self.access.more}
+        limits = [s for s in (self.access.timeout, seconds_left()) if s is not None]
+        access = {"api_base": self.access.api_base, "timeout": min(limits, default=None), **self.access.more}
         if self.access.api_key is not None:
             access["api_key"] = self.access.api_key.reveal()
         if self.access.headers:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import replace
 from typing import Protocol
 
+from whet.core.context import current
 from whet.core.exchange import NO_USAGE, Request, Response, Usage
 from whet.core.flow import Flow, Sleep
+from whet.core.under import under
 from whet.errors import LMError, LMRateLimitError, is_retryable_lm_error
+from whet.lm.budget import Deadline, Spend, seconds_left
 from whet.lm.pace import LONGEST_PATIENCE
 
 __all__ = ["Retrying", "is_worth_a_retry"]
@@ -42,9 +44,9 @@ class Retrying:
     """A model that is asked up to `num_retries` times more after rate limits, timeouts, server and transport errors.
 
     It waits as long as the provider says, else a random time up to 0.5 s, 1 s, 2 s ... 30 s ("full jitter", AWS Architecture Blog, 2015),
-    and gives up where that is over 180 s or would pass `deadline` (seconds from the start of the call). With `paced`, waiting after a
-    rate limit is left to the `Limited` model inside. The response tells how many `attempts` it took and the usage of all of them; so does
-    the error when all failed.
+    and gives up where that is over 180 s or would pass `deadline` (seconds from the start of the call) or the seconds of a budget. With
+    `paced`, waiting after a rate limit is left to the `Limited` model inside. The response tells how many `attempts` it took and the usage
+    of all of them; so does the error when all failed.
     """
 
     __slots__ = ("deadline", "inner", "num_retries", "paced", "rng")
@@ -56,7 +58,11 @@ class Retrying:
 
     def flow(self, request: Request) -> Flow[Response]:
         """Answer a request, with patience."""
-        started = time.monotonic() if self.deadline is not None else 0.0
+        if self.deadline is None:
+            return self._patiently(request)
+        return under(self._patiently(request), budget=Deadline(Spend(seconds=self.deadline), parent=current().budget))
+
+    def _patiently(self, request: Request) -> Flow[Response]:
         attempts, usage, cost = 0, NO_USAGE, 0.0
         while True:
             attempts += 1
@@ -64,7 +70,7 @@ class Retrying:
                 response: Response = yield from self.inner.flow(request)
             except LMError as error:
                 usage, cost = usage + (error.usage or NO_USAGE), cost + (error.cost or 0.0)
-                delay = self._delay(error, attempts, started)
+                delay = self._delay(error, attempts)
                 if delay is None:
                     error.attempts, error.usage, error.cost = attempts, usage, cost
                     raise
@@ -73,7 +79,7 @@ class Retrying:
             if delay > 0:
                 yield Sleep(delay)
 
-    def _delay(self, error: LMError, attempts: int, started: float) -> float | None:
+    def _delay(self, error: LMError, attempts: int) -> float | None:
         """Seconds until the next try; `None` where there is none."""
         if attempts > self.num_retries or not is_worth_a_retry(error):
             return None
@@ -87,7 +93,8 @@ class Retrying:
             drawn = (self.rng or random).uniform(0.0, ceiling)
             # All who were told the same moment should not come back in it.
             delay = drawn if told is None else told + min(drawn, 0.1 * told)
-        if self.deadline is not None and time.monotonic() - started + delay >= self.deadline:
+        left = seconds_left()
+        if left is not None and max(delay, told or 0.0) >= left:
             return None
         return delay
 

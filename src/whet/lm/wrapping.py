@@ -55,7 +55,7 @@ def wrapped(source: Any, terms: Terms, mode: CacheMode, store: CacheStore | None
     engine: Any = Metered(source, terms.price, terms.model, may_wait=not isinstance(source, OwnMethod))
     if terms.limiter is not None:
         engine = Limited(engine, terms.limiter)
-    if terms.num_retries:
+    if terms.num_retries or terms.deadline is not None:
         engine = Retrying(engine, terms.num_retries, deadline=terms.deadline, paced=terms.limiter is not None)
     engine = Sampled(engine, terms.split)
     return engine if store is None else Cached(engine, store, terms.endpoint, mode, store.key_of)
