@@ -143,3 +143,10 @@ def test_a_corpus_measure_that_fails_does_not_cost_the_rows() -> None:
 def test_a_devset_of_something_else_than_examples_is_refused() -> None:
     with pytest.raises(whet.InputError, match="Example 0 of the devset is 7, a int"):
         whet.Evaluate(devset=[7], metric=same, num_threads=1)(even)
+
+
+def test_only_their_owner_reads_them(tmp_path: Path) -> None:
+    run, kept = tmp_path / "runs" / "run.jsonl", tmp_path / "kept.jsonl"
+    whet.Evaluate(devset=ROWS, metric=same, num_threads=1, stream_to=run)(even).save(kept)
+    assert run.stat().st_mode & 0o777 == kept.stat().st_mode & 0o777 == 0o600
+    assert run.parent.stat().st_mode & 0o777 == 0o700

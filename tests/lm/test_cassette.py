@@ -135,6 +135,20 @@ def test_threads_and_tasks_share_one(tmp_path: Path) -> None:
         assert asyncio.run(many(ScriptedLM([]))) == first
 
 
+def test_only_its_owner_reads_it_unless_he_says_so(tmp_path: Path) -> None:
+    tape = tmp_path / "new" / "tape.jsonl"
+    for wanted in (0o600, 0o644):
+        for mode in ("record", "auto"):
+            with whet.cassette(tape, mode):
+                ScriptedLM(["Hello", "Hello"])("Hi " + mode)
+            assert tape.stat().st_mode & 0o777 == wanted
+        tape.chmod(0o644)
+    assert tape.parent.stat().st_mode & 0o777 == 0o700
+    with whet.cassette(tmp_path / "other" / "auto.jsonl"):
+        ScriptedLM(["Hello"])("Hi")
+    assert (tmp_path / "other" / "auto.jsonl").stat().st_mode & 0o777 == 0o600
+
+
 def test_errors_that_are_no_lm_errors_stay_what_they_are(tmp_path: Path) -> None:
     with whet.cassette(tmp_path / "t.jsonl", "record"), pytest.raises(ZeroDivisionError):
         ScriptedLM([ZeroDivisionError("oops")])("Hi")

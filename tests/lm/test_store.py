@@ -119,6 +119,23 @@ def test_the_file_stays_within_its_limit_and_keeps_what_is_used(tmp_path: Path) 
     assert (tmp_path / "c" / "responses.sqlite3").stat().st_size < 800_000
 
 
+def test_large_rows_do_not_pass_the_limit_between_two_looks(tmp_path: Path) -> None:
+    store = CacheStore(tmp_path / "c", memory_entries=0, disk_bytes=2_000_000)
+    for size in (100_000, 1_000, 200_000):
+        for number in range(100):
+            store.put(key(number), "x" * size)
+            assert sum(path.stat().st_size for path in (tmp_path / "c").iterdir()) < 2_600_000  # the journal included
+    assert store.get(key(99)) == "x" * 200_000
+
+
+def test_a_row_that_would_push_out_many_is_not_kept(tmp_path: Path) -> None:
+    store = CacheStore(tmp_path / "c", memory_entries=0, disk_bytes=1_000_000)
+    store.put(key(1), "small")
+    store.put(key(2), "x" * 900_000)
+    assert store.get(key(1)) == "small"
+    assert store.get(key(2)) is None
+
+
 def test_a_damaged_row_is_a_miss_and_is_removed(tmp_path: Path) -> None:
     store = CacheStore(tmp_path / "c", memory_entries=0)
     for number in range(3):

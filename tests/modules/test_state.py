@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -207,3 +208,18 @@ def test_a_compiled_part_stays_frozen_after_loading(tmp_path: Path) -> None:
     loaded.load(tmp_path / "p.json")
     assert loaded.steps[0].predict.signature.instructions == "Frozen."
     assert [name for name, _ in loaded.named_predictors()] == ["steps[1]"]
+
+
+def test_a_saved_program_is_for_sharing_and_keeps_the_permissions_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "programs" / "qa.json"
+    before = os.umask(0o022)
+    try:
+        whet.Predict("question -> answer").save(path)
+        assert path.stat().st_mode & 0o777 == 0o644
+        assert path.parent.stat().st_mode & 0o777 == 0o755
+        path.chmod(0o640)
+        whet.Predict("question -> answer").save(path)
+        assert path.stat().st_mode & 0o777 == 0o640
+        assert [p.name for p in path.parent.iterdir()] == ["qa.json"]
+    finally:
+        os.umask(before)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, get_args
 
 from whet.core.context import current
+from whet.core.private import make_folder, private
 from whet.core.records import Example, Prediction, Score
 from whet.errors import EvaluationError, StateError
 from whet.evaluate.identity import hashed, identity
@@ -39,8 +40,8 @@ class RowFile:
         self.path = Path(path)
         self.header = {"format": FORMAT, "version": VERSION, **header}
         self.known: dict[tuple[int, int], dict[str, Any]] = {}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = self.path.open("a", encoding="utf-8")
+        make_folder(self.path.parent)
+        self._file: IO[str] = open(self.path, "a", encoding="utf-8", opener=private)  # noqa: SIM115 - open until the evaluation ends
         try:
             _hold(self._file, self.path)
             if self._read() == 0:
@@ -114,7 +115,8 @@ def header_of(program: Any, metric: MetricCall, repeats: int) -> dict[str, Any]:
 def write_run(result: EvaluationResult, path: Any) -> None:
     """Write a finished evaluation as lines of JSON."""
     lines = [{"format": FORMAT, "version": VERSION, "column": result.metric}, *(_line_of(row) for row in result.rows)]
-    Path(path).write_text("".join(json_text(line) + "\n" for line in lines), encoding="utf-8")
+    with open(path, "w", encoding="utf-8", opener=private) as file:
+        file.writelines(json_text(line) + "\n" for line in lines)
 
 
 def load_run(path: Any) -> EvaluationResult:

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import IO, Any, Final, Literal, TypeAlias
 
 import whet.errors as errors
 from whet.core.context import context, current
 from whet.core.exchange import Request, Response, StreamEvent
 from whet.core.flow import Flow
+from whet.core.private import make_folder, private
 from whet.core.secret import Secret, scrub
 from whet.core.under import under
 from whet.errors import ConfigurationError, LMError, LMNotRecordedError
@@ -58,8 +59,7 @@ class Cassette:
         if mode != "record" and self.path.is_file():
             self._load()
         elif mode == "record":
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text("", encoding="utf-8")
+            self._opened("w").close()
 
     def around(self, engine: Any, lm: Any) -> Any:
         """The engine of a model with this cassette around it."""
@@ -74,8 +74,12 @@ class Cassette:
     def add(self, text: str, outcome: dict[str, Any], secrets: list[str]) -> None:
         """Append an exchange to the file."""
         line = json.dumps({"format": FORMAT, "request": text, **outcome}, ensure_ascii=False, default=repr)
-        with self._lock, self.path.open("a", encoding="utf-8") as file:
+        with self._lock, self._opened("a") as file:
             file.write(self.clean(line, secrets) + "\n")
+
+    def _opened(self, how: Literal["a", "w"]) -> IO[str]:
+        make_folder(self.path.parent)
+        return open(self.path, how, encoding="utf-8", opener=private)
 
     def clean(self, text: str, secrets: Iterable[str] = ()) -> str:
         """The text without anything that is, or looks like, a credential."""

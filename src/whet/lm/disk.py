@@ -24,8 +24,14 @@ BUSY_MS = 250
 MAX_PENDING = 2048
 # At the end there is no next call: rows are tried so often, for some seconds on a busy machine.
 CLOSING_TRIES = 40
-# Between two looks at the size of the file, in rows written.
+# Between two looks at the size of the file, in rows written, and in bytes written, as a share of what it may hold.
 CHECK_EVERY = 256
+CHECK_SHARE = 32
+# A row that is a larger share than this would push out too many others.
+LARGEST_SHARE = 8
+# Pages in the journal beside the file before they are written into it, at most; a small file has a small journal.
+JOURNAL_PAGES = 2000
+PAGE = 2048
 TABLE = (
     "CREATE TABLE IF NOT EXISTS answers(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, checksum INTEGER NOT NULL, text TEXT NOT NULL)"
 )
@@ -58,7 +64,7 @@ class Disk:
         self._off = False
         self._warned = False
         self._healed = False
-        self._unchecked = 0
+        self._unchecked = self._unchecked_bytes = 0
         self._old_below = 0
         self._of_parent: list[Any] = []
 
@@ -92,7 +98,7 @@ class Disk:
 
     def put(self, key: bytes, text: str) -> None:
         """Write a row at once, or hand it to the thread that is writing already."""
-        if self._off or len(self._pending) >= MAX_PENDING:
+        if self._off or len(self._pending) >= MAX_PENDING or len(text) > self.limit // LARGEST_SHARE:
             return
         self._pending.append((key, _checksum(key, text.encode()), text))
         self._drain()
@@ -120,7 +126,8 @@ class Disk:
                 connection.executemany(self._insert, rows)
                 connection.execute("COMMIT")
             self._unchecked += len(rows)
-            if self._unchecked >= CHECK_EVERY:
+            self._unchecked_bytes += sum(len(text) for _, _, text in rows)
+            if self._unchecked >= CHECK_EVERY or self._unchecked_bytes >= self.limit // CHECK_SHARE:
                 self._keep_small(connection)
         except _database_error() as error:
             _roll_back(connection)
@@ -205,11 +212,13 @@ class Disk:
         connection = sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
         try:
             connection.text_factory = bytes
-            connection.execute("PRAGMA page_size = 2048")
+            connection.execute(f"PRAGMA page_size = {PAGE}")
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             _patiently(connection, "PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA wal_autocheckpoint = 2000")
+            journal = max(1, min(JOURNAL_PAGES, self.limit // (16 * PAGE)))
+            connection.execute(f"PRAGMA wal_autocheckpoint = {journal}")
+            connection.execute(f"PRAGMA journal_size_limit = {journal * PAGE}").fetchall()
             _patiently(connection, TABLE)
             self._keep_small(connection)
         except BaseException:
@@ -219,7 +228,7 @@ class Disk:
 
     def _keep_small(self, connection: sqlite3.Connection) -> None:
         """Drop the oldest rows while the file holds more than it may, and note which rows count as old."""
-        self._unchecked = 0
+        self._unchecked = self._unchecked_bytes = 0
         used = _used_bytes(connection)
         for _ in range(64):
             low, high = connection.execute("SELECT min(id), max(id) FROM answers").fetchone()

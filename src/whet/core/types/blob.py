@@ -122,9 +122,9 @@ class Shelf:
         )
 
     def save(self, blobs: Iterable[Blob], folder: Path) -> None:
-        """Write blobs into a folder (0700), each under its hash, and look there from now on."""
+        """Write blobs into a folder, as readable as the program that it belongs to, each under its hash, and look there from now on."""
         for blob in blobs:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             path = folder / blob.digest.removeprefix("sha256:")
             if not path.is_file():
                 partial = path.with_suffix(f".{os.getpid()}")
