@@ -147,6 +147,6 @@ def test_a_devset_of_something_else_than_examples_is_refused() -> None:
 
 def test_only_their_owner_reads_them(tmp_path: Path) -> None:
     run, kept = tmp_path / "runs" / "run.jsonl", tmp_path / "kept.jsonl"
-    whet.Evaluate(devset=ROWS, metric=same, num_threads=1, stream_to=run)(even).save(kept)
+    whet.Evaluate(devset=ROWS, metric=same, num_threads=1, stream_to=run)(even).save_jsonl(kept)
     assert run.stat().st_mode & 0o777 == kept.stat().st_mode & 0o777 == 0o600
     assert run.parent.stat().st_mode & 0o777 == 0o700
