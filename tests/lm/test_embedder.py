@@ -133,6 +133,29 @@ def test_a_server_that_gives_too_few_is_an_error() -> None:
             embedder("a")
 
 
+@pytest.mark.parametrize("numbers", [[0, 0, 0], [0, 1, 1], [1, 2, 3], [0, 1, None], [0, 1, "2"], [0, 1, 2.0], [0, True, 2], [-1, 0, 1]])
+def test_rows_under_wrong_numbers_are_refused_and_not_kept(numbers: list[Any]) -> None:
+    def answer(body: dict[str, Any], number: int) -> Any:
+        return 200, {}, {"data": [{"index": n, "embedding": [1.0]} for n in numbers], "usage": {"prompt_tokens": 5, "total_tokens": 5}}
+
+    store = CacheStore(None)
+    with serving(answer) as server, whet.context(cache=store):
+        embedder = whet.Embedder("openai/x", api_base=server.url, api_key="k")
+        with pytest.raises(LMUnexpectedError, match="numbered its 3 vectors .* instead of 0 to 2.*batch_size=1") as caught:
+            embedder(["a", "b", "c"])
+    assert caught.value.usage is not None and caught.value.usage.input_tokens == 5
+    assert not store.memory.entries
+
+
+def test_rows_without_numbers_are_in_the_order_of_the_texts() -> None:
+    def answer(body: dict[str, Any], number: int) -> Any:
+        return 200, {}, {"data": [{"embedding": [float(len(t))]} for t in body["input"]]}
+
+    with serving(answer) as server:
+        embedder = whet.Embedder("openai/x", api_base=server.url, api_key="k", caching=False)
+        assert embedder(["aaa", "b", "cc"]).tolist() == [[3.0], [1.0], [2.0]]
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

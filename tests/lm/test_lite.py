@@ -12,7 +12,8 @@ from unittest import mock
 
 import pytest
 
-from whet.errors import LMAuthError, LMConfigurationError, LMRateLimitError, LMTransportError, LMUnexpectedError
+import whet
+from whet.errors import LMAuthError, LMConfigurationError, LMInvalidRequestError, LMRateLimitError, LMTransportError, LMUnexpectedError
 from whet.lm.lm import LM
 
 
@@ -185,6 +186,10 @@ def test_the_option_engine_of_dspy(untouched: Any) -> None:
         LM("openai/x", engine=object())
 
 
+class BadRequestError(Exception):
+    status_code = 400
+
+
 class PermissionDeniedError(Exception):
     status_code = "403"
 
@@ -194,3 +199,39 @@ def test_errors_without_a_usable_status(litellm: Any, error: Exception, kind: ty
     litellm.completion = Own(error)
     with pytest.raises(kind):
         LM("litellm/watsonx/e", cache=False, num_retries=0)("Hi")
+
+
+def test_embeddings_go_through_a_function_in_the_place_of_litellms(untouched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def embedding(**arguments: Any) -> Any:
+        seen.append(arguments)
+        rows = [{"embedding": [float(len(text)), 1.0], "index": place} for place, text in enumerate(arguments["input"])]
+        return types.SimpleNamespace(data=rows[::-1], usage={"prompt_tokens": 3, "total_tokens": 3})
+
+    async def aembedding(**arguments: Any) -> Any:
+        return embedding(**arguments)
+
+    monkeypatch.setattr(untouched, "embedding", embedding, raising=False)
+    monkeypatch.setattr(untouched, "aembedding", aembedding, raising=False)
+    embedder = whet.Embedder("openai/text-embedding-3-small", caching=False, dimensions=2, api_key="sk-x")
+    with whet.track_usage() as tracker:
+        assert embedder(["a", "bbb"]).tolist() == [[1.0, 1.0], [3.0, 1.0]]
+        assert asyncio.run(embedder.acall("cc")).tolist() == [2.0, 1.0]
+    assert [one["input"] for one in seen] == [["a", "bbb"], ["cc"]]
+    assert seen[0]["model"] == "openai/text-embedding-3-small" and seen[0]["dimensions"] == 2 and seen[0]["api_key"] == "sk-x"
+    assert tracker.get_total_tokens() == {"openai/text-embedding-3-small": {"prompt_tokens": 6, "total_tokens": 6}}
+
+
+def test_embeddings_of_the_long_tail_go_through_litellm(untouched: Any) -> None:
+    def embedding(**arguments: Any) -> Any:
+        if arguments["input"] == ["bad"]:
+            raise BadRequestError("not so")
+        return types.SimpleNamespace(data=[types.SimpleNamespace(index=0, embedding=[1.0])], usage=None)
+
+    embedding.__module__ = "litellm.main"
+    untouched.embedding = embedding
+    embedder = whet.Embedder("litellm/watsonx/e", caching=False, num_retries=0)
+    assert embedder("fine").tolist() == [1.0]
+    with pytest.raises(LMInvalidRequestError, match="not so"):
+        embedder("bad")

@@ -14,8 +14,9 @@ from whet.core.flow import Flow, Gather, Invoke, Job, adrive, drive
 from whet.core.hashing import hash_embed
 from whet.errors import ConfigurationError, InputError
 from whet.lm.callable_identity import identity_of
-from whet.lm.hosted_embedding import HostedEmbedding, Vectors, packed, unpacked
+from whet.lm.hosted_embedding import HostedEmbedding, asks_litellm
 from whet.lm.store import CacheStore
+from whet.lm.vectors import Vectors, packed, unpacked
 from whet.lm.wrapping import store_in_force
 
 __all__ = ["Embedder"]
@@ -80,7 +81,7 @@ class Embedder:
             return _Local(hash_embed, {"dim": 256, **options}, "hashing")
         if isinstance(self.model, str):
             hosted = HostedEmbedding(self.model, options)
-            return self._hosted.setdefault(hosted.identity, hosted)
+            return self._hosted.setdefault((hosted.identity, asks_litellm()), hosted)
         if callable(self.model):
             return _Local(self.model, options, identity_of(self.model))
         raise ConfigurationError(f"An Embedder's model is the name of one, or a function from texts to rows; got {self.model!r}.")

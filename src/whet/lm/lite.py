@@ -27,7 +27,7 @@ from whet.lm.wire.errors import error_from
 from whet.lm.wire.openai_chat import OpenAIChat, json_bytes
 from whet.lm.wire.table import Decoder, wire_of
 
-__all__ = ["LiteSource"]
+__all__ = ["LiteSource", "access_arguments", "error_of_litellm", "imported_litellm"]
 
 _END: Any = object()
 
@@ -47,7 +47,7 @@ class LiteSource:
 
     def flow(self, request: Request) -> Flow[Response]:
         """Answer a request."""
-        litellm = _litellm()
+        litellm = imported_litellm()
         listener = current().listener
         arguments = self._arguments(request, stream=listener is not None)
         try:
@@ -55,22 +55,14 @@ class LiteSource:
                 return (yield from self._streamed(litellm, arguments, listener))
             return self._read((yield Invoke(getattr(litellm, self.name), (), arguments, twin=getattr(litellm, "a" + self.name))))
         except Exception as error:
-            raise error if isinstance(error, LMError) else self._error(error) from error
+            raise error if isinstance(error, LMError) else error_of_litellm(error, self.facts) from error
 
     def _arguments(self, request: Request, *, stream: bool) -> dict[str, Any]:
         _, _, body = self.wire.encode(request, self.facts, stream=stream)
         name = self.facts.full_name.removeprefix("litellm/")
         if self.model_type == "text":  # its own way to say so
             name = "text-completion-" + (name if "/" in name else "openai/" + name)
-        limits = [s for s in (self.access.timeout, seconds_left()) if s is not None]
-        access = {"api_base": self.access.api_base, "timeout": min(limits, default=None), **self.access.more}
-        if self.access.api_key is not None:
-            access["api_key"] = self.access.api_key.reveal()
-        if self.access.headers:
-            access["extra_headers"] = dict(sent_headers(self.access))
-        revealed = {key: value.reveal() if isinstance(value, Secret) else value for key, value in access.items()}
-        given = {key: value for key, value in revealed.items() if value is not None}
-        return {**json.loads(body), "model": name, **given, "num_retries": 0, "drop_params": False}
+        return {**json.loads(body), "model": name, **access_arguments(self.access), "num_retries": 0, "drop_params": False}
 
     def _read(self, answer: Any) -> Response:
         if self.model_type == "chat" and hasattr(answer, "model_dump") and not _has_citations(answer):
@@ -96,15 +88,29 @@ class LiteSource:
         replay(response, listener)
         return response
 
-    def _error(self, error: Exception) -> LMError:
-        name, status = type(error).__name__, getattr(error, "status_code", None)
-        details = {"model": self.facts.full_name, "provider": self.facts.provider}
-        is_cut = "connection" in name.lower()  # LiteLLM says 500 for it
-        status = 403 if name == "PermissionDeniedError" else status
-        if isinstance(status, int) and status >= 400 and not is_cut:
-            return error_from(status, {}, str(error).encode(), **details)
-        kind = LMTransportError if is_cut else LMUnexpectedError
-        return kind(f"LiteLLM failed: {name}: {error}", **details)
+
+def access_arguments(access: Access) -> dict[str, Any]:
+    """The way to the server in LiteLLM's words, credentials revealed."""
+    limits = [s for s in (access.timeout, seconds_left()) if s is not None]
+    told = {"api_base": access.api_base, "timeout": min(limits, default=None), **access.more}
+    if access.api_key is not None:
+        told["api_key"] = access.api_key.reveal()
+    if access.headers:
+        told["extra_headers"] = dict(sent_headers(access))
+    revealed = {key: value.reveal() if isinstance(value, Secret) else value for key, value in told.items()}
+    return {key: value for key, value in revealed.items() if value is not None}
+
+
+def error_of_litellm(error: Exception, facts: ModelFacts) -> LMError:
+    """Ours for one of LiteLLM's."""
+    name, status = type(error).__name__, getattr(error, "status_code", None)
+    details = {"model": facts.full_name, "provider": facts.provider}
+    is_cut = "connection" in name.lower()  # LiteLLM says 500 for it
+    status = 403 if name == "PermissionDeniedError" else status
+    if isinstance(status, int) and status >= 400 and not is_cut:
+        return error_from(status, {}, str(error).encode(), **details)
+    kind = LMTransportError if is_cut else LMUnexpectedError
+    return kind(f"LiteLLM failed: {name}: {error}", **details)
 
 
 class _Grown:
@@ -152,7 +158,8 @@ def _has_citations(answer: Any) -> bool:
     return any((getattr(message, "provider_specific_fields", None) or {}).get("citations") for message in messages)
 
 
-def _litellm() -> Any:
+def imported_litellm() -> Any:
+    """The package, imported at its first use and asked to be quiet."""
     first = "litellm" not in sys.modules
     # Otherwise it fetches a price list over the network when it is imported.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")

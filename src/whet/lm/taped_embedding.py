@@ -9,7 +9,8 @@ from whet.core.exchange import Usage
 from whet.core.flow import Flow
 from whet.errors import LMError
 from whet.lm.cassette import Cassette, error_of, plain_error, secrets_of
-from whet.lm.hosted_embedding import HostedEmbedding, Vectors, packed, unpacked
+from whet.lm.hosted_embedding import HostedEmbedding
+from whet.lm.vectors import Vectors, packed, unpacked
 
 __all__ = ["taped"]
 
