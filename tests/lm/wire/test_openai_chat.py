@@ -28,6 +28,7 @@ from whet.errors import (
 )
 from whet.lm.facts import facts_of
 from whet.lm.retry import Retrying
+from whet.lm.wire import openai_chat
 from whet.lm.wire.auth import auth_headers
 from whet.lm.wire.openai_chat import OpenAIChat, usage_of
 
@@ -148,6 +149,46 @@ def test_streams_ask_for_their_usage_where_it_is_understood() -> None:
 def test_any_text_makes_a_body_that_can_be_read(text: str) -> None:
     content = sent(Request(messages=(Message("user", text),)))["messages"][0]["content"]
     assert content == text.encode("utf-8", "replace").decode()
+
+
+def test_messages_that_come_again_are_written_once_and_read_the_same() -> None:
+    before = (
+        Message("system", 'Say "no"\ud800'),
+        Message("user", "a", name="Ann"),
+        Message("assistant", "b\n"),
+        Message("tool", "c", (), "7"),
+    )
+    written = [
+        {"role": "system", "content": 'Say "no"?'},
+        {"role": "user", "content": "a", "name": "Ann"},
+        {"role": "assistant", "content": "b\n"},
+        {"role": "tool", "content": "c", "tool_call_id": "7"},
+    ]
+    encoded = openai_chat._kept_text.cache_info().misses
+    for text in ("first", "second"):
+        request = Request(messages=(*before, Message("user", text)), options={"seed": 1})
+        assert sent(request) == {"model": "gpt-4o-mini", "seed": 1, "messages": [*written, {"role": "user", "content": text}]}
+    assert openai_chat._kept_text.cache_info().misses == encoded + len(before)
+
+
+def test_long_messages_and_those_with_blocks_are_not_kept() -> None:
+    long, blocks = Message("user", "a" * (openai_chat.LONGEST_KEPT + 1)), Message("user", (RawPart({"type": "text", "text": "b"}),))
+    kept = openai_chat._kept_text.cache_info()
+    assert [m["content"] for m in sent(Request(messages=(long, blocks, HELLO.messages[1])))["messages"][:2]] == [
+        long.content,
+        [blocks.content[0].block],
+    ]  # type: ignore[union-attr]
+    assert openai_chat._kept_text.cache_info() == kept
+
+
+def test_messages_of_extra_body_win_over_the_request() -> None:
+    other = [{"role": "user", "content": "other"}]
+    assert sent(Request(messages=HELLO.messages, options={"extra_body": {"messages": other}}))["messages"] == other
+
+
+def test_a_block_that_is_no_json_is_named() -> None:
+    with pytest.raises(LMConfigurationError, match="`messages`"):
+        sent(Request(messages=(Message("user", (RawPart({"type": "odd", "data": object()}),)),)))
 
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from whet.core.exchange import (
@@ -43,6 +44,8 @@ HEADERS: Mapping[str, str] = {"content-type": "application/json", "accept": "app
 STREAM_HEADERS: Mapping[str, str] = {"content-type": "application/json", "accept": "text/event-stream"}
 LIMITS = ("max_tokens", "max_completion_tokens")
 TOOL_MODES = ("auto", "none", "required")
+# The JSON of so many messages is kept, of those that are no longer than this: a system text, demos.
+MESSAGES_KEPT, LONGEST_KEPT = 256, 8192
 
 
 class OpenAIChat:
@@ -53,7 +56,7 @@ class OpenAIChat:
 
     def encode(self, request: Request, facts: ModelFacts, *, stream: bool = False) -> tuple[str, Mapping[str, str], bytes]:
         """Path below the base URL, headers (without the key) and body. Raises `LMConfigurationError` for an option that is no JSON."""
-        body: dict[str, Any] = {"model": facts.name, "messages": [_message(m) for m in request.messages]}
+        body: dict[str, Any] = {"model": facts.name}
         if request.options:
             _add_options(body, request.options, facts)
         if request.n > 1:
@@ -65,7 +68,7 @@ class OpenAIChat:
                 body["tool_choice"] = _tool_choice(request.tool_choice)
         if request.response_schema is not None:
             body["response_format"] = response_format(request.response_schema)
-        return written(self.path, body, facts, stream)
+        return written(self.path, body, facts, stream, request.messages)
 
     def decode(self, http: HttpResponse, facts: ModelFacts) -> Response:
         """The answer, with its cost where the price is known. Raises the `LMError` that the status or the body stands for."""
@@ -88,14 +91,41 @@ class OpenAIChat:
         return ChatStream(facts, usage_of, FINISH)
 
 
-def written(path: str, body: dict[str, Any], facts: ModelFacts, stream: bool) -> tuple[str, Mapping[str, str], bytes]:
-    """Path, headers and bytes of a completion, streamed or not."""
-    if not stream:
-        return path, HEADERS, json_bytes(body)
-    body["stream"] = True
-    if "no_stream_options" not in facts.quirks:
-        body["stream_options"] = {"include_usage": True}
-    return path, STREAM_HEADERS, json_bytes(body)
+def written(
+    path: str, body: dict[str, Any], facts: ModelFacts, stream: bool, messages: Sequence[Message] | None = None
+) -> tuple[str, Mapping[str, str], bytes]:
+    """Path, headers and bytes of a completion, streamed or not, with the messages where it has some beside its body."""
+    if stream:
+        body["stream"] = True
+        if "no_stream_options" not in facts.quirks:
+            body["stream_options"] = {"include_usage": True}
+    return path, STREAM_HEADERS if stream else HEADERS, json_bytes(body) if messages is None else _with_messages(body, messages)
+
+
+def _with_messages(body: dict[str, Any], messages: Sequence[Message]) -> bytes:
+    """The body with the messages in it. All but the last are mostly those of the call before, so their JSON is kept."""
+    if "messages" in body:  # the user's own, in `extra_body`
+        return json_bytes(body)
+    try:
+        texts = [_kept_text(m) if _is_kept(m) else _text_of(m) for m in messages[:-1]]
+        texts += [_text_of(m) for m in messages[-1:]]
+    except (TypeError, ValueError):
+        return json_bytes({**body, "messages": [_message(m) for m in messages]})  # says what is no JSON
+    return b'%b,"messages":[%b]}' % (json_bytes(body)[:-1], ",".join(texts).encode("utf-8", "replace"))
+
+
+def _is_kept(message: Message) -> bool:
+    content = message.content
+    return isinstance(content, str) and len(content) <= LONGEST_KEPT and not message.tool_calls
+
+
+def _text_of(message: Message) -> str:
+    if isinstance(message.content, str) and not message.tool_calls and message.tool_call_id is message.name is None:
+        return f'{{"role":{_encode(message.role)},"content":{_encode(message.content)}}}'
+    return _encode(_message(message))
+
+
+_kept_text = lru_cache(MESSAGES_KEPT)(_text_of)
 
 
 def choices_in(data: Mapping[str, Any], http: HttpResponse, facts: ModelFacts) -> list[Any]:
