@@ -261,10 +261,36 @@ def test_logging_is_switched_on_and_off(capsys: pytest.CaptureFixture[str], capl
     assert capsys.readouterr().err.count("heard") == 1
 
 
-def test_a_script_that_is_not_there_is_said_in_a_sentence() -> None:
-    for given in ("nothing.py", "-c"):
-        with pytest.raises(SystemExit, match=f"no file '{given}' to run"):
-            main([given])
+RUN = [sys.executable, "-m", "whet.compat.dspy"]
+
+
+def test_what_cannot_be_run_is_said_in_a_sentence() -> None:
+    with pytest.raises(SystemExit, match="no file 'nothing.py' to run"):
+        main(["nothing.py"])
+    for module in ("missing", "json.missing", "sys.missing"):
+        done = subprocess.run([*RUN, "-m", module], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"There is no module {module!r} to run") and "Traceback" not in done.stderr
+
+
+def test_the_command_line_runs_code_and_standard_input() -> None:
+    code = "import sys, dspy; print(dspy.__name__, dspy.Predict.__name__, sys.argv); sys.exit(3)"
+    done = subprocess.run([*RUN, "-c", code, "a", "-b"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (3, "whet Predict ['-c', 'a', '-b']"), done.stderr
+    done = subprocess.run([*RUN, "-", "a"], input=code, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (3, "whet Predict ['-', 'a']"), done.stderr
+
+
+def test_a_program_ends_as_it_would_by_itself(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    for text, status, said in (
+        ("raise SystemExit(5)", 5, ""),
+        ("raise SystemExit('why')", 1, "why\n"),
+        ("import missing", 1, "No module named"),
+    ):
+        program.write_text(text, encoding="utf-8")
+        done = subprocess.run([*RUN, str(program)], capture_output=True, text=True, check=False)
+        assert done.returncode == status and said in done.stderr
 
 
 def test_the_package_is_pickled_by_its_name_and_copied_as_itself() -> None:

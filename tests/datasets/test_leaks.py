@@ -9,12 +9,17 @@ from hypothesis import given, strategies as st
 
 from effort import within
 from whet.core.records import Example
+from whet.core.text import words
 from whet.datasets import check_splits, find_copied, find_leaks, load_bundled
-from whet.datasets.leaks import _features
 from whet.errors import ConfigurationError, InputError
 from whet.modules.predict import Predict
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcdefg"), max_size=7).map(" ".join), max_size=8)
+
+
+def _features(text: str) -> set[str]:
+    tokens = words(text)
+    return {*tokens, *(f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False))}
 
 
 @given(TEXTS, TEXTS, st.sampled_from([0.3, 0.5, 0.8, 1.0]))
@@ -54,6 +59,20 @@ def test_thousands_against_thousands_take_a_second_or_two() -> None:
     leaks: list[object] = []
     assert within(2_200, lambda: leaks.extend(find_leaks(train, test)))
     assert {leak.test_index for leak in leaks} >= set(range(3_990, 4_000))
+
+
+def test_rows_from_one_template_which_are_all_alike_take_no_longer() -> None:
+    rng = random.Random(0)
+    rows = [f"What is the balance of account N{rng.randrange(900)} on day {rng.randrange(365)}, please tell me now?" for _ in range(4_000)]
+    leaks: list[object] = []
+    assert within(900, lambda: leaks.extend(find_leaks(rows[:2_000], rows[2_000:])))
+    assert len(leaks) == 2_000
+
+
+def test_of_a_row_that_thousands_are_like_one_is_named_at_once() -> None:
+    rows = [f"the same words in all of them but for {n}" for n in range(3_000)]
+    leaks = find_leaks(rows, [f"the same words in all of them but for x{n}" for n in range(300)])
+    assert len(leaks) == 300 and len({leak.similarity for leak in leaks}) == 1
 
 
 def test_rows_copied_into_an_instruction_are_found() -> None:

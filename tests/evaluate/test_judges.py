@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -39,16 +40,19 @@ def test_with_a_trace_the_threshold_decides() -> None:
 
 
 def test_complete_and_grounded() -> None:
-    answers = [
-        {"reasoning": "r", "ground_truth_key_ideas": "a", "system_response_key_ideas": "a", "discussion": "half", "completeness": 0.5},
-        {"reasoning": "r", "system_response_claims": "c", "discussion": "supported", "groundedness": 1.0},
-    ]
+    answers = {
+        "completeness": {
+            "reasoning": "r", "ground_truth_key_ideas": "a", "system_response_key_ideas": "a", "discussion": "half", "completeness": 0.5
+        },
+        "groundedness": {"reasoning": "r", "system_response_claims": "c", "discussion": "supported", "groundedness": 1.0},
+    }  # fmt: skip
     lm = ScriptedLM(answers)
     with whet.context(lm=lm):
         judged = CompleteAndGrounded()(ROW, PRED)
     assert judged.score == pytest.approx(2 / 3)
     assert judged.feedback == "half\nsupported"
-    assert "inherited it in 1664" in lm.requests[1].messages[-1].text
+    (grounding,) = [text for request in lm.requests if "groundedness" in (text := request.messages[-1].text)]
+    assert "inherited it in 1664" in grounding
 
 
 def test_a_judge_is_a_metric_of_evaluate_and_its_calls_are_counted() -> None:
@@ -77,6 +81,26 @@ def test_a_pairwise_judge_asks_in_both_orders_so_that_position_wins_nothing() ->
         naive = PairwiseJudge(swap=False).compare("q", "bad", "worse")
     assert (even.winner, even.score, even.consistent) == ("tie", 0.5, False)
     assert naive.winner == "a"
+
+
+def test_what_a_judge_asks_twice_it_asks_side_by_side() -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    class Meeting(ScriptedLM):
+        def complete(self, request: Any) -> Any:
+            both.wait()
+            return super().complete(request)
+
+    answers = {
+        "better": {"reasoning": "r", "better": "first"},
+        "completeness": {
+            "reasoning": "r", "ground_truth_key_ideas": "a", "system_response_key_ideas": "a", "discussion": "half", "completeness": 1.0
+        },
+        "groundedness": {"reasoning": "r", "system_response_claims": "c", "discussion": "supported", "groundedness": 1.0},
+    }  # fmt: skip
+    with whet.context(lm=Meeting(answers)):
+        assert PairwiseJudge().compare("q", "a", "b").winner == "tie"
+        assert CompleteAndGrounded()(ROW, PRED).score == 1.0
 
 
 def test_a_pairwise_judge_as_a_metric_compares_with_the_rows_own_response() -> None:

@@ -1,6 +1,7 @@
 """`python -m whet.compat.dspy script.py args...`: run an unmodified program, or a test-suite, that says `import dspy`.
 
-`-m module` works as with `python`: `python -m whet.compat.dspy -m pytest tests`. Processes that the program starts see whet too.
+`-m module`, `-c code`, `-` and options of Python's own work as with `python`: `python -m whet.compat.dspy -m pytest tests`. Processes that
+the program starts see whet too.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import runpy
+import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from whet.compat.finder import DspyAlias
@@ -17,7 +20,7 @@ from whet.errors import ConfigurationError
 
 __all__ = ["install", "main", "uninstall"]
 
-_USAGE = "usage: python -m whet.compat.dspy (script.py | -m module) [arguments]"
+_USAGE = "usage: python -m whet.compat.dspy (script.py | -m module | -c code | -) [arguments]"
 
 
 def install() -> None:
@@ -53,20 +56,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help") or given == ["-m"]:
         raise SystemExit(_USAGE)
-    if given[0] != "-m" and not os.path.exists(given[0]):
+    if not given[0].startswith("-") and not os.path.exists(given[0]):
         raise SystemExit(f"There is no file {given[0]!r} to run.\n{_USAGE}")
-    install()
     children = str(Path(__file__).with_name("children"))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (children, os.environ.get("PYTHONPATH"))))
+    if given[0].startswith("-") and given[0] != "-m":
+        # Code as text, standard input and options are for Python itself: a process of its own, which finds `dspy` on its path.
+        raise SystemExit(subprocess.call([sys.executable, *given]))
+    install()
     sys.path.insert(0, children)  # test workers of pytest-xdist get this list, and not the variable
     if given[0] == "-m":
         sys.argv = given[1:]
         sys.path.insert(0, os.getcwd())
+        _check_module(given[1])
         runpy.run_module(given[1], run_name="__main__", alter_sys=True)
         return
     sys.argv = given
     sys.path.insert(0, os.path.dirname(os.path.abspath(given[0])))
     runpy.run_path(given[0], run_name="__main__")
+
+
+def _check_module(name: str) -> None:
+    """Exit with a sentence where there is no such module; what fails inside of one is shown as it is."""
+    package = ""
+    for part in name.split("."):
+        package = f"{package}.{part}".lstrip(".")
+        parent = package.rpartition(".")[0]
+        if (parent and not hasattr(sys.modules.get(parent), "__path__")) or find_spec(package) is None:
+            raise SystemExit(f"There is no module {package!r} to run with `-m`.\n{_USAGE}")
 
 
 if __name__ == "__main__":

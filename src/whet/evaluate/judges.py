@@ -8,7 +8,7 @@ from typing import Any
 
 from whet.core.context import current
 from whet.core.field import InputField, OutputField
-from whet.core.flow import Flow, Gather, drive
+from whet.core.flow import Flow, Gather, Job, drive
 from whet.core.records import Example, Prediction
 from whet.core.signature import Signature
 from whet.errors import ConfigurationError, InputError
@@ -139,12 +139,14 @@ class CompleteAndGrounded(Module):
         self.groundedness_module = ChainOfThought(GROUNDED)
 
     def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
-        """Two judgements."""
+        """Two judgements, side by side."""
         shared = {"question": _field(example, "question", "example"), "system_response": _field(pred, "response", "prediction")}
         truth, found = _field(example, "response", "example"), _field(pred, "context", "prediction")
-        complete = yield from self.completeness_module.run_flow((), {**shared, "ground_truth": truth})
         context = found if isinstance(found, str) else "\n\n".join(map(str, found))
-        grounded = yield from self.groundedness_module.run_flow((), {**shared, "retrieved_context": context})
+        complete, grounded = yield from _side_by_side(
+            partial(self.completeness_module.run_flow, (), {**shared, "ground_truth": truth}),
+            partial(self.groundedness_module.run_flow, (), {**shared, "retrieved_context": context}),
+        )
         score = f1_of(grounded.groundedness, complete.completeness)
         why = f"{complete.discussion}\n{grounded.discussion}"
         parts = {"completeness": _held(complete.completeness), "groundedness": _held(grounded.groundedness)}
@@ -156,7 +158,7 @@ def _verdict(score: float, threshold: float, trace: Any, feedback: str, **parts:
 
 
 class PairwiseJudge(Module):
-    """Which of two responses is better; asked in both orders, because models lean to the one they read first (or last).
+    """Which of two responses is better; asked in both orders, side by side, because models lean to the one they read first (or last).
 
     As a metric `judge(example, pred)` compares `pred.{field}` with `example.{field}`: 1 when the prediction wins in both orders, 0 when it
     loses in both, 0.5 otherwise. `consistent` says whether both orders agreed; `swap=False` asks once.
@@ -180,11 +182,10 @@ class PairwiseJudge(Module):
 
     def compare_flow(self, question: str, a: str, b: str) -> Flow[Prediction]:
         """The same, as a flow."""
-        forward = yield from self._ask(question, a, b, {"first": 1.0, "second": 0.0})
-        if not self.swap:
-            return _winner([forward])
-        backward = yield from self._ask(question, b, a, {"first": 0.0, "second": 1.0})
-        return _winner([forward, backward])
+        orders = [partial(self._ask, question, a, b, {"first": 1.0, "second": 0.0})]
+        if self.swap:
+            orders.append(partial(self._ask, question, b, a, {"first": 0.0, "second": 1.0}))
+        return _winner((yield from _side_by_side(*orders)))
 
     def _ask(self, question: str, first: str, second: str, points: Mapping[str, float]) -> Flow[tuple[float, str]]:
         judged = yield from self.judge.run_flow((), {"question": question, "first_response": first, "second_response": second})
@@ -234,11 +235,7 @@ class RubricJudge(Module):
         task = "\n".join(f"{k}: {v}" for k, v in example.inputs().items())
         response = _field(pred, self.field, "prediction")
         asked = [(name, scale) for name in self.rubric for scale in self._scales()]
-        jobs = [partial(self._grade, task, response, name, scale) for name, scale in asked]
-        outcomes = yield Gather(jobs, limit=len(jobs))
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
+        outcomes = yield from _side_by_side(*(partial(self._grade, task, response, name, scale) for name, scale in asked))
         grades = {name: _mean([grade for (n, _), (grade, _) in zip(asked, outcomes, strict=True) if n == name]) for name in self.rubric}
         total = sum(self.weights.values())
         score = sum(self.weights[name] * grade for name, grade in grades.items()) / total
@@ -285,8 +282,14 @@ def calibrate(
 
 
 def _scores(call: MetricCall, pairs: Sequence[tuple[Any, Any]], threads: int) -> Flow[list[float]]:
-    outcomes = yield Gather((partial(call.flow, example, pred) for example, pred in pairs), limit=threads)
+    scores = yield from _side_by_side(*(partial(call.flow, example, pred) for example, pred in pairs), limit=threads)
+    return [score.value for score in scores]
+
+
+def _side_by_side(*jobs: Job, limit: int | None = None) -> Flow[list[Any]]:
+    """What the jobs return, in their order; raises the first of their errors."""
+    outcomes = yield Gather(jobs, limit=limit or len(jobs))
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
-    return [outcome.value for outcome in outcomes]
+    return list(outcomes)
