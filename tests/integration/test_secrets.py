@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import dataclasses
+import gc
 import io
 import json
 import logging
 import pickle
 import traceback
+import types
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from whet.testing import StubServer
 
 CANARY = "sk-canary-0123456789abcdef"
 HEADER = "header-canary-9876543210"
+QUERY = "query-canary-5544332211"
 
 
 @pytest.mark.parametrize("format", ["openai", "responses", "anthropic", "gemini", "ollama", "bedrock", "sagemaker"])
@@ -113,3 +117,58 @@ def test_a_saved_program_cannot_say_where_requests_go(tmp_path: Path) -> None:
     other = whet.Predict("question -> answer")
     other.load(tmp_path / "p.json")
     assert other.lm is None or other.lm.access.api_base is None
+
+
+def shown_by(root: Any) -> list[str]:
+    """What everything that hangs on an object shows of itself, texts alone left out."""
+    seen: dict[int, Any] = {}
+    todo, shown = [root], []
+    while todo:
+        one = todo.pop()
+        shared = isinstance(one, dict) and ("__builtins__" in one or "PATH" in one)
+        if id(one) in seen or shared or isinstance(one, types.ModuleType | type | str | bytes | int | float | types.FrameType):
+            continue
+        seen[id(one)] = one
+        shown.append(repr(one))
+        todo += gc.get_referents(one)
+    return shown
+
+
+def plain(one: Any) -> Any:
+    """As careless loggers make JSON of anything."""
+    return one.__dict__ if hasattr(one, "__dict__") else str(one)
+
+
+@pytest.mark.parametrize("format", ["openai", "anthropic", "gemini", "sagemaker"])
+def test_nothing_that_hangs_on_a_model_or_its_errors_shows_a_secret(format: str) -> None:
+    with StubServer(format, faults=[None, "401", "garbage", "drop", "503"]) as stub:
+        secret = {"aws_secret_access_key" if format == "sagemaker" else "api_key": CANARY}
+        base = stub.api_base + f"?tenant=a&key={QUERY}"
+        lm = stub.lm(**secret, api_base=base, headers={"x-team": HEADER})
+        lm("one")
+        errors = []
+        for question in ("two", "three", "four", "five"):
+            with pytest.raises(LMError) as caught:
+                lm(question)
+            errors.append(caught.value)
+        assert all(QUERY in received.path for received in stub.received) or format == "sagemaker"
+    things: list[Any] = [lm, lm.engine(), copy.deepcopy(lm), lm.copy(temperature=0.1), *errors]
+    shown = [text for one in things for text in shown_by(one)]
+    assert len(shown) > 300
+    shown += [json.dumps(one, default=plain, skipkeys=True) for one in (vars(lm)["access"], *[vars(error) for error in errors])]
+    shown += [repr(dataclasses.asdict(lm.access)), repr(dataclasses.astuple(lm.access)), lm.identity()]
+    shown += ["".join([*traceback.format_exception(error), *inside(chain_of(error))]) for error in errors]
+    for text in shown:
+        assert CANARY not in text and HEADER not in text and QUERY not in text
+
+
+def chain_of(error: BaseException) -> traceback.TracebackException:
+    return traceback.TracebackException.from_exception(error, capture_locals=True)
+
+
+def test_the_query_of_an_address_tells_models_apart_and_keys_do_not() -> None:
+    def named(query: str) -> str:
+        return whet.LM("openai/m", api_base="http://127.0.0.1:1/v1" + query).identity()
+
+    assert named("?deployment=a&key=1") == named("?key=2&deployment=a") != named("?deployment=b") != named("")
+    assert named("?api_key=1") == named("")

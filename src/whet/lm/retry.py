@@ -9,6 +9,7 @@ from typing import Protocol
 from whet.core.context import current
 from whet.core.exchange import NO_USAGE, Request, Response, Usage
 from whet.core.flow import Flow, Sleep
+from whet.core.http.fault import CERTIFICATE
 from whet.core.under import under
 from whet.errors import LMError, LMRateLimitError, is_retryable_lm_error
 from whet.lm.budget import Deadline, Spend, seconds_left
@@ -18,8 +19,8 @@ __all__ = ["Retrying", "is_worth_a_retry"]
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
-# Rate limits that no waiting lifts.
-HOPELESS = frozenset({"insufficient_quota", "billing_hard_limit_reached", "credit_balance_too_low"})
+# Rate limits that no waiting lifts, and a server that is not who it says.
+HOPELESS = frozenset({"insufficient_quota", "billing_hard_limit_reached", "credit_balance_too_low", CERTIFICATE})
 
 
 class Model(Protocol):

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
+from whet.core.private import private
 from whet.errors import ConfigurationError, StateError
 from whet.evaluate.identity import identity
 from whet.evaluate.metric import MetricCall
@@ -137,7 +138,7 @@ def _locked(path: Path) -> Any:
         import fcntl  # noqa: PLC0415 - not on every system
     except ImportError:
         return None
-    file = path.open("w", encoding="utf-8")
+    file = open(path, "w", encoding="utf-8", opener=private)  # noqa: SIM115 - held until the run ends
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -15,6 +15,7 @@ import pytest
 from core.http.scripted_server import Talk, answer, echo, serving
 from whet.core.http import HttpRequest, HttpResponse, Pool, route as route_module
 from whet.errors import LMTransportError
+from whet.lm.retry import is_worth_a_retry
 
 Call = Callable[[HttpRequest], HttpResponse]
 
@@ -77,6 +78,28 @@ def test_a_certificate_of_nobody_known_is_refused(call: Call, server_side: ssl.S
 @pytest.mark.usefixtures("trusted")
 def test_a_certificate_for_another_name_is_refused(call: Call, server_side: ssl.SSLContext) -> None:
     with serving(echo, tls=server_side, host="127.0.0.2") as server, pytest.raises(LMTransportError, match="not accepted"):
+        call(HttpRequest(url=server.url))
+
+
+def test_a_certificate_that_has_expired_is_refused_once_and_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    for command in (
+        "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=old -keyout key.pem -out old.csr",
+        "x509 -req -in old.csr -signkey key.pem -days -1 -extfile names -out cert.pem",
+    ):
+        subprocess.run(["openssl", *command.split()], cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    with serving(echo, tls=context) as server, pytest.raises(LMTransportError, match=r"has expired.*the clock") as caught:
+        Pool().send(HttpRequest(url=server.url, headers={"authorization": "Bearer sk-canary"}, body=b"secret"))
+    assert not server.requests
+    assert not is_worth_a_retry(caught.value)
+
+
+def test_an_authority_that_is_no_file_is_named(call: Call, server_side: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    with serving(echo, tls=server_side) as server, pytest.raises(LMTransportError, match="names '/nowhere/ca.pem', and there is no such"):
         call(HttpRequest(url=server.url))
 
 

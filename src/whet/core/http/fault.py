@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from whet.errors import LMTimeoutError, LMTransportError, LMUnexpectedError
 
-__all__ = ["broken", "early_end", "garbage", "no_connection", "no_time", "refused_tunnel", "too_large"]
+__all__ = ["CERTIFICATE", "broken", "early_end", "garbage", "no_connection", "no_time", "refused_tunnel", "too_large"]
+
+# The code of an error that no second try mends.
+CERTIFICATE = "certificate_not_accepted"
 
 
 def no_connection(error: OSError, where: str) -> LMTransportError | LMTimeoutError:
@@ -17,15 +22,21 @@ def no_connection(error: OSError, where: str) -> LMTransportError | LMTimeoutErr
     elif type(error).__name__ == "gaierror":
         text = f"The host name of {where} could not be resolved ({error.strerror}): check its spelling and the network."
     elif verify:
-        text = (
-            f"The certificate of {where} was not accepted ({verify}): check the host name and the clock, or name your authority's file "
-            "in SSL_CERT_FILE."
+        return LMTransportError(
+            f"The certificate of {where} was not accepted ({verify}): {_advice_on_certificates()}.", provider_code=CERTIFICATE
         )
     elif hasattr(error, "library"):
         text = f"TLS with {where} failed ({getattr(error, 'reason', '')}): does it speak https at all? Try http:// for a local server."
     else:
         text = f"No connection to {where}: {_reason(error)}."
     return LMTransportError(text)
+
+
+def _advice_on_certificates() -> str:
+    named = os.environ.get("SSL_CERT_FILE")
+    if named and not os.path.isfile(named):
+        return f"SSL_CERT_FILE names {named!r}, and there is no such file"
+    return "check the host name and the clock, or name your authority's file in SSL_CERT_FILE"
 
 
 def broken(error: OSError, where: str) -> LMTransportError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +21,23 @@ SECRETS: Final = frozenset(
 )
 PLAIN: Final = frozenset("api_version organization aws_region_name aws_profile_name vertex_project vertex_location".split())
 ACCESS: Final = SECRETS | PLAIN | {"api_key", "api_base", "base_url", "headers", "extra_headers", "timeout", "deadline", "max_concurrency"}
+
+
+# Names in the query of an address that say who asks, and not what.
+WHO: Final = re.compile(r"key|token|secret|sig|code|pass|auth|cred", re.IGNORECASE)
+
+
+class Address(str):
+    """A URL that is shown without its query, where some servers want a key.
+
+    >>> Address("https://host/v1?key=secret")
+    'https://host/v1'
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(shown(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +84,7 @@ def access_of(given: Mapping[str, Any]) -> Access:
     place_of(base or "")
     return Access(
         api_key=_secret(given.get("api_key")),
-        api_base=(base or "").rstrip("/") or None,
+        api_base=Address(base.rstrip("/")) if base else None,
         headers={name.lower(): value if isinstance(value, Secret) else Secret(value) for name, value in headers.items()},
         timeout=given.get("timeout", 600.0),
         deadline=given.get("deadline"),
@@ -75,15 +94,17 @@ def access_of(given: Mapping[str, Any]) -> Access:
 
 
 def place_of(api_base: str) -> str:
-    """Host, port and path of an address: what tells servers apart, without a user, a key or a query. Raises `LMConfigurationError` for
-    what is no address.
+    """Host, port and path of an address, and a digest of its query: what tells servers apart, without a user, a key or a token. Raises
+    `LMConfigurationError` for what is no address.
 
-    >>> place_of("https://me:pw@host:81/v1?key=secret")
-    'host:81/v1'
+    >>> place_of("https://me:pw@host:81/v1?key=secret"), place_of("https://host/v1?key=secret&deployment=a")
+    ('host:81/v1', 'host:/v1?35fcb3c9')
     """
     try:
         parts = urlsplit(api_base)
-        return f"{parts.hostname}:{parts.port or ''}{parts.path}"
+        told = sorted(pair for pair in parts.query.split("&") if pair and not WHO.search(pair.partition("=")[0]))
+        more = "?" + blake2b("&".join(told).encode(), digest_size=4).hexdigest() if told else ""
+        return f"{parts.hostname}:{parts.port or ''}{parts.path}{more}"
     except ValueError as error:
         raise LMConfigurationError(f"`api_base` {shown(api_base)!r} is no URL such as 'http://localhost:8000/v1': {error}.") from None
 
@@ -91,11 +112,12 @@ def place_of(api_base: str) -> str:
 def joined(base: str, path: str) -> str:
     """A path below a base URL. A query of the base comes behind it, a fragment goes.
 
-    >>> joined("http://host/v1?tenant=a#x", "/chat/completions"), joined("http://host?k=1", "/stream?alt=sse")
-    ('http://host/v1/chat/completions?tenant=a', 'http://host/stream?alt=sse&k=1')
+    >>> print(joined("http://host/v1?tenant=a#x", "/chat/completions"), joined("http://host?k=1", "/stream?alt=sse"))
+    http://host/v1/chat/completions?tenant=a http://host/stream?alt=sse&k=1
     """
     head, _, query = base.partition("#")[0].partition("?")
-    return head.rstrip("/") + path + (("&" if "?" in path else "?") + query if query else "")
+    url = head.rstrip("/") + path
+    return Address(f"{url}{'&' if '?' in path else '?'}{query}") if query else url
 
 
 def _secret(value: Any) -> Secret | None:
