@@ -11,6 +11,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from scripted.actor import SCRIPTED, Actor
+from scripted.assertions import TEST, TRAIN, tweet
+
 import whet
 from whet.datasets import load_corpus
 from whet.evaluate.metrics.structure import cited_ids, supports
@@ -78,6 +81,14 @@ class Tweet(whet.Module):
         return whet.Prediction(tweet=tweet)
 
 
+class Unchecked(Tweet):
+    """The same without constraints."""
+
+    def forward(self, question: str, answer: str) -> whet.Prediction:
+        """The first tweet, whatever it is."""
+        return whet.Prediction(tweet=self.write(question=question, answer=answer).tweet)
+
+
 def good_tweet(row: Any, pred: Any, trace: Any = None) -> bool:
     """Whether all constraints hold."""
     return "#" not in pred.tweet and len(pred.tweet) <= 280 and row.answer in pred.tweet
@@ -86,3 +97,17 @@ def good_tweet(row: Any, pred: Any, trace: Any = None) -> bool:
 def retriever() -> BM25:
     """The bundled corpus."""
     return BM25(load_corpus("atlas"))
+
+
+def main() -> None:
+    """How many tweets keep all constraints: without assertions, with them, and compiled with them."""
+    evaluate = whet.Evaluate(devset=TEST, metric=good_tweet)
+    print(SCRIPTED)
+    with whet.context(lm=Actor({"tweet": tweet})):
+        compiled = whet.BootstrapFewShot(metric=good_tweet, max_labeled_demos=0).compile(Tweet(), trainset=TRAIN)
+        for name, program in {"without assertions": Unchecked(), "with assertions": Tweet(), "with both": compiled}.items():
+            print(f"{name:20}", evaluate(program).summary())
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scripted.actor import SCRIPTED, Actor
+from scripted.baleen import SKILLS, TEST, TRAIN
+
 import whet
 from whet.datasets import load_corpus
 from whet.retrieve import BM25, LateInteraction, Reranked
@@ -87,3 +90,21 @@ def hop_order(row: Any) -> list[str]:
 def retriever() -> Reranked:
     """The bundled corpus: found by words, put in order by late interaction."""
     return Reranked(BM25(load_corpus("atlas")), LateInteraction(), pool=8)
+
+
+def compile_hops(program: Baleen, rows: Sequence[Any]) -> Baleen:
+    """The program with demonstrations from runs whose hops are good."""
+    return whet.BootstrapFewShot(metric=gold_recall, max_bootstrapped_demos=3, max_labeled_demos=0).compile(program, trainset=rows)
+
+
+def main() -> None:
+    """The recall of gold passages before and after compiling."""
+    evaluate = whet.Evaluate(devset=TEST, metric=gold_recall)
+    print(SCRIPTED)
+    with whet.context(lm=Actor(SKILLS), rm=retriever()):
+        for name, program in {"as written": Baleen(), "compiled": compile_hops(Baleen(), TRAIN)}.items():
+            print(f"recall {name:12}", evaluate(program).summary())
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from scripted.actor import SCRIPTED
+from scripted.better_together import TEST, TRAIN, VAL, Learner, Training
+
 import whet
 from whet.datasets import load_corpus
 from whet.evaluate.metrics.answers import answer_exact_match
@@ -49,3 +52,17 @@ def better_together(program: Any, train: list[whet.Example], val: list[whet.Exam
 def retriever() -> BM25:
     """The bundled corpus."""
     return BM25(load_corpus("atlas"))
+
+
+def main() -> None:
+    """Exact match on held-out questions of prompts, weights, and both in turn."""
+    evaluate = whet.Evaluate(devset=TEST, metric=answer_exact_match)
+    print(SCRIPTED)
+    with whet.context(lm=Learner(), rm=retriever()):
+        print(f"{'as written':12}", evaluate(TwoHops()).summary())
+        for strategy in ("p", "w", "p -> w -> p"):
+            print(f"{strategy:12}", evaluate(better_together(TwoHops(), TRAIN, VAL, strategy, Training())).summary())
+
+
+if __name__ == "__main__":
+    main()

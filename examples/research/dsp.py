@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import sys
 
+from scripted.actor import SCRIPTED, Actor
+from scripted.dsp import TEST, read_answer, write_query
+
 import whet
 from whet.datasets import load_bundled, load_corpus
 from whet.evaluate.metrics.answers import answer_exact_match
@@ -65,13 +68,15 @@ def demonstrate(program: MultiHopQA, shots: int = 4) -> MultiHopQA:
     return annotate.compile(program, trainset=load_bundled("atlas", "train")[:16])
 
 
-def main(model: str) -> None:
-    """Exact match on the test questions with a model of yours, before and after the demonstrations."""
-    evaluate = whet.Evaluate(devset=load_bundled("atlas", "test"), metric=answer_exact_match, display_progress=True)
-    with whet.context(lm=whet.LM(model), rm=retriever()):
+def main(model: str | None = None) -> None:
+    """Exact match on the test questions before and after the demonstrations, with a model of yours or the scripted one."""
+    evaluate = whet.Evaluate(devset=TEST, metric=answer_exact_match, display_progress=model is not None)
+    if model is None:
+        print(SCRIPTED)
+    with whet.context(lm=whet.LM(model) if model else Actor({"query": write_query, "answer": read_answer}), rm=retriever()):
         print("as written:         ", evaluate(MultiHopQA()).summary())
         print("with demonstrations:", evaluate(demonstrate(MultiHopQA())).summary())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else sys.exit("Which model? As in: python examples/research/dsp.py openai/gpt-4o-mini"))
+    main(*sys.argv[1:2])

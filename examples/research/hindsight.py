@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from scripted.actor import SCRIPTED, Actor
+from scripted.hindsight import TEST, TRAIN, write_query
+
 import whet
 from whet.datasets import load_corpus
 from whet.retrieve import BM25
@@ -47,17 +50,20 @@ def distil(program: Guided, rows: list[whet.Example]) -> Guided:
     return whet.BootstrapFewShot(metric=recall, max_bootstrapped_demos=4, max_labeled_demos=0).compile(program, trainset=rows)
 
 
-def conversations() -> list[whet.Example]:
-    """An utterance that only names something, and a reply that stands on another passage of the bundled corpus."""
-    passages = dict(text.split(" | ", 1) for text in load_corpus("atlas"))
-    rows = []
-    for title, text in passages.items():
-        linked = [other for other in passages if other != title and other in text]
-        for other in linked[:1]:
-            rows.append(whet.Example(utterance=f"I have just read about {title}.", gold_response=passages[other], title=other))
-    return [row.with_inputs("utterance", "gold_response") for row in rows]
-
-
 def retriever() -> BM25:
     """The bundled corpus."""
     return BM25(load_corpus("atlas"))
+
+
+def main() -> None:
+    """How often the passage behind a response is found: untaught, taught by itself, and taught by the guide that saw the response."""
+    evaluate = whet.Evaluate(devset=TEST, metric=recall)
+    print(SCRIPTED)
+    with whet.context(lm=Actor({"query": write_query}), rm=retriever()):
+        alone = distil(Guided(), [row.without("gold_response").with_inputs("utterance") for row in TRAIN])
+        for name, program in {"untaught": Guided(), "taught by itself": alone, "by the guide": distil(Guided(), TRAIN)}.items():
+            print(f"{name:18}", evaluate(program).summary())
+
+
+if __name__ == "__main__":
+    main()

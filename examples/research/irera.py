@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from math import log10
 from typing import Any
 
+from scripted.actor import SCRIPTED
+from scripted.irera import LABELS, TEST, TRAIN, models
+
 import whet
 from whet.core.hashing import hash_embed
 from whet.evaluate.metrics.ranking import rank_precision
@@ -81,3 +84,25 @@ def compile_left_to_right(program: IReRa, rows: Sequence[Any], teacher: Any) -> 
     program = program.deepcopy()
     program.infer_retrieve = whet.BootstrapRS(**search).compile(program.infer_retrieve, trainset=rows)
     return whet.BootstrapRS(**search).compile(program, trainset=rows)
+
+
+def with_models(program: IReRa, cheap: Any, strong: Any) -> IReRa:
+    """The program with a model of its own for each step."""
+    program.infer_retrieve.infer.predict.lm, program.rank.predict.lm = cheap, strong
+    return program
+
+
+def main() -> None:
+    """RP@5 as written, with Infer compiled, and with both."""
+    cheap, strong = models()
+    plain = with_models(IReRa(InferRetrieve(LABELS)), cheap, strong)
+    both = compile_left_to_right(plain, TRAIN, teacher=strong)
+    infer_only = with_models(IReRa(both.infer_retrieve), cheap, strong)
+    evaluate = whet.Evaluate(devset=TEST, metric=rp_at_5)
+    print(SCRIPTED)
+    for name, program in {"as written": plain, "Infer compiled": infer_only, "Infer and Rank": both}.items():
+        print(f"RP@5 {name:16}", evaluate(program).summary())
+
+
+if __name__ == "__main__":
+    main()

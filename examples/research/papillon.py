@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scripted.actor import SCRIPTED, Actor
+from scripted.papillon import ROWS, outsider, propose, trusted
+
 import whet
 
 
@@ -74,3 +77,20 @@ def pareto_front(programs: Sequence[Any], rows: Sequence[Any]) -> list[tuple[dic
         return any(all(other[name] >= own[name] for name in own) and other != own for other, _ in judged)
 
     return [(parts, program) for parts, program in judged if not beaten(parts)]
+
+
+def main() -> None:
+    """Quality and privacy before and after GEPA, and the instruction it found."""
+    writer = Actor({"new_instruction": propose, "faulty_step": lambda asked: "rewrite.predict"})
+    evaluate = whet.Evaluate(devset=ROWS, metric=quality_and_privacy)
+    print(SCRIPTED)
+    with whet.context(lm=trusted()):
+        plain = Papillon(outsider())
+        better = optimize(plain, ROWS, writer)
+        for name, program in {"as written": plain, "optimized": better}.items():
+            print(f"{name:12}", ", ".join(f"{part} {estimate.value:.2f}" for part, estimate in evaluate(program).parts.items()))
+    print("The rewriter is told:", better.rewrite.predict.signature.instructions)
+
+
+if __name__ == "__main__":
+    main()

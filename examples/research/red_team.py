@@ -11,7 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from scripted.actor import SCRIPTED, Actor
+from scripted.red_team import ROWS, attacker, critic, target, writer
+
 import whet
+from whet.testing import ScriptedLM
 
 
 class Attack(whet.Signature):
@@ -71,3 +75,19 @@ def compile_stack(program: RedTeam, rows: list[whet.Example], writer: Any) -> Re
     half = len(rows) // 2
     mipro = whet.MIPROv2(judged, prompt_model=writer, auto=None, num_candidates=3, max_bootstrapped_demos=2, max_labeled_demos=0)
     return mipro.compile(program, trainset=rows[:half], valset=rows[half:], num_trials=6, minibatch=False)
+
+
+def main() -> None:
+    """How far a single attack, the plain stack and the compiled stack get with the target."""
+    evaluate = whet.Evaluate(devset=ROWS[8:], metric=judged)
+    print(SCRIPTED)
+    with whet.context(lm=Actor({"message": attacker, "critique": critic})):
+        victim = ScriptedLM(target, model="target")
+        compiled = compile_stack(RedTeam(victim), ROWS, writer())
+        for name, program in {"one attack": RedTeam(victim, layers=0), "plain stack": RedTeam(victim), "compiled": compiled}.items():
+            result = evaluate(program)
+            print(f"{name:12}", result.summary(), f"refusals: {sum(row.prediction.refusals for row in result.rows)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from scripted.actor import SCRIPTED, Actor
+from scripted.storm import SKILLS, TOPIC
+
 import whet
 from whet.datasets import load_corpus
 from whet.evaluate.metrics.structure import cited_ids, supports
@@ -91,13 +94,15 @@ def retriever() -> BM25:
     return BM25(load_corpus("atlas"))
 
 
-def main(model: str, topic: str = "The town of Merrowby") -> None:
-    """One article by a model of yours, from the bundled corpus, with what its citations are worth."""
-    with whet.context(lm=whet.LM(model), rm=retriever()):
+def main(model: str | None = None, topic: str = TOPIC) -> None:
+    """One article from the bundled corpus, by a model of yours or the scripted one, with what its citations are worth."""
+    if model is None:
+        print(SCRIPTED)
+    with whet.context(lm=whet.LM(model) if model else Actor(SKILLS), rm=retriever()):
         written = Storm()(topic=topic)
     print(written.article, *(f"[{number}] {text}" for number, text in written.sources.items()), sep="\n")
     print(f"\n{len(bad_citations(written.article, written.sources))} sentences cite what does not support them.")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3] or sys.exit("Which model? As in: python examples/research/storm.py openai/gpt-4o-mini 'The town of Merrowby'"))
+    main(*sys.argv[1:3])

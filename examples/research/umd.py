@@ -11,7 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
+
+from scripted.actor import SCRIPTED, Actor
+from scripted.umd import TRAIN, VAL, judge
 
 import whet
 from whet.evaluate.corpus import corpus_f1
@@ -59,3 +63,22 @@ def edited(path: Path, instructions: str) -> whet.Predict:
     program = whet.Predict(Entrapment)
     program.load(path)
     return program
+
+
+def main() -> None:
+    """Accuracy and F1 of the program that each of them chooses, and of an edit by hand."""
+    print(SCRIPTED)
+    with whet.context(lm=Actor({"trapped": judge})), TemporaryDirectory() as folder:
+        plain, run_dir, file = whet.Predict(Entrapment), Path(folder) / "run", Path(folder) / "program.json"
+        accurate = by_accuracy().compile(plain, trainset=TRAIN, valset=VAL)
+        found = by_f1(VAL, by_accuracy(), run_dir).compile(plain, trainset=TRAIN, valset=VAL)
+        found.save(file)
+        by_hand = edited(file, "Does the writer feel trapped? Only if there is no way out at all.")
+        final = by_f1(VAL, [found, by_hand], run_dir).compile(plain, trainset=TRAIN, valset=VAL)
+        for name, program in {"chosen by accuracy": accurate, "chosen by F1": found, "and edited by hand": final}.items():
+            result = evaluation(VAL)(program)
+            print(f"{name:20} accuracy {result.score} %, F1 {result.corpus['f1'].f1}")
+
+
+if __name__ == "__main__":
+    main()

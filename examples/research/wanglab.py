@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from scripted.actor import SCRIPTED, Actor
+from scripted.wanglab import EXAM, SKILLS, TEST, TRAIN
+
 import whet
 from whet.evaluate.metrics.overlap import rouge_n
 from whet.retrieve import BM25
@@ -69,3 +72,22 @@ def subtasks(row: Any, pred: Any, trace: Any = None) -> whet.Score | bool:
         parts["correct"] = rouge_n(pred.corrected, [row.corrected])
     mean = sum(parts.values()) / len(parts)
     return whet.Score(value=mean, parts=parts) if trace is None else mean == 1.0
+
+
+def compile_checker(program: NoteChecker, rows: list[whet.Example]) -> NoteChecker:
+    """The program with demonstrations for each step, though few rows reach the last."""
+    optimizer = whet.BootstrapFewShot(metric=subtasks, max_bootstrapped_demos=3, max_labeled_demos=0, max_rounds=4)
+    return optimizer.compile(program, trainset=rows)
+
+
+def main() -> None:
+    """The score of each subtask before and after compiling."""
+    evaluate = whet.Evaluate(devset=TEST, metric=subtasks)
+    print(SCRIPTED)
+    with whet.context(lm=Actor(SKILLS)):
+        for name, program in {"as written": NoteChecker(EXAM), "compiled": compile_checker(NoteChecker(EXAM), TRAIN)}.items():
+            print(f"{name:12}", ", ".join(f"{part} {estimate.value:.2f}" for part, estimate in evaluate(program).parts.items()))
+
+
+if __name__ == "__main__":
+    main()

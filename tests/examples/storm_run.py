@@ -10,38 +10,15 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "research"))
 
 from research.storm import Storm, retriever
+from scripted.actor import Actor
+from scripted.storm import SKILLS, TOPIC
 
 import whet
-from examples.actor import Actor, Asked
 from whet.core.exchange import Request, Response
-
-TOPIC = "The town of Merrowby"
-
-
-def write_section(asked: Asked) -> str:
-    """Copies a sentence of each source that it is shown, and cites it."""
-    texts = [source.split(" | ", 1) for source in asked.items("sources")]
-    return " ".join(f"{text.split('. ')[0].rstrip('.')} {head.split(' ')[0]}." for head, text in texts)
-
-
-INTERESTS = {"traveller": "castle river", "historian": "castle built", "merchant": "firm workshop"}
-SKILLS = {
-    "perspectives": lambda a: ["a traveller", "a historian", "a merchant"],
-    "question": lambda a: f"What would {a.perspective} want to know, number {len(a.items('said')) // 2 + 1}?",
-    "queries": lambda a: [
-        "Merrowby",
-        {"a t": "castle river", "a h": "castle built", "a m": "firm workshop"}[a.question.split("would ")[1][:3]],
-    ],
-    "answer": lambda a: f"It is told in {len(a.items('sources'))} places.",
-    "outline": lambda a: ["History", "Economy"],
-    "headings": lambda a: [*a.items("outline"), "Castles", "People"],
-    "section": write_section,
-    "lead": lambda a: "Merrowby is a town.",
-}
 
 
 class Noted(Actor):

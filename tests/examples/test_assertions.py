@@ -5,36 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from research.assertions import LongAnswer, Quiz, Tweet, good_tweet, retriever, unsupported
+from research.assertions import LongAnswer, Quiz, Tweet, Unchecked, good_tweet, retriever, unsupported
+from scripted.actor import Actor
+from scripted.assertions import TEST, TRAIN, tweet
 
 import whet
-from examples.actor import Actor, Asked
-from whet.datasets import load_bundled
-
-ROWS = [row.with_inputs("question", "answer") for row in load_bundled("atlas", "train")]
-TRAIN, TEST = ROWS[:12], ROWS[12:]
-
-
-def tweet(asked: Asked) -> str:
-    """Breaks one rule in its first try unless demos show good tweets; told what was wrong it mends that (2 times in 5) and may
-    break another one."""
-    said = asked.inputs.get("feedback", "")
-    careful = asked.lucky(0.4) if said else asked.lucky(0.25 + 0.2 * len(asked.demos))
-    text = f"Guess what: {asked.answer}!"
-    if careful:
-        return text
-    return f"{text} #wow" if "hash" not in said else text + " It is so very true." * 20
 
 
 def share_good(program: Any, metric: Any = good_tweet) -> float:
     return whet.Evaluate(devset=TEST, metric=metric)(program).score
-
-
-class Unchecked(Tweet):
-    """The same without constraints."""
-
-    def forward(self, question: str, answer: str) -> whet.Prediction:
-        return whet.Prediction(tweet=self.write(question=question, answer=answer).tweet)
 
 
 def test_compliance_rises_with_assertions_and_again_when_compiled() -> None:

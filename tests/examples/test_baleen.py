@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from research.baleen import Baleen, gold_recall, hop_order, retriever, titles
+from research.baleen import Baleen, compile_hops, gold_recall, hop_order, retriever, titles
+from scripted.actor import Actor
+from scripted.baleen import GOLD, SKILLS, TEST, TRAIN
 
 import whet
-from examples.actor import Actor, Asked
-from whet.datasets import load_bundled
 
-TRAIN, TEST = load_bundled("atlas", "train"), load_bundled("atlas", "test")[:14]
 INDEX = retriever()
-GOLD = {row.question: row for row in TRAIN + TEST}
-
-
-def write_query(asked: Asked) -> str:
-    """Names the next gold passage when a demo shows how, or (one time in three) by itself; else asks the question again, at length."""
-    first, second = GOLD[asked.question].gold_titles
-    taught = any(len(demo["query"]) < 100 for demo in asked.demos)
-    if not (taught or asked.lucky(1 / 3)):
-        return f"I would like to know the following, and as soon as you can possibly find it out: {asked.question}"
-    return second if any(fact.startswith(first) for fact in asked.items("facts")) else first
-
-
-SKILLS = {
-    "query": write_query,
-    "relevant": lambda a: [p for p in a.items("passages") if p.split(" | ")[0] in GOLD[a.question].gold_titles],
-    "answer": lambda a: "an answer",
-}
 
 
 def test_compiling_raises_the_recall_of_gold_passages() -> None:
     with whet.context(lm=Actor(SKILLS), rm=INDEX):
         plain = Baleen()
-        optimizer = whet.BootstrapFewShot(metric=gold_recall, max_bootstrapped_demos=3, max_labeled_demos=0)
-        taught = optimizer.compile(plain, trainset=TRAIN)
+        taught = compile_hops(plain, TRAIN)
         evaluate = whet.Evaluate(devset=TEST, metric=gold_recall)
         before, after = evaluate(plain), evaluate(taught)
     assert before.score < 75 and after.score > 90

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from research.hindsight import Guided, conversations, distil, recall, retriever
+from research.hindsight import Guided, distil, recall, retriever
+from scripted.actor import Actor
+from scripted.hindsight import ROWS, TEST, TRAIN, write_query
 
 import whet
-from examples.actor import Actor, Asked
-
-ROWS = conversations()
-TRAIN, TEST = ROWS[:8], ROWS[8:]
-BY_RESPONSE, LINK = {row.gold_response: row.title for row in ROWS}, {row.utterance: row.title for row in ROWS}
-
-
-def write_query(asked: Asked) -> str:
-    """The guide recognises the response. The student looks for what was named; each demo of going further makes it likelier to do so."""
-    if asked.gold_response:
-        return BY_RESPONSE[asked.gold_response]
-    further = sum(demo["query"] not in demo["utterance"] for demo in asked.demos)
-    return LINK[asked.utterance] if asked.lucky(0.05 + 0.2 * further) else asked.utterance.removeprefix("I have just read about ")
 
 
 def test_what_the_guide_knew_helps_the_student_and_stays_with_the_guide() -> None:

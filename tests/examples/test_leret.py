@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-import pytest
-from research import dsp, leret as leret_program, storm
+from research import leret as leret_program
 from research.leret import Retrieval, diverse, leret, preferences, recall, retriever
 
 import whet
 from whet.datasets import load_bundled
-from whet.testing import ScriptedLM
 
 TRAIN, TEST = load_bundled("atlas", "train"), load_bundled("atlas", "test")
 
@@ -45,23 +42,3 @@ def test_it_runs_by_itself() -> None:
     done = subprocess.run([sys.executable, leret_program.__file__], capture_output=True, text=True, check=True)
     recalls = [float(line.split(": ")[1].split(" ")[0]) for line in done.stdout.splitlines()]
     assert len(recalls) == 3 and recalls == sorted(recalls) and recalls[2] > recalls[0] + 20
-
-
-@pytest.mark.parametrize("name", ["dsp", "storm"])
-def test_the_others_that_run_by_themselves_ask_for_a_model(name: str) -> None:
-    program = Path(leret_program.__file__).with_name(f"{name}.py")
-    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and done.stderr.startswith("Which model?")
-
-
-def test_dsp_and_storm_run_with_a_model_of_ones_own(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = {
-        "query": "Merrowby", "answer": "Merrowby", "reasoning": "r", "perspectives": ["history"], "question": "q", "queries": ["Merrowby"],
-        "outline": ["Past"], "headings": ["Past"], "section": "It is a town [9].", "lead": "A town.",
-    }  # fmt: skip
-    lm = ScriptedLM(lambda request: {name: value for name, value in answers.items() if f"[[ ## {name} ## ]]" in request.messages[0].text})
-    monkeypatch.setattr(whet, "LM", lambda model: lm)
-    storm.main("openai/any")
-    assert "1 sentences cite what does not support them" in capsys.readouterr().out
-    dsp.main("openai/any")
-    assert "with demonstrations: 0.0 %" in capsys.readouterr().out

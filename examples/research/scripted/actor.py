@@ -1,4 +1,4 @@
-"""A scripted model whose answers depend on what its prompt shows: inputs, demos, instruction. Each test says what its model can do."""
+"""A scripted model whose answers depend on what its prompt shows: inputs, demos, instruction. The files beside say what theirs can do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any
 from whet.core.exchange import Choice, Request
 from whet.testing import ScriptedLM
 
-__all__ = ["Actor", "Asked"]
+__all__ = ["SCRIPTED", "Actor", "Asked"]
+
+SCRIPTED = "(A scripted model: the numbers show that program, metric and optimizer do their part. They say nothing about language models.)"
 
 # How the adapter marks what comes from outside.
 _FRAME = re.compile(r"<<data \w+:[^\n]*>>\n(.*?)\n<<end of data \w+>>", re.S)
