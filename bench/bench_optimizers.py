@@ -3,8 +3,9 @@
 `python bench/bench_optimizers.py --salt NAME --seeds 0-4` is the whole proof and takes hours (`make bench-optimizers`; SEEDS=0: a small
 one). Every run is a line in the results file (`--results`): a run that is there, of the same code, is not run again, so it can be stopped
 and continued. DSPy runs from ~/.cache/whet-bench/dspy (with optuna); the simulator is `run_optimizers.py` in `--sim` ($WHET_SIM).
-`--only` runs one library's half, `--checks` what `Auto` must show by itself (`--checks certificate` that part alone), `--curve` GEPA with
-budgets of its own; `--write FILE` puts what a results file has into a page, and leaves there what it has not.
+`--only` runs one library's half, `--checks` what `Auto` must show by itself (`--checks certificate` that part alone), `--curves` how
+results go with what a user can set (on a virtual clock, so on a busy machine too; `--curves threads,cpu` those alone); `--write FILE`
+puts what a results file has into a page, and leaves there what it has not.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from optimizer_curves import CURVES, curve_jobs, curve_tables
 from optimizer_page import page
 from optimizer_tables import ARMS, checks_tables, paired_tables
 from optimizer_targets import targets
@@ -31,7 +33,6 @@ TASKS = "policy,intent,math,extract,multihop"
 FAULTS = {"p429": 0.05, "p500": 0.02, "p_malformed": 0.02}
 CHECKS = ("certificate", "budgets", "faults")
 FLAT = 1000
-SIZES = (150, 250, 400)
 BUDGETS = (150, 300, 1200)
 GIT = (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "src"])
 Job = dict[str, Any]
@@ -47,10 +48,11 @@ def main() -> None:
         return
     if not DSPY.exists() and args.only != "whet":
         print(f"DSPy is not at {DSPY}: run bench/make_venvs.sh dspy (and pip install optuna there) to see it beside.")
-    for lib, settings, jobs in checks(args) if args.checks else curve(args) if args.curve else paired(args):
+    for lib, settings, jobs in checks(args) if args.checks else curves(args) if args.curves else paired(args):
         work(args, results, lib, settings, jobs)
     runs = read(results)
-    for line in [*(checks_tables(runs) if args.checks else paired_tables(runs)), "", *targets(runs)]:
+    tables = checks_tables if args.checks else curve_tables if args.curves else paired_tables
+    for line in [*tables(runs), "", *targets(runs)]:
         print(line)
 
 
@@ -66,7 +68,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sim", default=os.environ.get("WHET_SIM", "/work/shared/sim"))
     parser.add_argument("--only", choices=("whet", "dspy"), default=None)
     parser.add_argument("--checks", nargs="?", const=",".join(CHECKS), default=None, metavar="PARTS", help=f"of {', '.join(CHECKS)}")
-    parser.add_argument("--curve", action="store_true", help=f"GEPA with {', '.join(map(str, SIZES))} program runs, DSPy's as it is")
+    parser.add_argument("--curves", nargs="?", const=",".join(CURVES), default=None, metavar="PARTS", help=f"of {', '.join(CURVES)}")
     parser.add_argument("--results", default=None, help="a file of runs, one JSON object a line; what is there is not run again")
     parser.add_argument("--write", default=None, metavar="FILE", help="run nothing; write the page of the results file")
     return parser.parse_args()
@@ -94,17 +96,14 @@ def jobs_of(lib: str, arms: list[str], task: str, seed: int) -> Iterator[Job]:
             yield {"arm": name, "opt": opt, "task": task, "seed": seed, "kwargs": kwargs, "n_val": 30 if name == "gepa-30" else 100}
 
 
-def curve(args: argparse.Namespace) -> Iterator[tuple[str, Job, list[Job]]]:
-    """`GEPA` with several budgets (as often again for a second predictor), and DSPy's with its own."""
-    settings = {"salt": args.salt, "latency_ms": args.latency_ms or 10.0, "threads": args.threads}
+def curves(args: argparse.Namespace) -> Iterator[tuple[str, Job, list[Job]]]:
+    """How truth, calls, wall-clock and CPU go with what a user can set, seed by seed."""
     for seed in numbers(args.seeds):
         for task in args.task.split(","):
-            for arm in args.opt.split(","):
-                job = {"arm": arm, "opt": "gepa", "task": task, "seed": seed, "n_val": 30 if arm == "gepa-30" else 100}
-                sized = [{**job, "arm": f"{arm}@{size}", "size": size * (2 if task == "multihop" else 1)} for size in SIZES]
-                for lib, jobs in (("whet", sized), ("dspy", [job])):
-                    if lib == (args.only or lib):
-                        yield lib, settings, jobs
+            for part in args.curves.split(","):
+                for lib in ("whet", "dspy"):
+                    if lib == (args.only or lib) and (lib == "whet" or DSPY.exists()):
+                        yield from ((lib, *work) for work in curve_jobs(part, args.salt, task, seed, lib))
 
 
 def checks(args: argparse.Namespace) -> Iterator[tuple[str, Job, list[Job]]]:

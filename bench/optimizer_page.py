@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from optimizer_tables import Run, checks_tables, conditions, curve_table, paired_tables
+from optimizer_curves import WHY, curve_tables
+from optimizer_tables import Run, checks_tables, conditions, paired_tables
 from optimizer_targets import targets
 
 __all__ = ["page"]
@@ -25,12 +26,25 @@ def page(old: str, runs: Sequence[Run]) -> str:
     ours, embedded = _cut(old)
     lines = {**_rows(ours), **_rows("\n".join(_with_code(targets(runs), runs)))}
     found = _sections(ours)
-    for part, fresh in zip(PARTS, (paired_tables(runs), curve_table(runs), _checked(runs)), strict=True):
+    for part, fresh in zip(PARTS, (paired_tables(runs), curve_tables(runs), _checked(runs)), strict=True):
         found.setdefault(part, {}).update(_sections(f"{part}\n" + "\n".join(fresh)).get(part, {}))
-    text = [TITLE, "", SAID, "", *TABLE, *lines.values()]
+    text = [TITLE, "", SAID, "", *TABLE, *(_explained(line, found.get("## Curves", {})) for line in lines.values())]
     for part in PARTS:
         text += ["", part, *(f"\n{section.strip()}" for section in found[part].values())] if found[part] else []
     return "\n".join(text) + "\n" + (f"\n{embedded}" if embedded else "")
+
+
+def _explained(line: str, curves: Iterable[str]) -> str:
+    """A line of the table; where the target is missed, with the way to the section that says why."""
+    title = WHY.get(line.split(" | ")[0].removeprefix("| "), "")
+    if f"### {title}" not in curves:
+        return line
+    return re.sub(r"\*\*missed\*\*[^|]*\|", f"**missed**: [why](#{_anchor(title)}) |", line)
+
+
+def _anchor(title: str) -> str:
+    """The name that GitHub gives to a heading."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 def _checked(runs: Sequence[Run]) -> Iterator[str]:

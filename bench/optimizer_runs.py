@@ -1,13 +1,15 @@
 """The worker of bench_optimizers.py: runs optimizers of one library in its own interpreter, through the simulator's harness.
 
-It takes jobs as JSON (`[{"arm", "opt", "task", "seed", "kwargs", "n_val"}]`), leaves out those that the results file has already, and
-appends one line a run, so that nothing is lost when it is stopped. `starved` is the share of the run's time in which some process of the
-machine waited for a CPU, `load` the load average before and after.
+It takes jobs as JSON (`[{"arm", "opt", "task", "seed", "kwargs", "n_val", "size"}]`, with `profile` to see where the CPU goes), leaves
+out those that the results file has already, and appends one line a run, so that nothing is lost when it is stopped. `starved` is the
+share of the run's time in which some process of the machine waited for a CPU, `load` the load average before and after. With `"clock":
+"virtual"` among the settings the model answers at once and the wall-clock is that of optimizer_clock.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import importlib
 import json
 import logging
@@ -16,8 +18,12 @@ import sys
 import tempfile
 import time
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from optimizer_clock import Clock, without_cache
+from optimizer_split import split
 
 
 def main() -> None:
@@ -42,7 +48,8 @@ def main() -> None:
 def identity(job: dict[str, Any]) -> tuple[Any, ...]:
     """What makes two runs the same run."""
     return tuple(
-        job.get(key) for key in ("lib", "arm", "task", "seed", "salt", "latency_ms", "threads", "p429", "p500", "p_malformed", "code")
+        job.get(key)
+        for key in ("lib", "arm", "task", "seed", "salt", "latency_ms", "threads", "p429", "p500", "p_malformed", "code", "clock")
     )
 
 
@@ -58,13 +65,19 @@ def run(args: argparse.Namespace, jobs: list[dict[str, Any]], settings: dict[str
     warnings.filterwarnings("ignore")
     given = {"lib": args.lib, "url": None, "tail_p": 0.01, "feedback_metric": 1, "model": "sim-base", "disk_cache": 1, "n_test": 300}
     given |= {"n_train": 100, "n_val": 100, "n_curve": 100, "curve": 0, "p429": 0.0, "p500": 0.0, "p_malformed": 0.0, **settings}
-    server = harness.Server(argparse.Namespace(**given))
+    virtual = settings.get("clock") == "virtual"
+    server = harness.Server(argparse.Namespace(**given | ({"latency_ms": 0.0} if virtual else {})))
     made = kept_program(harness)
     allow_sizes(harness)
+    measured = watched(harness, virtual)
+    if virtual:
+        without_cache(library)
     try:
         for job in jobs:
             options = argparse.Namespace(
-                **given | {"n_val": job.get("n_val", 100), "opt_kwargs": json.dumps(job.get("kwargs") or {}), "size": job.get("size")}
+                **given
+                | {"n_val": job.get("n_val", 100), "opt_kwargs": json.dumps(job.get("kwargs") or {}), "size": job.get("size")}
+                | {"threads": job.get("threads", given["threads"]), "profile": job.get("profile")}
             )
             before, waited, began = os.getloadavg()[0], pressure(), time.time()
             result = harness.run_one(library, server, options, job["opt"], job["task"], job["seed"])
@@ -72,6 +85,7 @@ def run(args: argparse.Namespace, jobs: list[dict[str, Any]], settings: dict[str
             result.pop("tb", None)
             result |= job | {"version": library.__version__, "at": began, "load": [before, os.getloadavg()[0]]}
             result |= told(made[-1]) if made else {}
+            result |= measured.pop() if measured and "true" in result else {}
             result["starved"] = (pressure() - waited) / took
             with results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(result, default=str) + "\n")
@@ -89,10 +103,35 @@ def allow_sizes(harness: Any) -> None:
         optimizer, compiled = build(lib, opt, metric, told, make_lm, args, seed, server)
         if args.size:
             writer = make_lm(None, temperature=1.0)
-            optimizer = lib.GEPA(metric=told, max_metric_calls=args.size, num_threads=args.threads, reflection_lm=writer, seed=seed)
+            given = {"metric": told, "num_threads": args.threads, "reflection_lm": writer, "seed": seed, **json.loads(args.opt_kwargs)}
+            optimizer = lib.GEPA(max_metric_calls=args.size, **given)
         return optimizer, compiled
 
     harness.build = sized
+
+
+def watched(harness: Any, virtual: bool) -> list[dict[str, Any]]:
+    """What the last compilation took on the virtual clock, and where its CPU went if that is to be looked at."""
+    build, seen = harness.build, []
+
+    def watching(lib: Any, opt: str, metric: Any, told: Any, make_lm: Any, args: Any, seed: int, server: Any) -> Any:
+        optimizer, compiled = build(lib, opt, metric, told, make_lm, args, seed, server)
+
+        def compiling(*given: Any) -> Any:
+            clock, profile = Clock(args.latency_ms / 1000, f"{args.salt} {seed}"), cProfile.Profile(time.thread_time)
+            with clock.running() if virtual else nullcontext(), profile if args.profile else nullcontext():
+                program = compiled(*given)
+            found: dict[str, Any] = {"split": split(profile)} if args.profile else {}
+            if virtual:
+                use = clock.waited / (args.threads * clock.now)
+                found |= {"wall": clock.now, "waited": clock.waited, "calls": clock.calls, "util": use, "threads": args.threads}
+            seen[:] = [found]
+            return program
+
+        return optimizer, compiling
+
+    harness.build = watching
+    return seen
 
 
 def kept_program(harness: Any) -> list[Any]:

@@ -126,30 +126,6 @@ def beside_the_best(runs: Sequence[Run]) -> Iterator[str]:
         yield from lines
 
 
-# -- curves --------------------------------------------------------------------------------------------------------------------------------
-
-
-def curve_table(runs: Sequence[Run]) -> Iterator[str]:
-    """`GEPA` with budgets of its own, beside DSPy's with its default, on the tasks and seeds that all of them have done."""
-    for arm in ("gepa", "gepa-30"):
-        theirs = by_place(runs, "dspy", arm)
-        sizes = sorted({int(r["arm"].partition("@")[2]) for r in runs if r["lib"] == "whet" and str(r["arm"]).startswith(f"{arm}@")})
-        ours = {size: by_place(runs, "whet", f"{arm}@{size}") for size in sizes}
-        both = sorted(set(theirs).intersection(*ours.values())) if ours else []
-        if not both:
-            continue
-        yield f"\n### {ARMS[arm]['title']}: truth against calls\n\n{ARMS[arm]['limits']}; a program of one predictor may be run so often.\n"
-        yield "| program runs | pairs | ours | DSPy | difference | calls |"
-        yield "|---|---|---|---|---|---|"
-        other = [theirs[k] for k in both]
-        for size, found in ours.items():
-            mine = [found[k] for k in both]
-            gap = interval([a["true"] - b["true"] for a, b in zip(mine, other, strict=True)])
-            calls = share(mine, other, lambda r: r["calls"])
-            yield f"| {size} | {len(both)} | {mean(mine, 'true'):.3f} | {mean(other, 'true'):.3f} | {gap} | {calls} |"
-        yield "\n" + conditions([*other, *(found[k] for found in ours.values() for k in both)])
-
-
 # -- Auto by itself --------------------------------------------------------------------------------------------------------------------
 
 

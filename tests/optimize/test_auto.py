@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import whet
+from optimize import waves
 from optimize.ruled import blind, metric, model, rows
 from whet.errors import ConfigurationError
 from whet.testing.scripted import ScriptedLM
@@ -234,3 +235,17 @@ def test_the_journal_tells_the_whole_story(tmp_path: Path) -> None:
     assert program.run.best is not None and program.run.best.hash in states
     again = model()
     assert compiled(again, run_dir=tmp_path).dump_state() == program.dump_state() and again.calls == 0
+
+
+def test_more_contests_under_way_are_another_course_and_fewer_waves() -> None:
+    def waves_with(contests: int) -> int:
+        lm = model()
+        recipe = whet.Optimizer("auto", metric=metric, max_runs=300, contests=contests, hedge=False)
+        with whet.context(lm=lm):
+            given = {"trainset": rows(80), "valset": rows(60, start=500)}
+            _, found = waves.compiled(recipe, whet.Predict("case -> verdict"), lambda: lm.calls, 128, **given)
+        return len(found)
+
+    assert waves_with(3) < waves_with(1)
+    with pytest.raises(ValueError, match="contests"):
+        compiled(contests=0)

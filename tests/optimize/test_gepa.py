@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import whet
+from optimize import waves
 from optimize.instructed import exact, model, program, rows, told, truth, wanted, world
 from whet.core.records import Example
 
@@ -217,3 +218,26 @@ def test_without_a_valset_a_warning_says_so(caplog: Any) -> None:
     with whet.context(lm=model()):
         whet.GEPA(metric=told, max_metric_calls=20, reflection_lm=model()).compile(program(), trainset=rows(10))
     assert "valset" in caplog.text
+
+
+def test_how_many_children_a_round_has_can_be_said() -> None:
+    def waves_of(children: int) -> list[set[str]]:
+        lm = model()
+        recipe = whet.GEPA(metric=told, max_metric_calls=250, reflection_lm=lm, children=children, hedge=False)
+        with whet.context(lm=lm):
+            _, found = waves.compiled(recipe, program(), lambda: len(lm.requests), 96, trainset=rows(60), valset=rows(40, start=500))
+        return [{wanted(request)[-1] for request in lm.requests[start:end]} for start, end in found]
+
+    few, many = waves_of(2), waves_of(8)
+    assert len(many) < len(few)
+
+
+def test_children_are_checked_before_anything_is_asked() -> None:
+    lm = model()
+    with whet.context(lm=lm):
+        for children in (0, 2.5, "4"):
+            with pytest.raises(ValueError, match="children"):
+                whet.GEPA(metric=told, auto="light", reflection_lm=lm, children=children).compile(program(), trainset=rows(20))
+        with pytest.raises(ValueError, match="published one"):
+            whet.GEPA(metric=told, auto="light", reflection_lm=lm, children=8, strict=True).compile(program(), trainset=rows(20))
+    assert lm.calls == 0

@@ -31,7 +31,9 @@ class Auto(Optimizer):
 
     `max_runs` is the number of program runs that it may use, `max_demos` the most demos in a prompt, `prompt_model` the model that
     writes instructions (default: the ambient one), `perfect_score` the score from which a run counts as right. `certify=False` keeps no
-    rows back. Rows given as `compile(..., pinned=rows)` may not get worse. Without a `valset` the trainset is split into halves.
+    rows back. `contests` is how many contests of challengers are under way at a time: with more of them many threads have more to do, and
+    each contest is started before much was learnt from those before (`docs/optimizers-measured.md` shows both). Rows given as
+    `compile(..., pinned=rows)` may not get worse. Without a `valset` the trainset is split into halves.
     """
 
     def __init__(  # noqa: PLR0913 - options by name
@@ -43,6 +45,7 @@ class Auto(Optimizer):
         prompt_model: Any = None,
         perfect_score: float = 1.0,
         certify: bool = True,
+        contests: int = 2,
         teacher_settings: Mapping[str, Any] | None = None,
         **common: Any,
     ) -> None:
@@ -55,6 +58,7 @@ class Auto(Optimizer):
         self.prompt_model = prompt_model
         self.perfect_score = perfect_score
         self.certify = certify
+        self.contests = contests
         self.teacher_settings = dict(teacher_settings or {})
 
     def check_arguments(self) -> None:
@@ -62,6 +66,7 @@ class Auto(Optimizer):
         super().check_arguments()
         check_number("max_runs", self.max_runs, at_least=20)
         check_number("max_demos", self.max_demos, at_least=0)
+        check_number("contests", self.contests, at_least=1)
         if self.prompt_model is not None and not hasattr(self.prompt_model, "flow"):
             raise ConfigurationError(f"`prompt_model` must be a `whet.LM`, not {self.prompt_model!r}.")
 

@@ -29,8 +29,6 @@ PROMOTE, PROMISING = 0.60, 0.55
 HOPE, HOPE_AFTER, HOPE_ROWS = 0.85, 2, 12
 # Nor where the program as given was right on so many rows.
 CEILING = 20
-# Contests under way at a time: with more of them, each is started before much was learnt from those before.
-LANES = 2
 SOON, BACKGROUND = -0.5, 5.0
 # A contest under way: how it is held, how many challengers there are, and the handle of its outcome.
 Held: TypeAlias = tuple[Contest, int, Handle]
@@ -45,6 +43,7 @@ class Course:
 
     def __init__(self, search: Search, recipe: Any, model: Any) -> None:
         self.search, self.recipe = search, recipe
+        self.lanes: int = recipe.contests
         self.rows, self.train, self.unseen = self._split()
         self.model = model
         self.looked = self.started = self.looks = self.at_risk = 0
@@ -106,14 +105,14 @@ class Course:
         for row in self.unseen:  # what the certificate compares with can be run whenever a place is free
             self.search.score(self.search.baseline, row, rank=BACKGROUND)
         shown = yield from self._gather()
-        first = self.search.strands.start(self._proposed(self._writer(self.notes), self.incumbent, shown, LANES * PROPOSALS))
+        first = self.search.strands.start(self._proposed(self._writer(self.notes), self.incumbent, shown, self.lanes * PROPOSALS))
         finals = yield from self._race_demos()
         scores = [r.value for _, r in shown] + list(self.search.trial(self.search.baseline, self.rows).scores)
         if len(scores) >= CEILING and all(score is not None and score >= self.recipe.perfect_score for score in scores):
             self.search.end("no_headroom", f"the program as given was right on all of {len(scores)} rows", self.search.baseline)
             return self.search.baseline
         writer, fresh = yield first
-        yield from self._contests(deque(finals), deque(finished((writer, fresh[i::LANES])) for i in range(LANES)))
+        yield from self._contests(deque(finals), deque(finished((writer, fresh[i :: self.lanes])) for i in range(self.lanes)))
         return self.incumbent
 
     def _contests(self, under_way: deque[Held], ideas: deque[Handle]) -> Strand[None]:
@@ -121,7 +120,7 @@ class Course:
         barren = held_before = 0
         while barren < PATIENCE:
             hopeless = held_before >= HOPE_AFTER and self._doubtful()
-            while not hopeless and ideas and len(under_way) < LANES and self._affordable():
+            while not hopeless and ideas and len(under_way) < self.lanes and self._affordable():
                 writer, fresh = yield ideas.popleft()
                 self.notes.blame.unanswered = max(self.notes.blame.unanswered, writer.blame.unanswered)
                 started, looking = self._start(fresh, known=len(ideas))
@@ -138,7 +137,7 @@ class Course:
             if held_before >= HOPE_AFTER and self._doubtful():
                 continue
             left = self.left if under_way or ideas else self.left_for_sure()
-            if len(under_way) + len(ideas) < LANES and left >= self.least + LOOK:
+            if len(under_way) + len(ideas) < self.lanes and left >= self.least + LOOK:
                 self.planned += LOOK
                 ideas.append(self.search.strands.start(self._look(self.incumbent, self._writer(self.notes))))
         if barren >= PATIENCE:

@@ -13,7 +13,7 @@ from whet.evaluate.metric import MetricCall
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
 from whet.optimize.forecast import Bounds
-from whet.optimize.gepa_evolution import GATE, PROPOSALS, Evolution
+from whet.optimize.gepa_evolution import GATE, Evolution
 from whet.optimize.gepa_published import Published
 from whet.optimize.gepa_results import GEPAResults
 from whet.optimize.optimizer import Optimizer
@@ -28,6 +28,7 @@ SIZES = {"light": 6, "medium": 12, "heavy": 18}
 # Program runs that the default order uses of those that the published one takes for the same `auto`, with so many rows to judge by at
 # least: fewer of them make a round no cheaper here. Measured on the simulator.
 SHARE, ROWS = 0.30, 100
+CHILDREN = 4
 _SELECTORS = ("round_robin", "all")
 _STRATEGIES = ("pareto", "current_best")
 _SERVICES = ("use_wandb", "wandb_api_key", "wandb_init_kwargs", "use_mlflow")
@@ -46,8 +47,16 @@ class GEPA(Optimizer):
     has `detailed_results`.
 
     By default several proposals are in flight, children are compared with the best on fresh rows before they are run on more, and `auto`
-    spends about a third of the published budget (half where there are few rows to judge by). `strict=True` follows the published order: one
-    proposal at a time, three rows, then all.
+    spends about a third of the published budget (half where there are few rows to judge by). `children` is how many are written side by
+    side: with more of them the same budget makes fewer rounds, so the run is over sooner, and each round has had fewer to learn from.
+    `docs/optimizers-measured.md` shows what that costs. `strict=True` follows the published order: one proposal at a time, three rows,
+    then all.
+
+    >>> import whet
+    >>> right = lambda gold, pred: gold.answer == pred.answer
+    >>> hasty = whet.GEPA(metric=right, auto="light", instruction_proposer=lambda *asked: {}, children=8)
+    >>> hasty.children
+    8
     """
 
     def __init__(  # noqa: PLR0913 - the arguments people know
@@ -76,6 +85,7 @@ class GEPA(Optimizer):
         seed: int | None = 0,
         gepa_kwargs: Mapping[str, Any] | None = None,
         strict: bool = False,
+        children: int = CHILDREN,
         **common: Any,
     ) -> None:
         super().__init__(metric, num_threads=num_threads, seed=seed or 0, **self._kept(common, log_dir))
@@ -87,7 +97,7 @@ class GEPA(Optimizer):
         self.use_merge, self.max_merge_invocations = use_merge, max_merge_invocations or 0
         self.log_dir, self.track_stats, self.track_best_outputs = log_dir, track_stats, track_best_outputs
         self.warn_on_score_mismatch = warn_on_score_mismatch
-        self.gepa_kwargs, self.strict = dict(gepa_kwargs or {}), strict
+        self.gepa_kwargs, self.strict, self.children = dict(gepa_kwargs or {}), strict, children
         self._check_at_once()
 
     # -- arguments ----------------------------------------------------------------------
@@ -128,6 +138,11 @@ class GEPA(Optimizer):
         check_number("reflection_minibatch_size", self.reflection_minibatch_size, at_least=1)
         check_number("max_full_evals", self.max_full_evals, at_least=1)
         check_number("max_metric_calls", self.max_metric_calls, at_least=1)
+        check_number("children", self.children, at_least=1)
+        if self.strict and self.children != CHILDREN:
+            raise ConfigurationError(
+                "`children` is for the default order; the published one (`strict=True`) writes one proposal at a time."
+            )
         if not callable(self.component_selector) and self.component_selector not in _SELECTORS:
             raise ConfigurationError(f"`component_selector` is {self.component_selector!r}; it takes 'round_robin', 'all' or a function.")
         if self.candidate_selection_strategy not in _STRATEGIES:
@@ -158,7 +173,7 @@ class GEPA(Optimizer):
             asks = (1 + runs // self.reflection_minibatch_size) * predictors
             return Bounds(runs=(min(runs, len(task.val)), runs + len(task.val)), asks=(0, asks), useful=len(task.val))
         rounds = 2 + runs // GATE
-        return Bounds(runs=(min(runs, GATE), runs), asks=(0, rounds * (PROPOSALS + 2) * predictors), useful=2 * GATE)
+        return Bounds(runs=(min(runs, GATE), runs), asks=(0, rounds * (self.children + 2) * predictors), useful=2 * GATE)
 
     def runs_allowed(self, task: Task) -> int:
         """How many program runs this search may ask for."""

@@ -16,8 +16,8 @@ from whet.optimize.strand import Strand
 
 __all__ = ["Evolution"]
 
-# Proposals in flight, rows of a first look, of the gate, and to judge by; rounds without success; candidates and rows of the last duel.
-PROPOSALS, LOOK, GATE, WIDTH, PATIENCE = 4, 16, 6, 8, 5
+# Rows of a first look, of the gate, and to judge by; rounds without success; candidates and rows of the last duel.
+LOOK, GATE, WIDTH, PATIENCE = 16, 6, 8, 5
 FINALISTS, DUEL = 3, 8
 
 
@@ -26,6 +26,7 @@ class Evolution:
 
     def __init__(self, search: Search, recipe: Any, runs: int) -> None:
         self.search, self.recipe, self.runs = search, recipe, runs
+        self.children: int = recipe.children
         self.val = rows_in_order(search)
         self.train = list(dict.fromkeys(search.train))
         search.rng("train").shuffle(self.train)
@@ -60,7 +61,7 @@ class Evolution:
         width = max(0, min(self.width, self.left - len(look)))
         yield [self.search.strands.start(self._look(self.best, look)), *self.search.scores(self.best, self.val[:width])]
         self.search.mark(self.best, self.search.trial(self.best, self.val[:width]).score)
-        fresh, ahead = yield from self._prepared(self.best, [self.best] * PROPOSALS)
+        fresh, ahead = yield from self._prepared(self.best, [self.best] * self.children)
         failed_rounds = 0
         while fresh and failed_rounds < PATIENCE:
             good = yield from self._gate(fresh, *ahead)
@@ -74,7 +75,7 @@ class Evolution:
             failed_rounds = 0 if self._promoted(passed, rows) else failed_rounds + 1
             if not fresh and failed_rounds < PATIENCE and self._affordable(LOOK):
                 yield from self._look(self.best, self._rows(LOOK))
-                fresh, ahead = yield from self._prepared(self.best, [self.best] * PROPOSALS)
+                fresh, ahead = yield from self._prepared(self.best, [self.best] * self.children)
         return (yield from self._duel())
 
     def _affordable(self, first: int) -> bool:
@@ -168,10 +169,10 @@ class Evolution:
         """Half of the next proposals start from the best newcomer, the others from the front."""
         newest = list(passed[:1]) or [self.best]
         if self.recipe.candidate_selection_strategy == "current_best":
-            return (newest or [self.best]) * PROPOSALS
-        others = [self.pool[i] for i in drawn(self._matrix(), PROPOSALS, self.rng)]
-        known = [c for c in others if self._failures(c)]
-        return (newest * (PROPOSALS - len(known[: PROPOSALS // 2])) + known[: PROPOSALS // 2])[:PROPOSALS]
+            return newest * self.children
+        others = [self.pool[i] for i in drawn(self._matrix(), self.children, self.rng)]
+        known = [c for c in others if self._failures(c)][: self.children // 2]
+        return newest * (self.children - len(known)) + known
 
     def _failures(self, candidate: Candidate) -> bool:
         return any((r.value or 0.0) < self.recipe.perfect_score for _, r in self.shown.get(candidate.hash, ()))
