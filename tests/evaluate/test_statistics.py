@@ -69,6 +69,25 @@ def test_the_interval_of_other_scores_covers_the_truth_95_times_in_100(n: int, r
     assert all(0.94 - noise <= s <= 0.968 + noise for s in share.values()), share
 
 
+MOSTLY_ONE = {
+    "half, seldom 0 or 1": ((0.0, 0.5, 1.0), (1, 8, 1)),
+    "half, very seldom 0 or 1": ((0.0, 0.5, 1.0), (1, 38, 1)),
+    "half, or 1": ((0.5, 1.0), (4, 1)),
+    "three quarters, seldom 0 or 1": ((0.0, 0.75, 1.0), (1, 9, 1)),
+}
+
+
+@pytest.mark.parametrize("n", [5, 10, 20, 50])
+def test_grades_that_are_mostly_the_same_are_no_certainty(n: int) -> None:
+    rng, rounds = random.Random(n), 600
+    for name, (grades, weights) in MOSTLY_ONE.items():
+        truth = sum(grade * weight for grade, weight in zip(grades, weights, strict=True)) / sum(weights)
+        share = sum(truth in mean_interval(rng.choices(grades, weights, k=n)) for _ in range(rounds)) / rounds
+        assert share >= 0.93 - 3 * math.sqrt(0.07 * 0.93 / rounds), (name, share)
+    same = mean_interval([0.5] * n)
+    assert same.low < 0.5 < same.high
+
+
 def test_bools_and_numbers_give_the_same_interval() -> None:
     assert mean_interval([True, False, True]) == mean_interval([1, 0, 1.0]) == share_interval(2, 3)
 
