@@ -254,3 +254,34 @@ def test_the_replayed_trace_is_what_an_optimizer_learns_from() -> None:
     with whet.context(lm=ScriptedLM([GOOD, answers(answer="yes")])):
         rendered = made.render(question="next?")
     assert "past_query" not in str(rendered)
+
+
+def test_programs_with_assertions_of_dspy_2_run_as_they_are() -> None:
+    from whet.primitives.assertions import DSPyAssertionError, assert_transform_module, backtrack_handler
+
+    class WriteQuery(whet.Signature):
+        """Write a query."""
+
+        question: str = whet.InputField()
+        query: str = whet.OutputField()
+
+    class Hop(whet.Module):
+        def __init__(self) -> None:
+            self.write = whet.ChainOfThought(WriteQuery)
+            self.answer = whet.Predict("query -> answer")
+
+        def forward(self, question: str) -> whet.Prediction:
+            query = self.write(question=question).query
+            answer = self.answer(query=query)
+            whet.Suggest(len(query) <= 10, "Be short.", target_module=WriteQuery)
+            whet.Assert(query != "no", "Never no.", target_module=self.write)
+            return answer
+
+    script = [{"reasoning": "r", "query": "much too long a query"}, {"answer": "a"}, {"reasoning": "r", "query": "short"}, {"answer": "b"}]
+    lm = ScriptedLM(script)
+    program = assert_transform_module(Hop().activate_assertions(), backtrack_handler, max_backtracks=1)
+    with whet.context(lm=lm):
+        assert program(question="q").answer == "b"
+    assert "Be short." in lm.requests[2].messages[-1].text and lm.calls == 4
+    with whet.context(lm=ScriptedLM(lambda r: {"reasoning": "r", "query": "no", "answer": "a"})), pytest.raises(DSPyAssertionError):
+        Hop().activate_assertions(max_backtracks=2)(question="q")

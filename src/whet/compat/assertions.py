@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["assert_transform_module", "backtrack_handler"]
+from whet.errors import AssertionFailed
+
+__all__ = ["DSPyAssertionError", "DSPySuggestionError", "assert_transform_module", "backtrack_handler"]
+
+DSPyAssertionError = DSPySuggestionError = AssertionFailed
 
 
 def assert_transform_module(module: Any, handler: Any = None, **options: Any) -> Any:

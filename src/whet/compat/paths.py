@@ -54,7 +54,7 @@ _EXTRA: Final = {
     "primitives": "whet.compat.interpreters: LocalInterpreter resolve_interpreter_factory",
     "primitives.code_interpreter": "whet.compat.interpreters: resolve_interpreter_factory",
     "primitives.local_interpreter": "whet.compat.interpreters: LocalInterpreter",
-    "primitives.assertions": "whet.compat.assertions: assert_transform_module backtrack_handler",
+    "primitives.assertions": "whet.compat.assertions: DSPyAssertionError DSPySuggestionError assert_transform_module backtrack_handler",
     "primitives.module": "whet.modules.tree: set_attribute_by_name=set_by_path",
     "signatures.field": "whet.core.field: InputField OutputField infer_prefix",
     "signatures.utils": "whet.compat.names: get_dspy_field_type",

@@ -24,7 +24,7 @@ BACKTRACKS: Final = 2
 MOST_BACKTRACKS: Final = 50
 
 
-def Assert(condition: Any, message: str, on: Any = None, *, backtracks: int = BACKTRACKS) -> None:
+def Assert(condition: Any, message: str, on: Any = None, *, backtracks: int = BACKTRACKS, target_module: Any = None) -> None:
     """Require something of what a predictor gave; inside of a module's `forward`.
 
     Where `condition` is false, `forward` is taken again from the predictor that made the value: `on` is that predictor, a module around
@@ -36,10 +36,10 @@ def Assert(condition: Any, message: str, on: Any = None, *, backtracks: int = BA
     >>> Assert(2 + 2 == 4, "Two and two are four.")
     """
     if not condition:
-        raise AssertionFailed(message, attempts=_sent_back(message, on, backtracks))
+        raise AssertionFailed(message, attempts=_sent_back(message, target_module if on is None else on, backtracks))
 
 
-def Suggest(condition: Any, message: str, on: Any = None, *, backtracks: int = BACKTRACKS) -> bool:
+def Suggest(condition: Any, message: str, on: Any = None, *, backtracks: int = BACKTRACKS, target_module: Any = None) -> bool:
     """Ask for something in the way of `Assert`, and go on where it stays unfulfilled.
 
     The message is then in `prediction.meta.suggestions` of what the module returns. The result says whether the condition holds.
@@ -49,7 +49,7 @@ def Suggest(condition: Any, message: str, on: Any = None, *, backtracks: int = B
     """
     if condition:
         return True
-    _sent_back(message, on, backtracks)
+    _sent_back(message, target_module if on is None else on, backtracks)
     _logger.info("A suggestion stayed unfulfilled: %s", message)
     if (run := attempt.get()) is not None:
         run.suggestions.append(message)
@@ -75,6 +75,9 @@ def _is_blamed(record: Record, on: Any) -> bool:
         return True
     if isinstance(on, Prediction):
         return record.result is on or (isinstance(record.result, Prediction) and record.result._store is on._store)
+    if isinstance(on, Signature):
+        asked = record.caller.signature
+        return asked.instructions == on.instructions and asked.output_fields.keys() >= on.output_fields.keys()
     return isinstance(on, Module) and any(record.caller is predictor for _, predictor in leaves_of(on, frozen=True))
 
 

@@ -183,6 +183,15 @@ class Module:
 
         return await Parallel(**options).acall([(self, example) for example in examples])
 
+    def activate_assertions(self, handler: Any = None, **options: Any) -> Self:
+        """The program itself, for programs written against DSPy 2: `whet.Assert` and `whet.Suggest` are always active.
+
+        >>> program = Module()
+        >>> program.activate_assertions() is program
+        True
+        """
+        return self
+
     # -- looking inside ------------------------------------------------------------------------------------------------
 
     def named_predictors(self) -> list[tuple[str, Predict]]:
