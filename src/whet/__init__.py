@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from whet.adapters.two_step import TwoStepAdapter as TwoStepAdapter
     from whet.adapters.xml import XMLAdapter as XMLAdapter
     from whet.compat.cache import cache as cache
+    from whet.compat.failure import (
+        LMCollectionLimitError as LMCollectionLimitError,
+        LMLockTimeoutError as LMLockTimeoutError,
+        LMStreamAssemblyError as LMStreamAssemblyError,
+    )
     from whet.compat.interpreters import (
         LocalInterpreter as LocalInterpreter,
         resolve_interpreter_factory as resolve_interpreter_factory,
@@ -191,6 +196,7 @@ _HOMES = homes_of(
         "adapters.two_step": "TwoStepAdapter",
         "adapters.xml": "XMLAdapter",
         "compat.cache": "cache",
+        "compat.failure": "LMCollectionLimitError LMLockTimeoutError LMStreamAssemblyError",
         "compat.interpreters": "LocalInterpreter resolve_interpreter_factory",
         "compat.logs": "disable_litellm_logging disable_logging enable_litellm_logging enable_logging",
         "compat.names": "BaseModule DSPyError SignatureMeta inspect_history",

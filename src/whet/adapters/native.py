@@ -127,7 +127,7 @@ def native_values(signature: Signature, choice: Choice, kinds: Mapping[str, str]
         elif kind == "citations":
             values[name] = _filled(output, list(choice.citations))
         else:
-            found = output.annotation.parse_lm_response(response_dict(choice))
+            found = output.annotation.parse_lm_response(as_listed(choice))
             values[name] = left_empty(output) if found is None else found
     return values
 
@@ -141,11 +141,12 @@ def left_empty(output: Field) -> Any:
     return None if output.required else output.default_value()
 
 
-def response_dict(choice: Choice) -> dict[str, Any]:
-    """An answer as the dict that types of users read."""
+def as_listed(choice: Choice) -> dict[str, Any] | str:
+    """An answer as `lm(...)` lists it and as types of users read it: its text, or a dict where it has more than that."""
     calls = [call.plain for call in choice.tool_calls]
     parts = {"reasoning_content": choice.reasoning, "tool_calls": calls, "citations": plain(list(choice.citations))}
-    return {"text": choice.text, **{name: part for name, part in parts.items() if part}}
+    more = {name: part for name, part in parts.items() if part}
+    return {"text": choice.text, **more} if more else choice.text or ""
 
 
 def arguments_text(args: Mapping[str, Any]) -> str:

@@ -1,10 +1,30 @@
-"""`format_error_for_lm`: an error as a model is shown it."""
+"""`format_error_for_lm`: an error as a model is shown it; and errors of DSPy 3.4 that programs catch and nothing here raises."""
 
 from __future__ import annotations
 
 import traceback
 
-__all__ = ["format_error_for_lm"]
+from whet.errors import LMError, LMUnexpectedError
+
+__all__ = ["LMCollectionLimitError", "LMLockTimeoutError", "LMStreamAssemblyError", "format_error_for_lm"]
+
+
+class LMLockTimeoutError(LMError):
+    """Of DSPy's locks for credentials, which do not exist here: never raised."""
+
+    code = "lock_timeout"
+
+
+class LMCollectionLimitError(LMError):
+    """Of DSPy's limits on collected streams, which do not exist here: never raised."""
+
+    code = "collection_limit"
+
+
+class LMStreamAssemblyError(LMUnexpectedError):
+    """Never raised: a stream that breaks off is an `LMTransportError` here, and `streamed` says whether something had been shown."""
+
+    code = "stream_assembly"
 
 
 def format_error_for_lm(error: BaseException, traceback_frames: int = 0) -> str:

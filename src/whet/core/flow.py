@@ -184,7 +184,7 @@ class Invoke:
 
     def perform(self) -> Any:
         result = self.function(*self.args, **self.kwargs)
-        return run_coroutine(result) if hasattr(result, "__await__") else result
+        return run_coroutine(result) if hasattr(type(result), "__await__") else result
 
     async def aperform(self) -> Any:
         if self.twin is not None:
@@ -193,7 +193,7 @@ class Invoke:
             result = self.function(*self.args, **self.kwargs)
         else:
             result = await _in_thread(lambda: self.function(*self.args, **self.kwargs))
-        return await result if hasattr(result, "__await__") else result
+        return await result if hasattr(type(result), "__await__") else result
 
 
 class Waiting:

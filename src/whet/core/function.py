@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
+from whet.core.docstring import docstring_text
 from whet.core.field import InputField, OutputField
 from whet.core.signature import Signature, named_field
 from whet.errors import SignatureError
@@ -38,7 +39,7 @@ def signature_of_function(function: Callable[..., Any]) -> Signature:
         default = {} if parameter.default is inspect.Parameter.empty else {"default": parameter.default}
         fields.append(named_field(parameter.name, hints.get(parameter.name, str), InputField(**default)))
     outputs = _result_fields(hints["return"])
-    doc = inspect.cleandoc(function.__doc__) if function.__doc__ else None
+    doc = docstring_text(function.__doc__) or None
     return Signature._make([*fields, *(named_field(n, t, OutputField()) for n, t in outputs.items())], doc, function.__name__)
 
 

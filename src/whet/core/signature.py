@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, dataclass_transform, get_type_hints
 
+from whet.core.docstring import docstring_text
 from whet.core.field import Field, InputField as _input_field, OutputField as _output_field
 from whet.core.filled import Doc, Filled
 from whet.core.signature_text import parse_signature
@@ -369,8 +370,7 @@ def _from_class_body(name: str, body: dict[str, Any], parents: list[Signature]) 
         if field_name not in own:
             raise _not_a_field(name, field_name, body.get(field_name))
     fields = {**inherited, **{n: named_field(n, annotations.get(n), f) for n, f in own.items()}}
-    doc = inspect.cleandoc(body["__doc__"]) if body.get("__doc__") else ""
-    return Signature._make(fields.values(), doc or instructions, name)
+    return Signature._make(fields.values(), docstring_text(body.get("__doc__")) or instructions, name)
 
 
 def _not_a_field(signature: str, name: str, value: Any) -> Exception:

@@ -58,7 +58,7 @@ class MetricCall:
             return Score.of((yield from self._called(args)))
         started = perf_counter()
         result = self.metric(*args)
-        if result is not True and result is not False and hasattr(result, "__await__"):
+        if result is not True and result is not False and hasattr(type(result), "__await__"):
             result = yield Invoke(lambda: result, inline=True)
         if (seconds := perf_counter() - started) >= QUICK_SECONDS or self._trust < MOST_TRUST:
             self._learn(seconds, FORGIVEN_AFTER)

@@ -132,7 +132,7 @@ class _Grown:
 
     async def take_all(self, ask: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         opened = ask(**arguments)
-        opened = await opened if hasattr(opened, "__await__") else opened
+        opened = await opened if hasattr(type(opened), "__await__") else opened
         if hasattr(opened, "__aiter__") and not hasattr(opened, "choices"):
             async for chunk in opened:
                 self.take(chunk)

@@ -14,7 +14,16 @@ from whet.core.signature import Signature
 from whet.errors import InputError
 from whet.sandbox import CodeInterpreter, FinalOutput, PythonInterpreter
 
-__all__ = ["checked_factory", "code_in", "executed", "factory_in_force", "interpreter_for", "output_text", "taken_interpreter"]
+__all__ = [
+    "checked_factory",
+    "code_in",
+    "executed",
+    "factory_in_force",
+    "interpreter_for",
+    "output_text",
+    "own_interpreter",
+    "taken_interpreter",
+]
 
 _FENCE: Final = re.compile(r"```[ \t]*(?P<language>[\w+#.-]*)[ \t]*\r?\n(?P<code>.*?)(?:\n?```|\Z)", re.DOTALL)
 _PYTHON: Final = frozenset({"", "python", "py", "python3", "repl"})
@@ -39,6 +48,13 @@ def taken_interpreter(name: str, signature: Signature, args: tuple[Any, ...], kw
     if len(args) > 1 or (args and not isinstance(args[0], CodeInterpreter)):
         raise InputError(f"`{name}` takes one positional argument, an interpreter; name the inputs: {', '.join(signature.input_fields)}.")
     return args[0] if args else None
+
+
+def own_interpreter(name: str, given: Any) -> Any:
+    """An interpreter, or None. Raises `InputError` (a `TypeError`) for anything else."""
+    if given is None or (isinstance(given, CodeInterpreter) and not isinstance(given, type)):
+        return given
+    raise InputError(f"`interpreter` of `{name}` is an interpreter (with tools, start, execute and shutdown), not {given!r}.")
 
 
 def factory_in_force(factory: Callable[[], Any]) -> Callable[[], Any]:

@@ -37,15 +37,16 @@ _logger = logging.getLogger(__name__)
 # Under this name a signature keeps itself without the fields that are shown in training only.
 _SHOWN = "without hints"
 _UNKNOWN = Capabilities()
-_RESERVED = frozenset({"config", "signature", "demos", "lm", "prediction", "new_signature", "_trace"})
+_RESERVED = frozenset({"config", "signature", "demos", "lm", "adapter", "prediction", "new_signature", "_trace"})
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Predict(Answering[P, R]):
     """Asks a model for the outputs of a signature, given its inputs. One call, unless more are asked for.
 
-    `adapter` is a format, or several to try in turn when an answer cannot be read; `retries` is how often the model is shown its unreadable
-    answer and the reason and asked again. Other keywords (`temperature`, `n`, ...) go to the model with each call.
+    `adapter` is a format, or several to try in turn when an answer cannot be read; `lm` is the model, else the one in force; both may be
+    given to a call, too. `retries` is how often the model is shown its unreadable answer and the reason and asked again. Other keywords
+    (`temperature`, `n`, ...) go to the model with each call.
 
     >>> Predict("question -> answer").render(question="2+2?")[-1]["role"]
     'user'
@@ -62,6 +63,7 @@ class Predict(Answering[P, R]):
         callbacks: Sequence[Any] | None = None,
         *,
         adapter: Adapter | Sequence[Adapter] | None = None,
+        lm: Any = None,
         retries: int = 0,
         **config: Any,
     ) -> None:
@@ -75,6 +77,7 @@ class Predict(Answering[P, R]):
         self.adapter = adapter
         self.retries = retries
         self.reset()
+        self.lm = lm
 
     def reset(self) -> None:
         """Forget demos and the bound model."""
@@ -152,7 +155,8 @@ class Predict(Answering[P, R]):
             signature = retold(signature, self.known_tools.values(), self.tool_descs, listing=self._lists_tools)
             shown = redescribed(inputs, self.tool_descs)
         try:
-            prediction: Prediction = yield from self._ask(settings, lm, signature, demos, shown, options)
+            adapters = self._adapters(settings, special.get("adapter"))
+            prediction: Prediction = yield from self._ask(adapters, settings, lm, signature, demos, shown, options)
         except AdapterParseError as error:
             if isinstance(settings.trace, Trace) and error.lm_response:
                 settings.trace.unread.append(Unread(self, as_given(inputs), error.lm_response, isinstance(error, TruncatedError)))
@@ -175,13 +179,12 @@ class Predict(Answering[P, R]):
             special["signature"] = ensure_signature(special["signature"])
         return special
 
-    def _adapters(self, settings: Settings) -> Sequence[Adapter]:
-        return adapters_of(self.adapter or settings.adapter)
+    def _adapters(self, settings: Settings, given: Any = None) -> Sequence[Adapter]:
+        return adapters_of(given or self.adapter or settings.adapter)
 
-    def _ask(
-        self, settings: Settings, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: dict[str, Any]
+    def _ask(  # noqa: PLR0913 - all that one question is made of
+        self, adapters: Sequence[Adapter], settings: Settings, lm: Any, signature: Signature, demos: Any, inputs: Any, options: Any
     ) -> Flow[Prediction]:
-        adapters = self._adapters(settings)
         if len(adapters) == 1:
             return self._ask_with(adapters[0], settings, lm, signature, demos, inputs, options)
         return _first_readable((self._ask_with(a, settings, lm, signature, demos, inputs, options) for a in adapters), adapters)

@@ -262,8 +262,8 @@ class StepPredict(Predict):
         """The format that fields are written in."""
         return super()._adapters(settings)[0]
 
-    def _adapters(self, settings: Settings) -> Sequence[Adapter]:
-        formats = super()._adapters(settings)
+    def _adapters(self, settings: Settings, given: Any = None) -> Sequence[Adapter]:
+        formats = super()._adapters(settings, given)
         lm = self.lm or settings.lm
         can = getattr(lm, "capabilities", None)
         if self.native is False or not (self.native or (can is not None and can.tools)):

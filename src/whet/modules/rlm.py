@@ -17,7 +17,7 @@ from whet.errors import AdapterParseError, CodeExecutionError, ConfigurationErro
 from whet.modules import rlm_prompt
 from whet.modules.answering import Coding, P, R
 from whet.modules.calling import called
-from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, taken_interpreter
+from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, own_interpreter, taken_interpreter
 from whet.modules.own_fields import check_fields, check_limit
 from whet.modules.predict import Predict, _signature_of, checked_inputs
 from whet.modules.rlm_tools import RESERVED, Queries, injected, user_tools
@@ -60,7 +60,8 @@ class RLM(Coding[P, R]):
     The code may call `llm_query(prompt)` and `llm_query_batched(prompts)`, which ask `sub_lm` (else the model in force) and may be used
     `max_llm_calls` times together, the `tools` (functions or `Tool`s), and `SUBMIT(...)`, which takes the outputs and ends the run. Of
     each output `max_output_chars` characters are shown. The interpreter is as in `ProgramOfThought`; `interpreter_factory=` may also be
-    given to a call. `max_seconds` is looked at between turns; `verbose` logs each turn.
+    given to a call. `max_seconds` is looked at between turns; `verbose` logs each turn. Programs written for DSPy 3.1 say `max_iterations`,
+    and give an `interpreter` of their own, which serves all calls and stays open.
 
     The prediction has the outputs, `trajectory` (dicts with `reasoning`, `code`, `output`), `final_reasoning` and `stop_reason`:
     `submit`, or `max_iters`, `max_seconds`, `bad_steps`, `context_window`, after which `extract` makes the answer of what was found.
@@ -78,15 +79,18 @@ class RLM(Coding[P, R]):
         interpreter_factory: Callable[[], Any] = PythonInterpreter,
         *,
         max_seconds: float | None = None,
+        max_iterations: int | None = None,
+        interpreter: Any = None,
     ) -> None:
         super().__init__()
         self.signature: Signature = signature if isinstance(signature, Signature) else _signature_of(signature)
         self.tools = user_tools(tools)
         self._check_names()
-        self.max_iters, self.max_llm_calls = check_limit("max_iters", max_iters), check_limit("max_llm_calls", max_llm_calls)
+        self.max_iters = check_limit("max_iters", max_iters if max_iterations is None else max_iterations)
+        self.max_llm_calls = check_limit("max_llm_calls", max_llm_calls)
         self.max_output_chars = check_limit("max_output_chars", max_output_chars, 1)
         self.max_seconds, self.verbose, self.sub_lm = max_seconds, verbose, sub_lm
-        self.interpreter_factory = checked_factory(interpreter_factory)
+        self.interpreter_factory, self.interpreter = checked_factory(interpreter_factory), own_interpreter("RLM", interpreter)
         instructions = getattr(interpreter_factory, "execution_instructions", "")
         self.generate_action = Predict(rlm_prompt.acting(self.signature, self.tools, max_llm_calls, instructions))
         self.extract = Predict(rlm_prompt.extracting(self.signature))
@@ -102,7 +106,7 @@ class RLM(Coding[P, R]):
         factory = self.interpreter_factory
         if "interpreter_factory" in inputs and "interpreter_factory" not in self.signature.input_fields:
             factory = checked_factory(inputs.pop("interpreter_factory"))
-        own = taken_interpreter("RLM", self.signature, args, inputs)
+        own = taken_interpreter("RLM", self.signature, args, inputs) or self.interpreter
         session = Session(
             inputs=checked_inputs(self.signature, inputs, current()),
             queries=Queries(self.sub_lm, self.max_llm_calls),

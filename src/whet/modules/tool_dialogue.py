@@ -85,8 +85,8 @@ class ToolDialogue(Answering[P, R]):
 class TurnPredict(Predict):
     """The predictor of a dialogue's turns: a model with tools calls them by itself, unless the format was made with a word on that."""
 
-    def _adapters(self, settings: Settings) -> Sequence[Adapter]:
-        formats = super()._adapters(settings)
+    def _adapters(self, settings: Settings, given: Any = None) -> Sequence[Adapter]:
+        formats = super()._adapters(settings, given)
         can = getattr(self.lm or settings.lm, "capabilities", None)
         first = formats[0]
         if can is None or not can.tools or first._own_format or "use_native_function_calling" in vars(first):

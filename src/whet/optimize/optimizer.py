@@ -160,7 +160,10 @@ class Optimizer:
 
     def steps(self, search: Search) -> Strand[Candidate]:
         """The recipe. Keyword-only arguments beside `search` become arguments of `compile`."""
-        raise NotImplementedError(f"`{type(self).__name__}` must define `steps(self, search)` or override `compile`.")
+        raise self._unwritten()
+
+    def _unwritten(self) -> NotImplementedError:
+        return NotImplementedError(f"`{type(self).__name__}` must define `steps(self, search)` or override `compile`.")
 
     def bounds(self, task: Task) -> Bounds:
         """How much this recipe takes; for `plan()`."""
@@ -174,6 +177,8 @@ class Optimizer:
 
     def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
         """The task, after everything about the arguments has been looked at."""
+        if type(self).steps is Optimizer.steps:
+            raise self._unwritten()
         known = [n for n, p in inspect.signature(self.steps).parameters.items() if p.kind is p.KEYWORD_ONLY]
         check_unknown(f"{type(self).__name__}.compile", options, known)
         self.check_arguments()

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from whet.core.context import current
+from whet.core.docstring import docstring_text
 from whet.core.events import CallInputs, handlers_of, observed
 from whet.core.exchange import ToolSpec
 from whet.core.flow import Flow, Gather, Invoke, JobTimeout, adrive, drive
@@ -252,7 +253,7 @@ def _description(func: Any) -> str:
         doc = func.__doc__
     else:
         doc = getattr(getattr(func, "func", type(func)), "__doc__", None) or type(func).__call__.__doc__
-    return inspect.cleandoc(doc) if doc else ""
+    return docstring_text(doc)
 
 
 def _arguments(

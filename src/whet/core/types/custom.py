@@ -68,7 +68,7 @@ class Type(BaseModel, metaclass=_Kinds):
 
     @classmethod
     def parse_lm_response(cls, response: Mapping[str, Any] | str) -> Any:
-        """A value from the native parts of an answer (`text`, `tool_calls`, `reasoning_content`, `citations`), or None."""
+        """A value from an answer, or None: its text, or a dict (`text`, `tool_calls`, `reasoning_content`, `citations`) if it has more."""
         return None
 
     @classmethod
