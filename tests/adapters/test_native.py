@@ -140,7 +140,7 @@ def test_an_own_type_may_be_native() -> None:
 
         @classmethod
         def parse_lm_response(cls, response: Any) -> Any:
-            return cls(name=response["text"][-5:])
+            return cls(name=response[-5:])
 
     signature = whet.Signature({"q": whet.InputField(), "a": whet.OutputField(), "mood": (Mood, whet.OutputField())})
     predict = whet.Predict(signature, adapter=ChatAdapter(native_response_types=[Mood]))
