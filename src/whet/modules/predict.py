@@ -77,11 +77,11 @@ class Predict(Answering[P, R]):
         self.adapter = adapter
         self.retries = retries
         self.reset()
-        self.lm = lm
+        self.lm: Any = lm
 
     def reset(self) -> None:
         """Forget demos and the bound model."""
-        self.lm: Any = None
+        self.lm = None
         self.demos: list[Any] = []
         self.traces: list[Any] = []
         self.train: list[Any] = []
