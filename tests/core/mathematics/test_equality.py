@@ -191,6 +191,16 @@ def test_hostile_input_costs_next_to_nothing(bomb: str) -> None:
         ("1,23", Fraction(23)),
         ("10 - 4", Fraction(4)),
         ("x = -4", Fraction(-4)),
+        ("2^10", Fraction(1024)),
+        ("2**{-1}", Fraction(1, 2)),
+        ("0^-1", None),
+        ("9" * 1500 + "^999", None),
+        ("1.5 x 10^6 m", Fraction(1_500_000)),
+        (r"6\times10^{-2}", Fraction(6, 100)),
+        ("1 000 000.5 kg", Fraction(2_000_001, 2)),
+        ("1\u2009000", Fraction(1000)),
+        ("5 100", Fraction(100)),
+        ("1,5", Fraction(5)),
     ],
 )
 def test_numbers_are_read_out_of_text(text: object, number: Fraction | None) -> None:

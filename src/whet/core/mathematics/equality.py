@@ -13,10 +13,13 @@ from whet.core.mathematics.formula import Formula, FormulaError, parse
 __all__ = ["final_answer", "math_equal", "numeric_equal", "read_number"]
 
 _LONGEST = 2_000
+_MINUS = "\u2212"
 _NUMBER = re.compile(
     r"(?:(?<![\w)])(?<![\w)] )(?P<sign>[-+\u2212])\s{0,2})?(?:[$\u20ac\u00a3\u00a5](?P<minus>[-\u2212])?)?(?=[\d.])"
     r"(?:(?P<whole>\d{1,4})[ \u00a0](?=(?P<above>\d{1,3})/(?P<under>\d{1,3})(?![\d./])))?"
-    r"(?P<digits>\d{1,3}(?:[,_\u00a0\u202f]\d{3})+(?!\d)|\d+)?(?P<point>\.\d+)?(?:[eE](?P<power>[-+]?\d{1,3})(?!\w))?"
+    r"(?P<digits>\d{1,3}(?:[,_\u00a0\u2009\u202f]\d{3})+(?!\d)|\d{1,3}(?: \d{3}){2,}(?!\d)|\d+)?(?P<point>\.\d+)?"
+    r"(?:[eE](?P<power>[-+]?\d{1,3})(?!\w)|\s?(?:[x*\u00d7\u00b7]|\\times|\\cdot)\s?10(?:\^|\*\*)\{?(?P<tens>[-+\u2212]?\d{1,3})\}?"
+    r"|\s?(?:\^|\*\*)\s?\{?(?P<exponent>[-+\u2212]?\d{1,3})\}?)?"
     r"(?:\s?/\s?(?P<below>\d+(?:\.\d+)?))?(?P<percent>\s?(?:\\?%|per ?cent\b))?"
 )
 # A fraction in one sign, added to the whole number before it.
@@ -38,8 +41,9 @@ _SAMPLES = (0.37, 1.13, 2.71)
 def read_number(text: Any) -> Fraction | None:
     """The one number that `text` means, or the last one it holds; `None` when there is none.
 
-    Reads `1,234.5`, `$3`, `-2/3`, `3 1/2`, `1.5e3`, `12 %` (as 3/25), numbers with words or units around them. Texts beyond 2000
-    characters are read from the end. Never raises.
+    Reads `1,234.5`, `1 000 000`, `$3`, `-2/3`, `3 1/2`, `1.5e3`, `1.5 x 10^3`, `2^10`, `12 %` (as 3/25), numbers with words or units around
+    them. A comma before other than three digits is no part of a number (`1,5` holds two), and one space before three digits is a gap
+    between two numbers unless it is a no-break or thin one (`5 100`). Texts beyond 2000 characters are read from the end. Never raises.
 
     >>> read_number("She pays $1,250.50 in total."), read_number("about 40%"), read_number("none")
     (Fraction(2501, 2), Fraction(2, 5), None)
@@ -108,7 +112,12 @@ def final_answer(text: Any) -> str:
 
 def _fraction(m: re.Match[str]) -> Fraction | None:
     digits = re.sub(r"\D", "", m["digits"] or "0")
-    value = Fraction(f"{digits}{m['point'] or ''}e{m['power'] or 0}")
+    value = Fraction(f"{digits}{m['point'] or ''}e{(m['power'] or m['tens'] or '0').replace(_MINUS, '-')}")
+    if m["exponent"]:
+        exponent = int(m["exponent"].replace(_MINUS, "-"))
+        if (not value and exponent < 0) or len(m[0]) * abs(exponent) > _LONGEST:
+            return None
+        value **= exponent
     if m["below"]:
         below = Fraction(m["below"])
         if not below:

@@ -12,6 +12,8 @@ __all__ = ["final_answer", "math_equal", "math_match", "number_match", "numeric_
 def number_match(example: Any, pred: Any, trace: Any = None) -> bool:
     """Metric: the number in `pred.answer` (after "####", in a box, or the last one) equals the number of `example.answer`.
 
+    `read_number` says what is read; formulas are `math_match`'s.
+
     >>> from whet.core.records import Example, Prediction
     >>> number_match(Example(answer="#### 1,250"), Prediction(answer="It costs $1250.00."))
     True
