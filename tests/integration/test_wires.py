@@ -6,12 +6,13 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import whet
+from core.http.scripted_server import Talk, serving as raw_serving
 from whet.core.exchange import Choice, Request, Response, ToolSpec, Usage
 from whet.core.flow import adrive, drive
 from whet.core.messages import Message, ToolCallPart
@@ -26,6 +27,7 @@ from whet.errors import (
     LMUnexpectedError,
 )
 from whet.testing import StubServer
+from whet.testing.aws_formats import FORMATS
 
 CHAT = ["openai", "responses", "anthropic", "gemini", "ollama", "bedrock", "sagemaker"]
 ALL = [*CHAT, "text"]
@@ -185,6 +187,68 @@ def test_leaving_a_stream_closes_the_connection(format: str) -> None:
             next(iter(stream))
         assert stub._under_way == 1
         wait_until(lambda: stub._under_way == 0)
+
+
+@pytest.mark.parametrize("format", ALL)
+def test_a_stream_that_is_let_go_closes_the_connection(format: str) -> None:
+    """Without `close()`, and without waiting for the garbage collector."""
+    long = Response(choices=(Choice(text="word " * 400),), usage=PLAIN.usage)
+
+    async def leave(stub: StubServer) -> None:
+        async for _ in stub.lm().stream("Hi"):
+            break
+        for _ in range(150):
+            if stub._under_way == 0:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError("the server is still writing")
+
+    gc.disable()
+    try:
+        with StubServer(format, long, faults=["slow"] * 2) as stub:
+            for _ in stub.lm().stream("Hi"):
+                break
+            wait_until(lambda: stub._under_way == 0)
+            asyncio.run(leave(stub))
+    finally:
+        gc.enable()
+
+
+def test_a_program_whose_stream_is_let_go_stops_at_the_next_piece() -> None:
+    long = Response(choices=(Choice(text="[[ ## answer ## ]]\n" + "word " * 400),), usage=PLAIN.usage)
+    gc.disable()
+    try:
+        with StubServer("openai", long, faults=["slow"]) as stub, whet.context(lm=stub.lm()):
+            for _ in whet.Predict("question -> answer").stream(question="q"):
+                break
+            wait_until(lambda: stub._under_way == 0)
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("format", ALL)
+def test_an_answer_that_comes_byte_by_byte_or_in_one_piece_is_the_same(format: str) -> None:
+    text = "Hello wörld 🙂 " * 20
+    raw = b"".join(FORMATS[format].pieces(Response(choices=(Choice(text=text),), usage=PLAIN.usage)))
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n" % FORMATS[format].media.encode()
+
+    def script(size: int) -> Callable[[Talk], None]:
+        def talk(one: Talk) -> None:
+            one.request()
+            one.send(head + b"".join(b"%x\r\n%b\r\n" % (len(raw[i : i + size]), raw[i : i + size]) for i in range(0, len(raw), size)))
+            one.send(b"0\r\n\r\n")
+
+        return talk
+
+    async def heard(lm: Any) -> list[Any]:
+        return [event async for event in lm.stream("q")]
+
+    for size in (1, 7, len(raw)):
+        with StubServer(format) as named, raw_serving(script(size)) as server:
+            lm = named.lm(api_base=f"http://127.0.0.1:{server.port}{FORMATS[format].base}")
+            for events in (list(lm.stream("q")), asyncio.run(heard(lm))):
+                assert "".join(event.text for event in events if event.kind == "text") == text
+                assert [event.usage.output_tokens for event in events if event.kind == "usage"] == [PLAIN.usage.output_tokens]
 
 
 def test_cancelling_a_task_closes_the_connection() -> None:

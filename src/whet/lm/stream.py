@@ -18,15 +18,19 @@ __all__ = ["AnswerStream"]
 class AnswerStream:
     """The events of one answer: text, reasoning, tool calls and citations as they come; then usage; then the end of each choice.
 
-    Iterate with `for` or with `async for`, once. Afterwards `response` holds the whole answer. Leaving the loop early and closing the
-    stream (`close()`, `aclose()`, `with`, `async with`) closes the connection.
+    Iterate with `for` or with `async for`, once. Afterwards `response` holds the whole answer. Leaving the loop early closes the connection
+    as soon as nobody holds the stream any longer; closing it (`close()`, `aclose()`, `with`, `async with`) does so at once.
     """
 
     def __init__(self, ask: Callable[[], Flow[Response]]) -> None:
-        self.response: Response | None = None
-        self._ask = ask
+        self._answering = _Answering(ask)
         self._pulled: Generator[StreamEvent, None, None] | None = None
         self._awaited: AsyncGenerator[StreamEvent, None] | None = None
+
+    @property
+    def response(self) -> Response | None:
+        """The whole answer; `None` before the end."""
+        return self._answering.response
 
     @property
     def text(self) -> str:
@@ -37,7 +41,7 @@ class AnswerStream:
 
     def __iter__(self) -> Generator[StreamEvent, None, None]:
         if self._pulled is None:
-            self._pulled = self._pull()
+            self._pulled = self._answering.pull()
         return self._pulled
 
     def close(self) -> None:
@@ -51,7 +55,35 @@ class AnswerStream:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _pull(self) -> Generator[StreamEvent, None, None]:
+    # -- for async code --------------------------------------------------------------------------------------------------
+
+    def __aiter__(self) -> AsyncGenerator[StreamEvent, None]:
+        if self._awaited is None:
+            self._awaited = self._answering.wait()
+        return self._awaited
+
+    async def aclose(self) -> None:
+        """Stop, and close the connection if the answer is not complete."""
+        if self._awaited is not None:
+            await self._awaited.aclose()
+
+    async def __aenter__(self) -> AnswerStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class _Answering:
+    """The call behind a stream. The generators hold this and not the stream, so that they end when the stream is let go."""
+
+    __slots__ = ("ask", "response")
+
+    def __init__(self, ask: Callable[[], Flow[Response]]) -> None:
+        self.ask = ask
+        self.response: Response | None = None
+
+    def pull(self) -> Generator[StreamEvent, None, None]:
         """On this thread: the flow runs in a context of its own whenever the caller wants more."""
         events: deque[StreamEvent] = deque()
         run = copy_context().run
@@ -73,27 +105,9 @@ class AnswerStream:
 
     def _listening(self, tell: Callable[[StreamEvent], None]) -> Generator[None, None, None]:
         with context(listener=tell):
-            self.response = yield from steps(self._ask())
+            self.response = yield from steps(self.ask())
 
-    # -- for async code --------------------------------------------------------------------------------------------------
-
-    def __aiter__(self) -> AsyncGenerator[StreamEvent, None]:
-        if self._awaited is None:
-            self._awaited = self._await()
-        return self._awaited
-
-    async def aclose(self) -> None:
-        """Stop, and close the connection if the answer is not complete."""
-        if self._awaited is not None:
-            await self._awaited.aclose()
-
-    async def __aenter__(self) -> AnswerStream:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def _await(self) -> AsyncGenerator[StreamEvent, None]:
+    async def wait(self) -> AsyncGenerator[StreamEvent, None]:
         """On the event loop: the flow runs in a task beside the caller."""
         import asyncio  # noqa: PLC0415 - sync programs never pay for it
 
@@ -122,4 +136,4 @@ class AnswerStream:
 
     async def _answer(self, tell: Callable[[StreamEvent], None]) -> Any:
         with context(listener=tell):
-            return await adrive(self._ask())
+            return await adrive(self.ask())

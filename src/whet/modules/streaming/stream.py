@@ -159,12 +159,12 @@ class Stream:
 
     def __iter__(self) -> Generator[Event, None, None]:
         if self._iterator is None:
-            self._iterator = self._events()
+            self._iterator = _events(self._pump)
         return self._iterator  # type: ignore[no-any-return]
 
     def __aiter__(self) -> AsyncGenerator[Event, None]:
         if self._iterator is None:
-            self._iterator = self._aevents()
+            self._iterator = _aevents(self._pump)
         return self._iterator  # type: ignore[no-any-return]
 
     def close(self) -> None:
@@ -179,20 +179,23 @@ class Stream:
         if self._iterator is not None:
             await self._iterator.aclose()
 
-    def _events(self) -> Generator[Event, None, None]:
-        items = self._pump.pull()
-        try:
-            for item in items:
-                yield item if isinstance(item, Event) else Event("value", value=item)
-        finally:
-            items.close()
-        yield Event("done", value=self._pump.result)
 
-    async def _aevents(self) -> AsyncGenerator[Event, None]:
-        items = self._pump.apull()
-        try:
-            async for item in items:
-                yield item if isinstance(item, Event) else Event("value", value=item)
-        finally:
-            await items.aclose()
-        yield Event("done", value=self._pump.result)
+# These hold the pump and not the stream, so that they end when the stream is let go.
+def _events(pump: Pump) -> Generator[Event, None, None]:
+    items = pump.pull()
+    try:
+        for item in items:
+            yield item if isinstance(item, Event) else Event("value", value=item)
+    finally:
+        items.close()
+    yield Event("done", value=pump.result)
+
+
+async def _aevents(pump: Pump) -> AsyncGenerator[Event, None]:
+    items = pump.apull()
+    try:
+        async for item in items:
+            yield item if isinstance(item, Event) else Event("value", value=item)
+    finally:
+        await items.aclose()
+    yield Event("done", value=pump.result)
