@@ -150,6 +150,27 @@ def test_a_refused_parameter_is_left_out_once_and_remembered() -> None:
         assert ["temperature" in body for body in server.bodies] == [True, False, False]
 
 
+def test_several_refused_parameters_are_left_out_one_by_one_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    def answer(body: dict[str, Any], number: int) -> Any:
+        for name in ("temperature", "top_p", "seed"):
+            if name in body and body["model"] == "strict":
+                return (400, {}, {"error": {"message": f"Unsupported parameter: '{name}' is not supported with this model."}})
+        return PARIS
+
+    with serving(answer) as server:
+        options = {"temperature": 0.5, "top_p": 0.9, "seed": 3}
+        strict, free = (
+            whet.LM(f"openai/{name}", api_base=server.url, api_key="k", cache=False, num_retries=0, **options)
+            for name in ("strict", "free")
+        )
+        for lm in (strict, strict, free):
+            ask(lm)
+        assert [len(options.keys() & body.keys()) for body in server.bodies] == [3, 2, 1, 0, 0, 3]
+    assert [record.getMessage() for record in caplog.records] == [
+        "`openai/strict` does not take `seed`, `temperature`, `top_p`: left out, in this call and in later ones."
+    ]
+
+
 def test_a_missing_key_is_said_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(LMNotConfiguredError, match="OPENAI_API_KEY"):

@@ -15,7 +15,7 @@ import whet
 from whet.core.exchange import Choice, Request, Response
 from whet.core.flow import drive
 from whet.core.messages import Message, ToolCallPart
-from whet.errors import ContextWindowExceededError, LMConfigurationError, LMUnsupportedFeatureError, StateError
+from whet.errors import ConfigurationError, ContextWindowExceededError, LMConfigurationError, LMUnsupportedFeatureError, StateError
 from whet.lm.lm import LM
 from whet.lm.provider import Provider, ReinforceJob, TrainingJob
 from whet.testing import ScriptedLM, StubServer
@@ -317,3 +317,51 @@ def test_a_model_of_your_own_may_say_what_it_can_by_properties() -> None:
     assert named.capabilities.reasoning
     assert named.supports_function_calling
     assert whet.JSONAdapter().response_schema(whet.Signature("q -> a"), own.capabilities) == "json"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"messages": []}, "`messages` is empty"),
+        ({"messages": "hello"}, "`messages` is a list of dicts"),
+        ({"messages": [{"content": "x"}]}, "A message is a dict with `role`"),
+        ({"messages": [3]}, "A message is a dict with `role`"),
+        ({"messages": [{"role": "user", "content": 3}]}, "`content` of a message is a text or a list"),
+        ({"prompt": 3}, "A prompt is a text; got int: 3"),
+        ({"prompt": "x", "n": 0}, "`n` is the number of answers"),
+        ({"prompt": "x", "n": "2"}, "`n` is the number of answers"),
+        ({"prompt": "x", "tools": "t"}, "`tools` is a list of tools"),
+        ({"prompt": "x", "tools": [{}]}, "A tool is a dict such as"),
+    ],
+)
+def test_a_call_that_cannot_be_is_refused_before_it_is_made(arguments: dict[str, Any], says: str) -> None:
+    with StubServer() as stub:
+        with pytest.raises(ConfigurationError, match=says):
+            stub.lm()(**arguments)
+        assert stub.count == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"num_retries": -1}, "`num_retries` is an integer"),
+        ({"num_retries": "3"}, "`num_retries` is an integer"),
+        ({"cache": "yes"}, "no cache mode 'yes'"),
+        ({"temperature": "hot"}, "`temperature` is a number"),
+        ({"max_tokens": 0}, "`max_tokens` is an integer of at least 1"),
+        ({"price": 3}, "Price"),
+        ({"max_concurrency": 0}, "`max_concurrency` is a number of calls"),
+        ({"model": "openai/"}, "lacks the name of a model"),
+        ({"model": "/x"}, "lacks a provider"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused_when_it_is_made(options: dict[str, Any], says: str) -> None:
+    with pytest.raises((ConfigurationError, LMConfigurationError), match=says):
+        LM(**{"model": "openai/m", **options})
+
+
+def test_models_around_models_are_made_of_models() -> None:
+    with pytest.raises(ConfigurationError, match="list of at least one model"):
+        whet.Fallback(LM("embedded"))  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="a function from a request"):
+        whet.Router(3)  # type: ignore[arg-type]

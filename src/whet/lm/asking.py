@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,8 @@ def request_of(prompt: str | None, messages: Sequence[Mapping[str, Any]] | None,
     """The request for a prompt or for messages in OpenAI's form, with these parameters."""
     if (prompt is None) == (messages is None):
         raise ConfigurationError("Call a model with a prompt or with `messages=[...]`, one of the two.")
+    if prompt is not None and not isinstance(prompt, str):
+        raise ConfigurationError(f"A prompt is a text; got {type(prompt).__name__}: {prompt!r:.80}. Messages go into `messages=[...]`.")
     turns = (Message("user", prompt),) if prompt is not None else messages_of(messages or ())
     request = with_parameters(Request(messages=turns), kwargs)
     off = {name: None for name, value in kwargs.items() if value is None and name not in _PLACED}
@@ -33,11 +35,14 @@ def with_parameters(request: Request, parameters: Mapping[str, Any]) -> Request:
     options = {**{k: v for k, v in given.items() if k not in _PLACED}, **request.options}
     placed: dict[str, Any] = {}
     if given.get("n", 1) != 1 and request.n == 1:
-        placed["n"] = given["n"]
+        placed["n"] = _checked_n(given["n"])
     if "rollout_id" in given and request.rollout_id is None:
         placed["rollout_id"] = given["rollout_id"]
     if "tools" in given and not request.tools:
         tools = given["tools"]
+        if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable):
+            raise ConfigurationError(f"`tools` is a list of tools; got {type(tools).__name__}: {tools!r:.80}")
+        tools = list(tools)
         placed["tools"] = tuple(_tool_of(tool) for tool in tools if not _is_hosted(tool))
         if hosted := [tool for tool in tools if _is_hosted(tool)]:
             options["hosted_tools"] = hosted
@@ -83,11 +88,22 @@ def messages_of(dicts: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
     >>> messages_of([{"role": "user", "content": "Hello"}])[0].content
     'Hello'
     """
-    return tuple(d if isinstance(d, Message) else _message_of(d) for d in dicts)
+    if isinstance(dicts, str | Mapping) or not isinstance(dicts, Iterable):
+        raise ConfigurationError(f"`messages` is a list of dicts with `role` and `content`; got {type(dicts).__name__}: {dicts!r:.80}")
+    turns = tuple(d if isinstance(d, Message) else _message_of(d) for d in dicts)
+    if not turns:
+        raise ConfigurationError("`messages` is empty: there is nothing to answer. Give at least one message.")
+    return turns
 
 
 def _message_of(plain: Mapping[str, Any]) -> Message:
+    if not isinstance(plain, Mapping) or not isinstance(plain.get("role"), str):
+        raise ConfigurationError(
+            f"A message is a dict with `role` ('system', 'user', 'assistant' or 'tool') and `content`; got {plain!r:.120}"
+        )
     content = plain.get("content")
+    if content is not None and not isinstance(content, str | list | tuple):
+        raise ConfigurationError(f"The `content` of a message is a text or a list of blocks; got {type(content).__name__}: {content!r:.80}")
     calls = tuple(
         ToolCallPart(
             id=c.get("id"), name=c["function"]["name"], arguments=_arguments_text(c["function"].get("arguments")), signed=c.get("signed")
@@ -113,10 +129,21 @@ def _is_hosted(tool: Any) -> bool:
     return isinstance(tool, Mapping) and "function" not in tool and tool.get("type", "function") != "function"
 
 
+def _checked_n(n: Any) -> int:
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise ConfigurationError(f"`n` is the number of answers, an integer of at least 1; got {n!r}.")
+    return n
+
+
 def _tool_of(tool: Any) -> ToolSpec:
     if isinstance(tool, ToolSpec):
         return tool
-    function = tool.get("function", tool)
+    function = tool.get("function", tool) if isinstance(tool, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise ConfigurationError(
+            'A tool is a dict such as {"type": "function", "function": {"name": "look_up", "description": "...", "parameters": {...}}}; '
+            f"got {tool!r:.120}"
+        )
     return ToolSpec(name=function["name"], description=function.get("description") or "", parameters=function.get("parameters") or {})
 
 

@@ -16,8 +16,9 @@ from whet.core.events import handlers_of, observed
 from whet.core.exchange import Capabilities, Request, Response
 from whet.core.flow import Flow, adrive, drive
 from whet.core.trace import CallRecord, History, Outputs, Trace, message_dicts, plain_outputs, usage_dict
-from whet.errors import LMError
+from whet.errors import ConfigurationError, LMError
 from whet.lm.asking import merged_request, request_of
+from whet.lm.cache import mode_of
 from whet.lm.callable_identity import code_of
 from whet.lm.facts import Price
 from whet.lm.own import OwnMethod, asked_by_call, own_method
@@ -75,6 +76,7 @@ class BaseLM:
         capabilities: Capabilities | None = None,
         **kwargs: Any,
     ) -> None:
+        _check_terms(temperature, max_tokens, cache, num_retries)
         self.model = model
         self.model_type = model_type
         self.cache = cache
@@ -307,6 +309,17 @@ def answering(lm: Any, request: Request) -> Flow[Response]:
     if written is None or (kind.__call__ is written[0] and kind.acall is written[1]):
         return lm.flow(request)  # type: ignore[no-any-return]
     return asked_by_call(lm, request)
+
+
+def _check_terms(temperature: Any, max_tokens: Any, cache: Any, num_retries: Any) -> None:
+    """Raises `ConfigurationError` for what no model can be asked with."""
+    if temperature is not None and (isinstance(temperature, bool) or not isinstance(temperature, int | float)):
+        raise ConfigurationError(f"`temperature` is a number, or None to leave it to the provider; got {temperature!r}.")
+    if max_tokens is not None and (isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1):
+        raise ConfigurationError(f"`max_tokens` is an integer of at least 1, or None for no limit; got {max_tokens!r}.")
+    if isinstance(num_retries, bool) or not isinstance(num_retries, int) or num_retries < 0:
+        raise ConfigurationError(f"`num_retries` is an integer, 0 or more; got {num_retries!r}.")
+    mode_of(cache)
 
 
 def _asked(request: Request) -> dict[str, Any]:

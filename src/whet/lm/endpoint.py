@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ DROPPABLE = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "sto
 MOST_TOKENS = 10**12
 
 T = TypeVar("T")
+_logger = logging.getLogger(__name__)
 
 
 class Endpoint:
@@ -53,18 +55,28 @@ class Endpoint:
         """
         if self.rejected and not self.rejected.isdisjoint(request.options):
             request = _without(request, self.rejected)
-        try:
-            return (yield from self._exchange(request))
-        except LMInvalidRequestError as error:
-            name = rejected_option(error, [name for name in DROPPABLE if name in request.options])
-            if name is None:
-                raise
-            if name == "max_tokens" and "max_completion_tokens" in error.message:
-                self.facts = replace(self.facts, limit_option="max_completion_tokens")
-                return (yield from self._exchange(request))
-            response = yield from self._exchange(_without(request, frozenset({name})))
-            self.rejected |= {name}
-            return response
+        refused: set[str] = set()
+        while True:
+            try:
+                response: Response = yield from self._exchange(request)
+            except LMInvalidRequestError as error:
+                name = rejected_option(error, [name for name in DROPPABLE if name in request.options])
+                if name is None:
+                    raise
+                if name == "max_tokens" and "max_completion_tokens" in error.message and self.facts.limit_option == "max_tokens":
+                    self.facts = replace(self.facts, limit_option="max_completion_tokens")
+                else:
+                    refused.add(name)
+                    request = _without(request, frozenset({name}))
+            else:
+                if refused:
+                    self._remember(refused)
+                return response
+
+    def _remember(self, refused: set[str]) -> None:
+        self.rejected |= refused
+        names = ", ".join(f"`{name}`" for name in sorted(refused))
+        _logger.warning("`%s` does not take %s: left out, in this call and in later ones.", self.facts.full_name, names)
 
     def _exchange(self, request: Request) -> Flow[Response]:
         if self.developer:

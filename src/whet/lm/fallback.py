@@ -22,8 +22,8 @@ class Fallback(Delegate):
     """
 
     def __init__(self, lms: Sequence[Any]) -> None:
-        if not lms:
-            raise ConfigurationError("`Fallback([...])` needs at least one model.")
+        if not isinstance(lms, Sequence) or not lms:
+            raise ConfigurationError("`Fallback([...])` needs a list of at least one model.")
         super().__init__(" > ".join(getattr(lm, "model", "?") for lm in lms), lms)
 
     def _delegate(self, request: Request, ask: Callable[[Any], Flow[Response]]) -> Flow[Response]:

@@ -79,6 +79,10 @@ class LM(BaseLM):
             find_model(model.partition(":")[2])
         if is_reasoning_name(model) and not self.embedded:
             _check_reasoning_limits(temperature, max_tokens or kwargs.get("max_completion_tokens"))
+        if price is not None and not isinstance(price, Price):
+            raise LMConfigurationError(
+                f"`price` is a `whet.Price(input=..., output=...)`, in US dollars per million tokens; got {price!r}."
+            )
         access = access_of({name: kwargs.pop(name) for name in ACCESS & kwargs.keys()})
         cache = False if self.embedded and cache is True else cache
         super().__init__(model, model_type, temperature, max_tokens, cache, callbacks, num_retries, capabilities, **kwargs)
@@ -236,6 +240,10 @@ def _named(model: Any) -> str:
     """The name of a model, that of one on this machine as we write it; DSPy writes `openai/local:...`."""
     if not isinstance(model, str) or not model.strip():
         raise LMConfigurationError(f"A model is named by a string such as 'openai/gpt-4o-mini'; got {model!r}.")
+    provider, slash, name = model.partition("/")
+    if slash and not (provider.strip() and name.strip(" /")):
+        missing = "the name of a model" if provider.strip() else "a provider"
+        raise LMConfigurationError(f"{model!r} lacks {missing}. Write `provider/name`, such as 'openai/gpt-4o-mini'.")
     return model.removeprefix("openai/") if model.startswith("openai/" + LOCAL) else model
 
 

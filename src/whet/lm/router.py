@@ -23,6 +23,8 @@ class Router(Delegate):
     """
 
     def __init__(self, choose: Callable[[Request], Any], lms: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+        if not callable(choose):
+            raise ConfigurationError(f"`Router` takes a function from a request to a model; got {choose!r}.")
         self.named = dict(lms) if isinstance(lms, Mapping) else {}
         super().__init__(f"router:{getattr(choose, '__name__', 'choose')}", list(self.named.values()) or list(lms))
         self.choose = choose

@@ -78,6 +78,9 @@ def access_of(given: Mapping[str, Any]) -> Access:
         value = given.get(name)
         if value is not None and not (isinstance(value, int | float) and value > 0):
             raise LMConfigurationError(f"`{name}` is a number of seconds above 0, or None for no limit; got {value!r}.")
+    most = given.get("max_concurrency")
+    if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+        raise LMConfigurationError(f"`max_concurrency` is a number of calls, at least 1, or None for no bound; got {most!r}.")
     base = given.get("api_base") or given.get("base_url")
     if base is not None and not isinstance(base, str):
         raise LMConfigurationError(f"`api_base` is a URL such as 'http://localhost:8000/v1'; got {base!r}.")
