@@ -162,6 +162,26 @@ def test_a_storm_ends_within_a_fifth_of_the_ideal_schedule_and_no_call_fails(nam
     assert endpoint.sent <= 2.3 * calls  # the first burst is refused, hardly anything after it
 
 
+def without_a_word(verdict: Callable[[Endpoint, float], float | None]) -> Callable[[Endpoint, float], float | None]:
+    return lambda endpoint, now: None if verdict(endpoint, now) is None else math.nan
+
+
+@pytest.mark.parametrize(
+    ("verdict", "calls", "ideal"),
+    [(fixed_window(100, 1.0), 600, 5.05), (fixed_window(200, 4.0), 600, 8.05), (token_bucket(50, 50), 500, 9.05)],
+    ids=["100 a second", "200 in four seconds", "a bucket"],
+)
+def test_a_storm_that_says_nothing_of_when_to_come_back(verdict: Any, calls: int, ideal: float) -> None:
+    simulation = Simulation()
+    limiter = Limiter(clock=lambda: simulation.now)
+    lm = Retrying(Limited(Endpoint(simulation, without_a_word(verdict)), limiter), 8, paced=True)
+    for _ in range(calls):
+        simulation.step(lm.flow(request()))
+    took = simulation.run()
+    assert not simulation.failed
+    assert took <= 1.2 * ideal
+
+
 @pytest.mark.parametrize("places_used", [4, 24, 200])
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.08])
 def test_an_endpoint_that_stumbles_now_and_then_holds_up_only_those_it_refused(share: float, places_used: int) -> None:

@@ -79,10 +79,6 @@ class LM(BaseLM):
             find_model(model.partition(":")[2])
         if is_reasoning_name(model) and not self.embedded:
             _check_reasoning_limits(temperature, max_tokens or kwargs.get("max_completion_tokens"))
-        if price is not None and not isinstance(price, Price):
-            raise LMConfigurationError(
-                f"`price` is a `whet.Price(input=..., output=...)`, in US dollars per million tokens; got {price!r}."
-            )
         access = access_of({name: kwargs.pop(name) for name in ACCESS & kwargs.keys()})
         cache = False if self.embedded and cache is True else cache
         super().__init__(model, model_type, temperature, max_tokens, cache, callbacks, num_retries, capabilities, **kwargs)
@@ -90,7 +86,7 @@ class LM(BaseLM):
         self.access, self.through_litellm = access, _is_litellm(engine)
         self._variants: dict[Any, LM] = {}
         self._server: LM | None = None
-        self.price = FREE if price is None and (self.embedded or model.startswith(LOCAL)) else price
+        self.price = FREE if price is None and (self.embedded or model.startswith(LOCAL)) else _priced(price)
         self.use_developer_role = use_developer_role
         self.provider = provider or Provider()
         self.finetuning_model = finetuning_model
@@ -245,6 +241,12 @@ def _named(model: Any) -> str:
         missing = "the name of a model" if provider.strip() else "a provider"
         raise LMConfigurationError(f"{model!r} lacks {missing}. Write `provider/name`, such as 'openai/gpt-4o-mini'.")
     return model.removeprefix("openai/") if model.startswith("openai/" + LOCAL) else model
+
+
+def _priced(price: Any) -> Price | None:
+    if price is None or isinstance(price, Price):
+        return price
+    raise LMConfigurationError(f"`price` is a `whet.Price(input=..., output=...)`, USD per million tokens; got {price!r}.")
 
 
 def _is_litellm(engine: Any) -> bool:
