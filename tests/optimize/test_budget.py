@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import signal
+import sys
 import threading
 import time
 from typing import Any
@@ -12,12 +15,15 @@ import pytest
 
 import whet
 from optimize.doubling import answer, exact, model, rows
+from optimize.test_resume import CountingServer, server
 from whet.core.exchange import Response
 from whet.core.flow import Flow
 from whet.errors import ConfigurationError, EvaluationError, LMAuthError, LMServerError
 from whet.lm.base import BaseLM
 from whet.optimize.budget import Spend
 from whet.testing.scripted import ScriptedLM
+
+__all__ = ["server"]  # a fixture
 
 
 def compiled(lm: Any, **options: Any) -> Any:
@@ -48,6 +54,26 @@ def test_seconds_are_capped() -> None:
     _, recipe = compiled(lm, max_seconds=1)
     assert recipe.run.stop_reason == "max_seconds"
     assert 0 < lm.calls < 134  # half of what 8 seconds of calls would be
+
+
+def test_calls_that_the_cap_on_seconds_cuts_off_are_no_failures_of_the_server(server: CountingServer) -> None:
+    server.seconds = 0.4
+    lm = whet.LM("openai/counted", api_base=f"{server.url}/doubling/v1", api_key="k", cache=False)
+    _, recipe = compiled(lm, max_seconds=0.7, max_errors=3)
+    assert recipe.run.stop_reason == "max_seconds" and server.bodies.total() > 8
+    with whet.budget(seconds=0.7):
+        _, recipe = compiled(lm, max_errors=3)
+    assert recipe.run.stop_reason == "max_seconds"
+
+
+def test_the_line_says_how_long_it_will_take_at_most_without_a_cap_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    compiled(model(0.02), num_threads=4, display_progress=True)
+    assert re.search(r"at most \d+ s left", sys.stderr.getvalue())  # type: ignore[attr-defined]
 
 
 def test_money_without_a_price_is_refused_before_the_first_call() -> None:

@@ -53,6 +53,7 @@ class CountingServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.bodies: Counter[str] = Counter()
+        self.seconds = 0.004
         self.lock = threading.Lock()
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -68,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
             self.server.bodies[json.dumps(body, sort_keys=True)] += 1
-        time.sleep(0.004)
+        time.sleep(self.server.seconds)
         task = self.path.split("/")[1]
         texts = [in_sections(WORLDS[task](body, number)) for number in range(body.get("n", 1))]
         usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from whet.core.context import Meter, current
-from whet.errors import BudgetExceeded, ConfigurationError
+from whet.errors import BudgetExceeded, ConfigurationError, LMTimeoutError
 from whet.lm.budget import Budget as Purse, Spend as Limit
 
-__all__ = ["Budget", "Spend", "SpendMeter", "cap_of", "purse_of"]
+__all__ = ["Budget", "Spend", "SpendMeter", "cap_behind", "cap_of", "purse_of"]
+
+# A call that timed out so soon before the seconds were over had no more time because of them.
+_MOMENT = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +150,14 @@ def purse_of(budget: Budget, before: Spend) -> Purse | None:
     spent = (before.calls, before.tokens, before.usd or 0.0, before.seconds)
     left = [None if cap is None else max(0, cap - used) for cap, used in zip(caps, spent, strict=True)]
     return Purse(Limit(calls=left[0], tokens=left[1], usd=left[2], seconds=left[3]), parent=outer)
+
+
+def cap_behind(error: BaseException, purse: Purse | None) -> str | None:
+    """The cap that a call failed for, if it is one: calls under way when the seconds are over end with a timeout of their own."""
+    if isinstance(error, BudgetExceeded):
+        return cap_of(error)
+    left = purse.seconds_left() if purse is not None and isinstance(error, LMTimeoutError) else None
+    return "max_seconds" if left is not None and left <= _MOMENT else None
 
 
 def cap_of(error: BudgetExceeded) -> str:

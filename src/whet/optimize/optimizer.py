@@ -229,6 +229,7 @@ class Optimizer:
             hedge=self.hedge,
             descriptions=self.descriptions,
             display=self.display_progress,
+            most_runs=self._most_runs(task) if self.display_progress else None,
         )
         header = {
             "optimizer": type(self).__name__,
@@ -245,6 +246,13 @@ class Optimizer:
         if memory is not None and journal.horizon is None:
             journal.note({"memory": memory.horizon})
         return Search(task, chosen, journal, settings, memory)
+
+    def _most_runs(self, task: Task) -> int | None:
+        """How many program runs it will be at most, where the recipe can say."""
+        try:
+            return self.bounds(task).runs[1]
+        except ConfigurationError:
+            return None
 
     def finished(self, search: Search, run: Run) -> Any:
         """The winner as a program, with what people look for on it."""

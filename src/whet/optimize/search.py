@@ -12,12 +12,12 @@ from typing import Any
 from whet.core.context import Meter, context, meter
 from whet.core.events import handlers_of, observing
 from whet.core.flow import Flow
-from whet.errors import BudgetExceeded, ConfigurationError, EvaluationError, LMAuthError, LMBillingError, LMConfigurationError
+from whet.errors import ConfigurationError, EvaluationError, LMAuthError, LMBillingError, LMConfigurationError
 from whet.evaluate.evaluate import Evaluate
 from whet.evaluate.metric import MetricCall
 from whet.evaluate.progress import Line
 from whet.evaluate.row import EvaluationResult, Row
-from whet.optimize.budget import Budget, JobMeter, Spend, SpendMeter, cap_of, purse_of
+from whet.optimize.budget import Budget, JobMeter, Spend, SpendMeter, cap_behind, purse_of
 from whet.optimize.candidate import Candidate, content_hash, labels_of, row_hash
 from whet.optimize.journal import Journal
 from whet.optimize.ledger import job_settings
@@ -60,6 +60,7 @@ class Options:
     display: bool = False
     hedge: bool = False
     descriptions: bool = False
+    most_runs: int | None = None
 
 
 class Search:
@@ -284,8 +285,8 @@ class Search:
             if isinstance(outcome, _HOPELESS):
                 raise outcome
             self.decide("failed", None, f"{name}: {type(outcome).__name__}: {outcome}")
-            if isinstance(outcome, BudgetExceeded):
-                self.stop(cap_of(outcome))
+            if cap := cap_behind(outcome, self.purse):
+                self.stop(cap)
         return outcome
 
     def _paid(self, name: str, spent: JobMeter) -> None:
@@ -303,8 +304,8 @@ class Search:
             return
         if isinstance(failure, _HOPELESS) and not is_models_fault(failure):
             raise failure
-        if isinstance(failure, BudgetExceeded):
-            self.stop(cap_of(failure))
+        if cap := cap_behind(failure, self.purse):
+            self.stop(cap)
             return
         training = subject.name != self.student.name
         if is_models_fault(failure) and (not training or subject.exploring):
@@ -394,5 +395,6 @@ class Search:
         shares = [spend.calls / budget.max_calls] if budget.max_calls else []
         shares += [spend.seconds / budget.max_seconds] if budget.max_seconds else []
         shares += [(spend.usd or 0) / budget.max_usd] if budget.max_usd else []
+        shares += [sum(handle.done for handle in self._asked.values()) / self.options.most_runs] if self.options.most_runs else []
         share = max(shares, default=0.0)
         return f", at most {spend.seconds / share - spend.seconds:.0f} s left" if share > 0.02 else ""
