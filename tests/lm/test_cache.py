@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+import whet
 from whet.core.exchange import Choice, Request, Response, ToolSpec, Usage
 from whet.core.flow import Flow, Gather, Sleep, adrive, drive
 from whet.core.messages import MediaPart, Message, RawPart, TextPart, ToolCallPart
@@ -317,3 +318,12 @@ def test_refresh_asks_each_time() -> None:
     source = Source(0.02)
     drive(gathered(cached(source, "refresh"), 5))
     assert len(source.requests) == 5
+
+
+def test_a_model_explains_its_own_keys() -> None:
+    lm = whet.LM("openai/gpt-4o-mini", temperature=0.5, api_key="sk-canary-0123456789", api_base="http://127.0.0.1:1/v1?key=sk-canary-9")
+    told = whet.explain_cache("Hi", lm)
+    assert told["text"] == (
+        '{"endpoint":"openai/gpt-4o-mini#chat@127.0.0.1:1/v1","messages":[["user","Hi"]],"options":{"temperature":0.5}}'
+    )
+    assert len(told["keys"]) == 1 and "canary" not in str(told)

@@ -18,6 +18,7 @@ from whet.core.exchange import Request, Response, Usage
 from whet.core.flow import Flow, Wait
 from whet.core.messages import MediaPart, Message, Part, TextPart
 from whet.errors import ConfigurationError, LMProviderError, is_retryable_lm_error
+from whet.lm.asking import merged_request
 from whet.lm.budget import in_time
 from whet.lm.codec import decode_response, encode_response
 from whet.lm.replay import replay
@@ -142,12 +143,18 @@ def sample_keys(request: Request, endpoint: str, text_of: Callable[[Request, str
     return keys
 
 
-def explain_cache(request: Request, endpoint: str = "") -> dict[str, Any]:
+def explain_cache(request: Request | str, endpoint: Any = "") -> dict[str, Any]:
     """What the key of this request is made of: print it for two requests to see why they do, or do not, share an answer.
+
+    `endpoint` is the model that would be asked, whose own parameters count then, or what it is known by (`lm.identity()`).
 
     >>> explain_cache(Request(messages=(Message("user", "Hi"),), n=2), "openai/gpt-4o-mini")["text"]
     '{"endpoint":"openai/gpt-4o-mini","messages":[["user","Hi"]]}'
     """
+    if isinstance(request, str):
+        request = Request(messages=(Message("user", request),))
+    if not isinstance(endpoint, str):
+        request, endpoint = merged_request(request, endpoint.model, endpoint.kwargs), endpoint.identity()
     keys = sample_keys(request, endpoint)
     if keys is None:
         return {"text": None, "keys": [], "why": "The request holds something that has no JSON form, so its answer is never cached."}
