@@ -300,6 +300,23 @@ def test_breakpoints_are_marked_where_a_provider_needs_marks() -> None:
     assert "cachePoint" not in json.dumps(sent("bedrock", *demos("What?"))) and "cache_control" not in json.dumps(sent("anthropic"))
 
 
+def test_a_gateway_to_a_model_that_needs_marks_gets_them() -> None:
+    def messages(model: str, **options: Any) -> Any:
+        facts = facts_of(model)
+        wire = wire_of(provider_of(facts.provider), facts, "chat")
+        return json.loads(wire.encode(Request(messages=demos("What?"), **options), facts)[2])["messages"]
+
+    found = messages("openrouter/anthropic/claude-sonnet-4.5", prompt_cache=True)
+    assert [place for place, message in enumerate(found) if "cache_control" in json.dumps(message)] == [0, len(found) - 2]
+    assert found[0]["content"][0]["text"] == demos("")[0].content
+    for model, options in (
+        ("openrouter/anthropic/claude-sonnet-4.5", {}),
+        ("openrouter/openai/gpt-4o", {"prompt_cache": True}),
+        ("openai/gpt-4o", {"prompt_cache": True}),
+    ):
+        assert "cache_control" not in json.dumps(messages(model, **options))
+
+
 @pytest.mark.parametrize("form", list(MODELS))
 def test_two_prompts_share_their_prefix(form: str) -> None:
     name, kind = MODELS[form]

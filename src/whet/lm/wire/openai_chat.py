@@ -24,6 +24,7 @@ from whet.core.http import HttpResponse
 from whet.core.messages import Content, MediaPart, Message, Part, TextPart, ToolCallPart
 from whet.errors import LMConfigurationError
 from whet.lm.facts import ModelFacts
+from whet.lm.wire.cache_marks import marked, needs_marks
 from whet.lm.wire.errors import error_from, request_id_of, unexpected
 from whet.lm.wire.openai_stream import ChatStream
 from whet.lm.wire.parse import parsed
@@ -68,7 +69,8 @@ class OpenAIChat:
                 body["tool_choice"] = _tool_choice(request.tool_choice)
         if request.response_schema is not None:
             body["response_format"] = response_format(request.response_schema)
-        return written(self.path, body, facts, stream, request.messages)
+        messages = marked(request.messages) if request.prompt_cache and needs_marks(facts) else request.messages
+        return written(self.path, body, facts, stream, messages)
 
     def decode(self, http: HttpResponse, facts: ModelFacts) -> Response:
         """The answer, with its cost where the price is known. Raises the `LMError` that the status or the body stands for."""
