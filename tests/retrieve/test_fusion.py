@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from whet.core.hashing import hash_embed
@@ -69,3 +71,14 @@ def test_reranking_keeps_the_passages_and_orders_them_anew() -> None:
 
 def test_the_default_vectors_are_hashed_words() -> None:
     assert hashed_word_vectors(["red fox"], dim=32) == [hash_embed(["red", "fox"], 32)]
+
+
+def test_late_interaction_over_thousands_of_words_finds_what_it_finds_over_few() -> None:
+    rng = random.Random(0)
+    vocabulary = [f"word{number}x" for number in range(3_000)]
+    texts = [" ".join(rng.choices(vocabulary, k=12)) for _ in range(500)]
+    query = " ".join(texts[7].split()[:6])
+    found = LateInteraction(texts)(query, k=3)
+    alone = LateInteraction([passage.text for passage in found])(query, k=3)
+    assert found[0].text == texts[7]
+    assert [(p.text, round(p.score, 9)) for p in found] == [(p.text, round(p.score, 9)) for p in alone]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from operator import mul
 from typing import Any
 
@@ -13,6 +14,9 @@ from whet.retrieve.bm25 import search_words
 from whet.retrieve.passage import Passage, Searching, as_passages, check_queries
 
 __all__ = ["LateInteraction", "hashed_word_vectors"]
+
+# So many vectors are worth loading numpy for, where it is installed.
+_MANY = 1_000
 
 Vector = tuple[float, ...]
 TokenVectors = Callable[[Sequence[str]], Sequence[Sequence[Sequence[float]]]]
@@ -24,7 +28,10 @@ def hashed_word_vectors(texts: Sequence[str], dim: int = 96) -> list[list[list[f
     >>> [len(vectors) for vectors in hashed_word_vectors(["two words", ""])]
     [2, 0]
     """
-    return [hash_embed(search_words(text), dim) for text in texts]
+    split = [search_words(text) for text in texts]
+    distinct = list({word: None for text in split for word in text})
+    vectors = dict(zip(distinct, hash_embed(distinct, dim), strict=True))
+    return [[vectors[word] for word in text] for text in split]
 
 
 class LateInteraction(Searching):
@@ -33,7 +40,8 @@ class LateInteraction(Searching):
 
     `token_vectors` turns texts into one list of vectors each, by default hashed words, so that it runs without a model; give it a real
     token encoder for real semantics. As a retriever it searches its `passages` exactly, in the time of one dot product per distinct vector
-    and query word, so it is for thousands of passages, not for millions; as a reranker (`rerank`) it needs none.
+    and query word (with numpy, where it is installed), so it is for thousands of passages, not for millions; as a reranker (`rerank`) it
+    needs none.
 
     >>> index = LateInteraction(["declined card payments", "opening hours"])
     >>> index("my payment was declined", k=1)[0].text
@@ -46,13 +54,14 @@ class LateInteraction(Searching):
         self._vectors: list[Vector] = []
         self._numbers: dict[Vector, int] = {}
         self._rows = self._index([passage["text"] for passage in self.passages], keep=True)[0]
+        self._near = _dot_products(self._vectors)
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:
         """For each query the `k` best of the passages."""
         check_queries(queries, k)
         found = []
         for query in self._embed(queries):
-            scores = _max_sim(query, self._vectors, self._rows)
+            scores = _max_sim(query, self._near, self._rows)
             best = heapq.nsmallest(k, range(len(scores)), key=lambda number, scores=scores: (-scores[number], number))  # type: ignore[misc]
             found.append([self.passages[number].scored(scores[number]) for number in best])
         return found
@@ -62,7 +71,7 @@ class LateInteraction(Searching):
         check_queries([query], 1)
         given = as_passages(passages)
         rows, vectors = self._index([passage["text"] for passage in given], keep=False)
-        scores = _max_sim(self._embed([query])[0], vectors, rows)
+        scores = _max_sim(self._embed([query])[0], _dot_products(vectors), rows)
         order = sorted(range(len(given)), key=lambda number: -scores[number])
         return [given[number].scored(scores[number]) for number in order]
 
@@ -87,10 +96,21 @@ class LateInteraction(Searching):
         return rows, vectors
 
 
-def _max_sim(query: list[Vector], vectors: list[Vector], rows: list[list[int]]) -> list[float]:
+def _dot_products(vectors: list[Vector]) -> Callable[[Vector], list[float]]:
+    """The function from one vector to its dot product with each of these."""
+    if len(vectors) >= _MANY and len(set(map(len, vectors))) == 1:
+        with suppress(ImportError):
+            import numpy  # noqa: PLC0415 - optional
+
+            matrix = numpy.asarray(vectors)
+            return lambda word: (matrix @ numpy.asarray(word)).tolist()
+    return lambda word: [sum(map(mul, word, vector)) for vector in vectors]
+
+
+def _max_sim(query: list[Vector], dot_products: Callable[[Vector], list[float]], rows: list[list[int]]) -> list[float]:
     scores = [0.0] * len(rows)
     for word in query:
-        near = [sum(map(mul, word, vector)) for vector in vectors]
+        near = dot_products(word)
         for number, row in enumerate(rows):
             if row:
                 scores[number] += max(map(near.__getitem__, row))
