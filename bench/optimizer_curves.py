@@ -276,10 +276,10 @@ def cpu_table(runs: Sequence[Run]) -> Iterator[str]:
     if not alone or not parts:
         return
     each = cpu(alone[0].runs)
-    yield f"\n### {CPU_TITLE}\n\nCPU time of the client a call, 600 program runs; it hardly depends on what else the machine does.\n"
+    yield f"\n### {CPU_TITLE}\n\nCPU time of the client a call, 600 program runs, virtual clock; other work on the machine adds to it.\n"
     yield said(
         "The target of 1 ms was set on a machine two to three times as fast. One thread that makes the calls one after the other takes "
-        f"{each:.2f} ms each here; what a run on 24 threads takes beyond that goes into handing the interpreter from thread to thread and "
+        f"{each:.2f} ms each here; what a run on 24 threads takes beyond that is what threads cost: handing on the interpreter and "
         "waking them. No argument changes that; what helps is fewer calls in flight (`num_threads`) where the model answers fast.\n"
     )
     yield "| part | ms a call | share |"

@@ -59,6 +59,7 @@ def test_fronts_over_several_objectives(run: Run) -> None:
             better = (a.score or 0) >= (b.score or 0) and a.means["tokens"] <= b.means["tokens"]
             assert not better or (a.score, a.means["tokens"]) == (b.score, b.means["tokens"])
     assert run.front("brevity")
+    assert run.front("score") == by_score and run.front("score", "tokens") == both
     with pytest.raises(ConfigurationError, match="known ones: .*brevity"):
         run.front("charm")
 

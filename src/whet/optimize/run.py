@@ -100,14 +100,14 @@ class Run:
         return "\n".join([*([diff] if diff else []), *changed])
 
     def front(self, *objectives: str) -> list[Trial]:
-        """The trials that no other one beats in everything: by score, and by what else is named: `cost` (US dollars per row), `tokens`,
-        `seconds`, `calls` (all better when lower) or a named part of the scores (better when higher).
+        """The trials that no other one beats in everything: by score, which always counts, and by what else is named:
+        `cost` (US dollars per row), `tokens`, `seconds`, `calls` (better when lower) or a named part of the scores (better when higher).
 
         Trials run on fewer than half as many rows as the winner are left out.
         """
         least = max((len(t.counted) for t in self.trials), default=0) / 2
         judged = [t for t in self.trials if t.counted and len(t.counted) >= least]
-        points = {id(t): (t.score or 0.0, *(t.objective(name) for name in objectives)) for t in judged}
+        points = {id(t): (t.score or 0.0, *(t.objective(name) for name in objectives if name != "score")) for t in judged}
         return [t for t in judged if not any(_beats(points[id(o)], points[id(t)]) for o in judged)]
 
     def trial(self, candidate: Candidate | str) -> Trial | None:
