@@ -21,6 +21,7 @@ from whet.errors import ConfigurationError, LMProviderError, is_retryable_lm_err
 from whet.lm.asking import merged_request
 from whet.lm.budget import in_time
 from whet.lm.codec import decode_response, encode_response
+from whet.lm.repeated import Repeated
 from whet.lm.replay import replay
 from whet.lm.store import CacheStore
 
@@ -85,7 +86,7 @@ def request_text(request: Request, endpoint: str) -> str:
     >>> request_text(Request(messages=(Message("user", "Hi"),)), "openai/gpt-4o-mini")
     '{"endpoint":"openai/gpt-4o-mini","messages":[["user","Hi"]]}'
     """
-    text = f'{{"endpoint":{quoted(endpoint)},"messages":[{",".join([_message(m) for m in request.messages])}]'
+    text = f'{{"endpoint":{quoted(endpoint)},"messages":[{",".join(_written(request.messages))}]'
     if request.options:
         options = [f"{quoted(name)}:{_option(value)}" for name, value in sorted(request.options.items()) if value is not None]
         if options:
@@ -116,6 +117,9 @@ def _message(message: Message) -> str:
     parts: Any = content if isinstance(content, str) else [_part(p) for p in content]
     calls = [[c.id, c.name, c.arguments, *([c.signed] if c.signed else ())] for c in message.tool_calls]
     return _canonical([message.role, parts, calls, message.tool_call_id, message.name])
+
+
+_written = Repeated(_message)
 
 
 def _part(part: Part) -> Any:
@@ -220,9 +224,8 @@ class Cached:
         known = {} if mode == "refresh" else _look_up(store, keys)
         if len(known) == len(keys):
             return _told(known[0] if len(keys) == 1 else _joined(known, None))
-        missing = [number for number in range(len(keys)) if number not in known]
+        missing, missing_keys = _unknown(keys, known)
         wanted = request if len(missing) == request.n else replace(request, n=len(missing))
-        missing_keys = [keys[number] for number in missing]
         if mode == "refresh":
             fresh = yield from self._ask(request, missing_keys, store)
         else:
@@ -259,6 +262,12 @@ def _told(response: Response) -> Response:
     if (listener := current().listener) is not None:
         replay(response, listener)
     return response
+
+
+def _unknown(keys: list[bytes], known: Mapping[int, Response]) -> tuple[list[int], list[bytes]]:
+    """The numbers and the keys of the samples that are yet to be asked for."""
+    missing = [number for number in range(len(keys)) if number not in known]
+    return missing, [keys[number] for number in missing]
 
 
 def _look_up(store: CacheStore, keys: list[bytes]) -> dict[int, Response]:

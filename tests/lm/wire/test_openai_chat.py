@@ -27,6 +27,7 @@ from whet.errors import (
     LMUnexpectedError,
 )
 from whet.lm.facts import facts_of
+from whet.lm.repeated import LONGEST_KEPT
 from whet.lm.retry import Retrying
 from whet.lm.wire import openai_chat
 from whet.lm.wire.auth import auth_headers
@@ -164,21 +165,21 @@ def test_messages_that_come_again_are_written_once_and_read_the_same() -> None:
         {"role": "assistant", "content": "b\n"},
         {"role": "tool", "content": "c", "tool_call_id": "7"},
     ]
-    encoded = openai_chat._kept_text.cache_info().misses
+    encoded = openai_chat._texts_of.kept.cache_info().misses
     for text in ("first", "second"):
         request = Request(messages=(*before, Message("user", text)), options={"seed": 1})
         assert sent(request) == {"model": "gpt-4o-mini", "seed": 1, "messages": [*written, {"role": "user", "content": text}]}
-    assert openai_chat._kept_text.cache_info().misses == encoded + len(before)
+    assert openai_chat._texts_of.kept.cache_info().misses == encoded + len(before)
 
 
 def test_long_messages_and_those_with_blocks_are_not_kept() -> None:
-    long, blocks = Message("user", "a" * (openai_chat.LONGEST_KEPT + 1)), Message("user", (RawPart({"type": "text", "text": "b"}),))
-    kept = openai_chat._kept_text.cache_info()
+    long, blocks = Message("user", "a" * (LONGEST_KEPT + 1)), Message("user", (RawPart({"type": "text", "text": "b"}),))
+    kept = openai_chat._texts_of.kept.cache_info()
     assert [m["content"] for m in sent(Request(messages=(long, blocks, HELLO.messages[1])))["messages"][:2]] == [
         long.content,
         [blocks.content[0].block],
     ]  # type: ignore[union-attr]
-    assert openai_chat._kept_text.cache_info() == kept
+    assert openai_chat._texts_of.kept.cache_info() == kept
 
 
 def test_messages_of_extra_body_win_over_the_request() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from whet.core.exchange import (
@@ -24,6 +23,7 @@ from whet.core.http import HttpResponse
 from whet.core.messages import Content, MediaPart, Message, Part, TextPart, ToolCallPart
 from whet.errors import LMConfigurationError
 from whet.lm.facts import ModelFacts
+from whet.lm.repeated import Repeated
 from whet.lm.wire.cache_marks import marked, needs_marks
 from whet.lm.wire.errors import error_from, request_id_of, unexpected
 from whet.lm.wire.openai_stream import ChatStream
@@ -45,8 +45,6 @@ HEADERS: Mapping[str, str] = {"content-type": "application/json", "accept": "app
 STREAM_HEADERS: Mapping[str, str] = {"content-type": "application/json", "accept": "text/event-stream"}
 LIMITS = ("max_tokens", "max_completion_tokens")
 TOOL_MODES = ("auto", "none", "required")
-# The JSON of so many messages is kept, of those that are no longer than this: a system text, demos.
-MESSAGES_KEPT, LONGEST_KEPT = 256, 8192
 
 
 class OpenAIChat:
@@ -105,20 +103,14 @@ def written(
 
 
 def _with_messages(body: dict[str, Any], messages: Sequence[Message]) -> bytes:
-    """The body with the messages in it. All but the last are mostly those of the call before, so their JSON is kept."""
+    """The body with the messages in it."""
     if "messages" in body:  # the user's own, in `extra_body`
         return json_bytes(body)
     try:
-        texts = [_kept_text(m) if _is_kept(m) else _text_of(m) for m in messages[:-1]]
-        texts += [_text_of(m) for m in messages[-1:]]
+        texts = _texts_of(messages)
     except (TypeError, ValueError):
         return json_bytes({**body, "messages": [_message(m) for m in messages]})  # says what is no JSON
     return b'%b,"messages":[%b]}' % (json_bytes(body)[:-1], ",".join(texts).encode("utf-8", "replace"))
-
-
-def _is_kept(message: Message) -> bool:
-    content = message.content
-    return isinstance(content, str) and len(content) <= LONGEST_KEPT and not message.tool_calls
 
 
 def _text_of(message: Message) -> str:
@@ -127,7 +119,7 @@ def _text_of(message: Message) -> str:
     return _encode(_message(message))
 
 
-_kept_text = lru_cache(MESSAGES_KEPT)(_text_of)
+_texts_of = Repeated(_text_of)
 
 
 def choices_in(data: Mapping[str, Any], http: HttpResponse, facts: ModelFacts) -> list[Any]:
