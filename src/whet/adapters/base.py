@@ -144,8 +144,8 @@ class Adapter(Layout, Reader):
         tools: tuple[ToolSpec, ...] = ()
         if native is not None:
             signature, tools, given = native.signature, native.tools, {**native.options, **given}
-        if given and not tools:
-            given = {k: v for k, v in given.items() if k not in TOOL_OPTIONS} if any(k in given for k in TOOL_OPTIONS) else given
+        if not tools and not TOOL_OPTIONS.isdisjoint(given):
+            given = {k: v for k, v in given.items() if k not in TOOL_OPTIONS}
         if self._own_format or handlers_of(self, "adapter_format") or self.style.overflow != "send":
             messages = self._messages(signature, inputs, demos, can, tools)
         else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TOOL_OPTIONS", "Native", "native_values", "offered"]
 
-TOOL_OPTIONS: Final = ("tools", "tool_choice", "parallel_tool_calls")
+TOOL_OPTIONS: Final = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 _CITES: Final = "anthropic/"
 # The most alternatives that providers list for a token.
 _TOP: Final = 20

@@ -85,7 +85,11 @@ def handlers_of(instance: Any, kind: str | None = None) -> tuple[Any, ...]:
     """The handlers of a call on this object: global ones first, then its own. Of one kind: those that listen to it."""
     own = getattr(instance, "callbacks", None)
     handlers = (*current().callbacks, *own) if own else current().callbacks
-    return handlers if kind is None or not handlers else tuple([h for h in handlers if _listens(h, kind)])
+    return handlers if kind is None or not handlers else _listening(handlers, kind)
+
+
+def _listening(handlers: tuple[Any, ...], kind: str) -> tuple[Any, ...]:
+    return tuple([handler for handler in handlers if _listens(handler, kind)])
 
 
 def _listens(handler: Any, kind: str) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
@@ -126,8 +126,8 @@ class Send:
     def perform(self) -> HttpResponse:
         return send(self.request)
 
-    async def aperform(self) -> HttpResponse:
-        return await asend(self.request)
+    def aperform(self) -> Coroutine[Any, Any, HttpResponse]:
+        return asend(self.request)
 
 
 @dataclass(slots=True)

@@ -59,13 +59,7 @@ def merged_request(request: Request, model: str, defaults: Mapping[str, Any]) ->
     """The request as it is sent: with the model's name, and its default parameters where the call gave none."""
     options = request.options
     if not _PLACED.isdisjoint(options) or not _PLACED.isdisjoint(defaults):
-        placed = {k: v for k, v in options.items() if k in _PLACED}
-        plain = {k: v for k, v in options.items() if k not in _PLACED}
-        # A parameter that the call set to None is switched off, also where the model has a default.
-        off = {k for k, v in plain.items() if v is None}
-        request = with_parameters(replace(request, options={k: v for k, v in plain.items() if v is not None}), placed)
-        request = with_parameters(request, {k: v for k, v in defaults.items() if k not in off})
-        return replace(request, model=model)
+        return _put_in_place(request, model, defaults)
     merged = {**defaults, **options}
     if None in merged.values():
         merged = {k: v for k, v in merged.items() if v is not None}
@@ -80,6 +74,17 @@ def merged_request(request: Request, model: str, defaults: Mapping[str, Any]) ->
         request.rollout_id,
         request.prompt_cache,
     )
+
+
+def _put_in_place(request: Request, model: str, defaults: Mapping[str, Any]) -> Request:
+    """`merged_request` where a parameter has a place of its own."""
+    placed = {k: v for k, v in request.options.items() if k in _PLACED}
+    plain = {k: v for k, v in request.options.items() if k not in _PLACED}
+    # A parameter that the call set to None is switched off, also where the model has a default.
+    off = {k for k, v in plain.items() if v is None}
+    request = with_parameters(replace(request, options={k: v for k, v in plain.items() if v is not None}), placed)
+    request = with_parameters(request, {k: v for k, v in defaults.items() if k not in off})
+    return replace(request, model=model)
 
 
 def messages_of(dicts: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:

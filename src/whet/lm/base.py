@@ -95,7 +95,10 @@ class BaseLM:
     def capabilities(self) -> Capabilities:
         """What the model can do; give `capabilities=` to say it yourself."""
         known = self._facts()
-        return replace(known, **{_CLAIMS[name]: _stated(getattr(self, name)) for name in self._claims}) if self._claims else known
+        return self._with_claims(known) if self._claims else known
+
+    def _with_claims(self, known: Capabilities) -> Capabilities:
+        return replace(known, **{_CLAIMS[name]: _stated(getattr(self, name)) for name in self._claims})
 
     def _facts(self) -> Capabilities:
         return self._capabilities or _UNKNOWN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from whet.core.context import current
@@ -60,7 +61,7 @@ class Endpoint:
             try:
                 response: Response = yield from self._exchange(request)
             except LMInvalidRequestError as error:
-                name = rejected_option(error, [name for name in DROPPABLE if name in request.options])
+                name = rejected_option(error, list(filter(request.options.__contains__, DROPPABLE)))
                 if name is None:
                     raise
                 if name == "max_tokens" and "max_completion_tokens" in error.message and self.facts.limit_option == "max_tokens":
@@ -117,10 +118,13 @@ class Endpoint:
         if 300 <= answer.status < 400:
             raise unfollowed(answer, self.facts, url)
         try:
-            return self._read(lambda: _sound(self.wire.decode(answer, self.facts)), answer)
+            return self._read(partial(self._decode, answer), answer)
         except LMError as error:
             self._price(error)
             raise
+
+    def _decode(self, answer: HttpResponse) -> Response:
+        return _sound(self.wire.decode(answer, self.facts))
 
     def _read(self, step: Callable[[], T], answer: HttpResponse) -> T:
         """One step of reading the answer, whatever form it turns out to have."""

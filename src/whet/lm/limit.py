@@ -78,6 +78,8 @@ class Limiter:
 
     def patience(self, name: int) -> float:
         """How many seconds a call that was turned away was told to stay away by itself, while others go on."""
+        if not self._bounced:  # nearly always: nobody was
+            return 0.0
         with self._lock:
             until = self._bounced.get(name, (0, 0.0))[1]
             return until - self._clock() if until else 0.0
@@ -86,7 +88,7 @@ class Limiter:
         """Ask to be let through; a ticket that is not `granted` yet must `wait`. `name` recognises a call that comes back."""
         now = self._clock()
         with self._lock:
-            place, _ = self._bounced.pop(name, (0, 0.0))
+            place = self._bounced.pop(name, (0, 0.0))[0] if self._bounced else 0
             if not place:
                 self._count = place = self._count + 1
             ticket = _Ticket(place)

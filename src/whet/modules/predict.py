@@ -6,6 +6,7 @@ import difflib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,7 @@ class Predict(Answering[P, R]):
             return self._predict(args, kwargs, self.signature)
         if not run.replaying:
             return self._predict(args, dict(kwargs), self.signature, (run, kwargs))
-        return run.call(self, kwargs, lambda: self._predict(args, dict(kwargs), self.signature))  # type: ignore[no-any-return]
+        return run.call(self, kwargs, partial(self._predict, args, dict(kwargs), self.signature))  # type: ignore[no-any-return]
 
     def flow_again(self, inputs: dict[str, Any], failures: Sequence[Any]) -> Flow[Prediction]:
         """One more prediction that is shown an earlier answer and what was wrong with it."""
@@ -187,7 +188,8 @@ class Predict(Answering[P, R]):
     ) -> Flow[Prediction]:
         if len(adapters) == 1:
             return self._ask_with(adapters[0], settings, lm, signature, demos, inputs, options)
-        return _first_readable((self._ask_with(a, settings, lm, signature, demos, inputs, options) for a in adapters), adapters)
+        ask = partial(self._ask_with, now=settings, lm=lm, signature=signature, demos=demos, inputs=inputs, options=options)
+        return _first_readable(map(ask, adapters), adapters)
 
     def _ask_with(  # noqa: PLR0913 - all that one question is made of
         self, adapter: Adapter, now: Settings, lm: Any, signature: Signature, demos: Sequence[Any], inputs: dict[str, Any], options: Any
@@ -365,8 +367,10 @@ def prediction_of(adapter: Adapter, signature: Signature, response: Response, na
 
     `native` is what the model was asked to fill by itself.
     """
-    readings = [adapter.read(signature, choice, native) for choice in response.choices]
-    first: Reading = readings[0]
+    readings: list[Reading] = []
+    for choice in response.choices:
+        readings.append(adapter.read(signature, choice, native))
+    first = readings[0]
     several = Completions([r.values for r in readings], signature=signature) if len(readings) > 1 else None
     return Prediction.of_response(first.values, response, first.repairs, several)
 
