@@ -7,6 +7,9 @@ from whet.primitives import resolve_interpreter_factory
 from whet.primitives.local_interpreter import LocalInterpreter
 
 import whet as dspy
+from whet.sandbox import check_backends
+
+ready = {status.name: status.ready for status in check_backends()}["bubblewrap"]
 
 
 class Own(dspy.PythonInterpreter):
@@ -24,6 +27,7 @@ def test_the_factory_in_force() -> None:
         resolve_interpreter_factory(Own())  # type: ignore[arg-type]
 
 
+@pytest.mark.skipif(not ready, reason="bubblewrap cannot start here: apt install bubblewrap")
 def test_a_local_interpreter_runs_all_of_python_and_keeps_its_state() -> None:
     with dspy.LocalInterpreter(tools={"add": lambda a, b: a + b}, execution_timeout=20.0) as interpreter:
         assert interpreter.execute("import fractions; x = add(a=1, b=2); print(fractions.Fraction(x, 6))") == "1/2\n"

@@ -201,7 +201,7 @@ def test_sizes_that_do_not_fit_are_refused(train: Any, test: Any) -> None:
         ("a.csv", "a,b\ncaf\u00e9,1\n".encode("latin-1"), "no text in utf-8 .byte 7 is 0xe9.*encoding='cp1252'"),
         ("a.csv", b"a,b\n1,2,3\n", "Line 2 of .* has 3 cells, but the header names 2 columns"),
         ("a.csv", b'a,b\n1,2\n"open,3\n4,5\n', "is no line of CSV: unexpected end of data"),
-        ("a.json", b"[" * 100_000 + b"]" * 100_000, "JSON that cannot be read: maximum recursion"),
+        ("a.json", b"[" * 100_000 + b"]" * 100_000, "JSON that cannot be read: (maximum recursion|Stack overflow)"),
         ("a.json", b'[{"a":' + b"9" * 5000 + b"}]", "JSON that cannot be read: .*5000 digits"),
         ("a.jsonl", b'{"a":1}\n{"a":\n', "Line 2 of .* is no JSON"),
         ("a.jsonl", b'{"a":1}\n[1]\n', r"Line 2 of .* holds '\[1\]'; one object per line"),

@@ -9,6 +9,10 @@ import pytest
 import whet
 from whet.errors import ConfigurationError
 from whet.evaluate.metrics import code_passes, passed_tests
+from whet.sandbox import check_backends
+
+ready = {status.name: status.ready for status in check_backends()}["bubblewrap"]
+needs_bubblewrap = pytest.mark.skipif(not ready, reason="bubblewrap cannot start here: apt install bubblewrap")
 
 TESTS = ["assert double(2) == 4", "assert double(-1) == -2"]
 
@@ -60,8 +64,8 @@ def test_mistakes_are_named() -> None:
     ("code", "says"),
     [
         ("SUBMIT('done')", "ended the run before the test was through"),
-        ("import os\nos._exit(0)", "ended the sandbox it ran in"),
-        ("import sys\nsys.exit(0)", "SystemExit"),
+        pytest.param("import os\nos._exit(0)", "ended the sandbox it ran in", marks=needs_bubblewrap),
+        pytest.param("import sys\nsys.exit(0)", "SystemExit", marks=needs_bubblewrap),
     ],
 )
 def test_code_that_ends_before_its_test_has_failed(code: str, says: str) -> None:
