@@ -2,7 +2,8 @@
 
 Works of the search are run one after the other, each in the moment in which a place is free for it; a call of the model costs what the
 simulator's law of latencies draws for it (the model itself answers at once), and the results come in in the order of their ends. So a
-run on 128 threads takes as long on a busy laptop as on a quiet server. What it leaves out is the client's own CPU.
+run on 128 threads takes as long on a busy laptop as on a quiet server. What it leaves out is the client's own CPU, and the cache: a
+prompt that comes twice (the first of two predictors, say) is a call twice, and the simulator may answer it otherwise.
 """
 
 from __future__ import annotations
