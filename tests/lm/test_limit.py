@@ -27,6 +27,10 @@ from whet.lm.retry import Retrying
 ANSWER = Response(choices=(Choice(text="x"),), usage=Usage(input_tokens=10))
 
 
+def patient(source: Any, limiter: Limiter, num_retries: int) -> Retrying:
+    return Retrying(Limited(source, limiter), num_retries, limiter=limiter)
+
+
 def request() -> Request:
     return Request(messages=(Message("user", "x"),))
 
@@ -151,7 +155,7 @@ def test_a_storm_ends_within_a_fifth_of_the_ideal_schedule_and_no_call_fails(nam
     simulation = Simulation()
     endpoint = Endpoint(simulation, verdict)
     limiter = Limiter(clock=lambda: simulation.now)
-    lm = Retrying(Limited(endpoint, limiter), 3, paced=True)
+    lm = patient(endpoint, limiter, 3)
     for _ in range(calls):
         simulation.step(lm.flow(request()))
     took = simulation.run()
@@ -174,7 +178,7 @@ def without_a_word(verdict: Callable[[Endpoint, float], float | None]) -> Callab
 def test_a_storm_that_says_nothing_of_when_to_come_back(verdict: Any, calls: int, ideal: float) -> None:
     simulation = Simulation()
     limiter = Limiter(clock=lambda: simulation.now)
-    lm = Retrying(Limited(Endpoint(simulation, without_a_word(verdict)), limiter), 8, paced=True)
+    lm = patient(Endpoint(simulation, without_a_word(verdict)), limiter, 3)
     for _ in range(calls):
         simulation.step(lm.flow(request()))
     took = simulation.run()
@@ -188,7 +192,7 @@ def test_an_endpoint_that_stumbles_now_and_then_holds_up_only_those_it_refused(s
     drawn = random.Random(places_used)
     simulation = Simulation()
     endpoint = Endpoint(simulation, lambda e, now: 0.2 if drawn.random() < share else None, latency=0.25)
-    lm = Retrying(Limited(endpoint, Limiter(clock=lambda: simulation.now)), 8, paced=True)
+    lm = patient(endpoint, Limiter(clock=lambda: simulation.now), 8)
     left = iter(range(40 * places_used))
 
     def worker() -> Flow[None]:
@@ -207,7 +211,7 @@ def test_a_rate_learnt_in_a_storm_is_forgotten_where_the_endpoint_only_stumbles(
     drawn = random.Random(3)
     simulation = Simulation()
     endpoint = Endpoint(simulation, lambda e, now: 0.2 if now < 0.1 or drawn.random() < 0.05 else None)
-    lm = Retrying(Limited(endpoint, Limiter(clock=lambda: simulation.now)), 8, paced=True)
+    lm = patient(endpoint, Limiter(clock=lambda: simulation.now), 8)
     for _ in range(3000):
         simulation.step(lm.flow(request()))
     assert simulation.run() < 6  # at the pace of the first moments it would be minutes
@@ -218,7 +222,7 @@ def test_a_limit_that_rises_is_noticed() -> None:
     slow, fast = fixed_window(10, 1.0), fixed_window(500, 1.0)
     simulation = Simulation()
     endpoint = Endpoint(simulation, lambda e, now: slow(e, now) if now < 5 else fast(e, now))
-    lm = Retrying(Limited(endpoint, Limiter(clock=lambda: simulation.now)), 3, paced=True)
+    lm = patient(endpoint, Limiter(clock=lambda: simulation.now), 3)
     for _ in range(1000):
         simulation.step(lm.flow(request()))
     assert simulation.run() < 15  # at 10 a second it would be 100
@@ -228,7 +232,7 @@ def test_a_limit_that_rises_is_noticed() -> None:
 def test_refused_for_ever_ends_after_the_retries() -> None:
     simulation = Simulation()
     endpoint = Endpoint(simulation, lambda e, now: 0.1)
-    lm = Retrying(Limited(endpoint, Limiter(clock=lambda: simulation.now)), 3, paced=True)
+    lm = patient(endpoint, Limiter(clock=lambda: simulation.now), 3)
     simulation.step(lm.flow(request()))
     simulation.run()
     assert endpoint.sent == 4
@@ -381,8 +385,8 @@ def test_a_real_storm_in_threads() -> None:
 
     free = Window()
     free.counts = dict.fromkeys(range(4000), -400)
-    unlimited = seconds_of_400(Retrying(Limited(free, Limiter()), 3, paced=True))
-    limited = seconds_of_400(Retrying(Limited(Window(), Limiter()), 3, paced=True))
+    unlimited = seconds_of_400(patient(free, Limiter(), 3))
+    limited = seconds_of_400(patient(Window(), Limiter(), 3))
     assert limited < 2.0 + 10 * unlimited  # ideal is 0.75 more; the same calls without a limit say how busy the machine is
 
 

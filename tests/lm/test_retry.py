@@ -28,6 +28,7 @@ from whet.errors import (
     LMUnsupportedModelError,
 )
 from whet.lm.budget import budget
+from whet.lm.limit import Limiter
 from whet.lm.retry import Retrying
 from whet.lm.store import CacheStore
 from whet.testing import StubServer
@@ -182,8 +183,8 @@ def test_a_deadline_ends_it() -> None:
 
 
 def test_a_paced_model_waits_by_itself_after_rate_limits_only() -> None:
-    assert pauses(Retrying(Script(LMRateLimitError(status=429, retry_after=7.0)), paced=True))[0] == []
-    assert len(pauses(Retrying(Script(LMServerError(retry_after=7.0)), paced=True))[0]) == 1
+    assert pauses(Retrying(Script(LMRateLimitError(status=429, retry_after=7.0)), limiter=Limiter()))[0] == []
+    assert len(pauses(Retrying(Script(LMServerError(retry_after=7.0)), limiter=Limiter()))[0]) == 1
 
 
 def test_usage_and_cost_of_all_attempts_are_told() -> None:
@@ -204,3 +205,26 @@ def test_it_waits_for_real_in_both_worlds() -> None:
 
     assert drive(lm().flow(HELLO)).attempts == 3
     assert asyncio.run(adrive(lm().flow(HELLO))).attempts == 3
+
+
+class Unlucky:
+    """Turns this one call away each time; `others` are answered meanwhile."""
+
+    def __init__(self, limiter: Limiter, others: bool) -> None:
+        self.limiter, self.others, self.asked = limiter, others, 0
+
+    def flow(self, request: Request) -> Flow[Response]:
+        self.asked += 1
+        if self.others:
+            self.limiter.leave(self.limiter.enter(1), 1)
+        raise LMRateLimitError(status=429)
+        yield
+
+
+@pytest.mark.parametrize(("others", "num_retries", "asked"), [(False, 3, 4), (True, 3, 34), (True, 0, 1)])
+def test_a_refusal_counts_only_where_nobody_is_answered(others: bool, num_retries: int, asked: int) -> None:
+    limiter = Limiter()
+    model = Unlucky(limiter, others)
+    with pytest.raises(LMRateLimitError) as caught:
+        drive(Retrying(model, num_retries, limiter=limiter).flow(HELLO))
+    assert model.asked == caught.value.attempts == asked

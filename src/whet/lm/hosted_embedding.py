@@ -49,7 +49,9 @@ class HostedEmbedding:
         self.identity = f"{model} @{place} {json.dumps(self.options, sort_keys=True, default=repr)}"
         self.limiter = limiter_of(f"embeddings {model} {self.access.api_base or ''}", self.access.max_concurrency)
         paid = Metered(self._source(), self.facts.price, model)
-        self.engine = Retrying(Limited(paid, self.limiter), options.get("num_retries", 3), deadline=self.access.deadline, paced=True)
+        self.engine = Retrying(
+            Limited(paid, self.limiter), options.get("num_retries", 3), deadline=self.access.deadline, limiter=self.limiter
+        )
 
     def flow(self, texts: list[str]) -> Flow[Vectors]:
         """One row per text."""

@@ -68,6 +68,7 @@ class Limiter:
         self.max_concurrency = math.inf if max_concurrency is None else max_concurrency
         self.pace = Pace()
         self.in_flight = 0
+        self.answers = 0
         self._clock = clock
         self._lock = threading.Lock()
         self._queue: list[_Ticket] = []
@@ -130,6 +131,7 @@ class Limiter:
         with self._lock:
             self.in_flight -= 1
             if error is None:
+                self.answers += 1
                 self.pace.accepted(ticket.epoch, tokens)
             elif isinstance(error, LMError) and error.status in THROTTLED:
                 self._turned_away(ticket, name, error, now)

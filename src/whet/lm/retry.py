@@ -13,12 +13,15 @@ from whet.core.http.fault import CERTIFICATE
 from whet.core.under import under
 from whet.errors import LMError, LMRateLimitError, is_retryable_lm_error
 from whet.lm.budget import Deadline, Spend, seconds_left
+from whet.lm.limit import Limiter
 from whet.lm.pace import LONGEST_PATIENCE
 
 __all__ = ["Retrying", "is_worth_a_retry"]
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
+# Of a call that is turned away while others are answered, so many times its retries.
+PATIENCE = 10
 # Rate limits that no waiting lifts, and a server that is not who it says.
 HOPELESS = frozenset({"insufficient_quota", "billing_hard_limit_reached", "credit_balance_too_low", CERTIFICATE})
 
@@ -44,18 +47,27 @@ def is_worth_a_retry(error: LMError) -> bool:
 class Retrying:
     """A model that is asked up to `num_retries` times more after rate limits, timeouts, server and transport errors.
 
+    With the `limiter` that the model inside goes through, waiting after a rate limit is left to that, and a refusal counts only if the
+    endpoint has answered nobody since the call set out: in a storm of calls that all get through in their turn, none fails for having
+    been turned away more often than others. Ten times `num_retries` is the end of that.
+
     It waits as long as the provider says, else a random time up to 0.5 s, 1 s, 2 s ... 30 s ("full jitter", AWS Architecture Blog, 2015),
-    and gives up where that is over 180 s or would pass `deadline` (seconds from the start of the call) or the seconds of a budget. With
-    `paced`, waiting after a rate limit is left to the `Limited` model inside. The response tells how many `attempts` it took and the usage
-    of all of them; so does the error when all failed.
+    and gives up where that is over 180 s or would pass `deadline` (seconds from the start of the call) or the seconds of a budget. The
+    response tells how many `attempts` it took and the usage of all of them; so does the error when all failed.
     """
 
-    __slots__ = ("deadline", "inner", "num_retries", "paced", "rng")
+    __slots__ = ("deadline", "inner", "limiter", "num_retries", "rng")
 
     def __init__(
-        self, inner: Model, num_retries: int = 3, *, deadline: float | None = None, paced: bool = False, rng: random.Random | None = None
+        self,
+        inner: Model,
+        num_retries: int = 3,
+        *,
+        deadline: float | None = None,
+        limiter: Limiter | None = None,
+        rng: random.Random | None = None,
     ) -> None:
-        self.inner, self.num_retries, self.deadline, self.paced, self.rng = inner, num_retries, deadline, paced, rng
+        self.inner, self.num_retries, self.deadline, self.limiter, self.rng = inner, num_retries, deadline, limiter, rng
 
     def flow(self, request: Request) -> Flow[Response]:
         """Answer a request, with patience."""
@@ -64,14 +76,17 @@ class Retrying:
         return under(self._patiently(request), budget=Deadline(Spend(seconds=self.deadline), parent=current().budget))
 
     def _patiently(self, request: Request) -> Flow[Response]:
-        attempts, usage, cost = 0, NO_USAGE, 0.0
+        limiter, attempts, passed_over, usage, cost = self.limiter, 0, 0, NO_USAGE, 0.0
         while True:
             attempts += 1
+            answers = 0 if limiter is None else limiter.answers
             try:
                 response: Response = yield from self.inner.flow(request)
             except LMError as error:
                 usage, cost = usage + (error.usage or NO_USAGE), cost + (error.cost or 0.0)
-                delay = self._delay(error, attempts)
+                if limiter is not None and limiter.answers > answers and isinstance(error, LMRateLimitError):
+                    passed_over += attempts <= PATIENCE * self.num_retries
+                delay = self._delay(error, attempts - passed_over)
                 if delay is None:
                     error.attempts, error.usage, error.cost = attempts, usage, cost
                     raise
@@ -87,7 +102,7 @@ class Retrying:
         told = error.retry_after
         if told is not None and told > LONGEST_PATIENCE:
             return None
-        if self.paced and isinstance(error, LMRateLimitError):
+        if self.limiter is not None and isinstance(error, LMRateLimitError):
             delay = 0.0
         else:
             ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (attempts - 1))

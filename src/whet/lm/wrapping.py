@@ -56,6 +56,6 @@ def wrapped(source: Any, terms: Terms, mode: CacheMode, store: CacheStore | None
     if terms.limiter is not None:
         engine = Limited(engine, terms.limiter)
     if terms.num_retries or terms.deadline is not None:
-        engine = Retrying(engine, terms.num_retries, deadline=terms.deadline, paced=terms.limiter is not None)
+        engine = Retrying(engine, terms.num_retries, deadline=terms.deadline, limiter=terms.limiter)
     engine = Sampled(engine, terms.split)
     return engine if store is None else Cached(engine, store, terms.endpoint, mode, store.key_of)
