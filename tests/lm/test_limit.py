@@ -172,8 +172,14 @@ def without_a_word(verdict: Callable[[Endpoint, float], float | None]) -> Callab
 
 @pytest.mark.parametrize(
     ("verdict", "calls", "ideal"),
-    [(fixed_window(100, 1.0), 600, 5.05), (fixed_window(200, 4.0), 600, 8.05), (token_bucket(50, 50), 500, 9.05)],
-    ids=["100 a second", "200 in four seconds", "a bucket"],
+    [
+        (fixed_window(100, 1.0), 600, 5.05),
+        (fixed_window(200, 4.0), 600, 8.05),
+        (fixed_window(24, 2.0), 240, 18.05),
+        (fixed_window(60, 60.0), 300, 240.05),
+        (token_bucket(50, 50), 500, 9.05),
+    ],
+    ids=["100 a second", "200 in four seconds", "24 in two seconds", "60 a minute", "a bucket"],
 )
 def test_a_storm_that_says_nothing_of_when_to_come_back(verdict: Any, calls: int, ideal: float) -> None:
     simulation = Simulation()

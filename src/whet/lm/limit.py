@@ -23,6 +23,8 @@ __all__ = ["Limited", "Limiter", "limiter_of"]
 
 # More calls than this that were told to come back and never did are forgotten together.
 MAX_BOUNCED = 10_000
+# Limits are mostly told per minute: for longer than this, in seconds, no endpoint keeps silent that will answer again by itself.
+LATELY = 90.0
 THROTTLED = (429, 503, 529)
 
 
@@ -69,6 +71,7 @@ class Limiter:
         self.pace = Pace()
         self.in_flight = 0
         self.answers = 0
+        self._answered_at = -math.inf
         self._clock = clock
         self._lock = threading.Lock()
         self._queue: list[_Ticket] = []
@@ -76,6 +79,10 @@ class Limiter:
         self._bounced: dict[int, tuple[int, float]] = {}  # place in the queue, and when it may come back where only it has to wait
         me = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _start_over(me()))
+
+    def goes_on_since(self, answers: int) -> bool:
+        """Whether more than so many calls were answered, the last of them not long ago."""
+        return self.answers > answers and self._clock() - self._answered_at < LATELY
 
     def patience(self, name: int) -> float:
         """How many seconds a call that was turned away was told to stay away by itself, while others go on."""
@@ -132,6 +139,7 @@ class Limiter:
             self.in_flight -= 1
             if error is None:
                 self.answers += 1
+                self._answered_at = now
                 self.pace.accepted(ticket.epoch, tokens)
             elif isinstance(error, LMError) and error.status in THROTTLED:
                 self._turned_away(ticket, name, error, now)
@@ -148,7 +156,8 @@ class Limiter:
         told = error.retry_after
         if told is not None and told > LONGEST_PATIENCE:
             told = None  # the one who asked is told so; nobody else shall wait for it
-        alone = (error.status == 429 or told is not None) and self.pace.refused(ticket.epoch, told, self.in_flight, now)
+        shown = error.status == 429 or told is not None
+        alone = shown and self.pace.refused(ticket.epoch, told, self.in_flight, len(self._queue), now)
         if error.status == 429 and not self.pace.in_the_dark:
             if len(self._bounced) >= MAX_BOUNCED:
                 self._bounced.clear()

@@ -15,7 +15,11 @@ MORE = 1.1
 PROBES = 16.0
 # A provider that asks for more patience than this gets its error reported instead.
 LONGEST_PATIENCE = 180.0
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 8.0
+# In the dark so many calls try at a time, first after the one pause, at last after the other (in seconds).
+TRYING = 4.0
+FIRST_BACKOFF, SHORTEST_BACKOFF, LONGEST_BACKOFF = 0.25, 0.1, 8.0
+# Where many wait, they try after this share of the time that it has been dark for: the light is found late by little of what was waited.
+SEARCH = 0.15
 # A learnt rate beyond this, in requests per second, limits nothing.
 UNLIMITED = 10_000.0
 # While nothing is refused, what is remembered is about the last second.
@@ -65,14 +69,15 @@ class Pace:
         self._refused = 0
         self._before = (0, 0)
         self._answered = self._bound = False
-        self._backoffs = 0
+        self._in_the_dark = False
+        self._dark_from = 0.0
         self._slow_from = 0.0
         self._tokens_per_call = 0.0
 
     @property
     def in_the_dark(self) -> bool:
         """Whether nothing at all was accepted lately: then the calls that try should take turns."""
-        return self._probing or self._backoffs > 0
+        return self._probing or self._in_the_dark
 
     def pause(self, now: float) -> float:
         """Seconds until the next request may be sent; 0 for now."""
@@ -104,7 +109,7 @@ class Pace:
 
     def accepted(self, epoch: int, tokens: int) -> None:
         """A request of that epoch was answered."""
-        self._backoffs = 0
+        self._in_the_dark = False
         self._answered = self._answered or epoch == self.epoch
         if tokens:
             self._tokens_per_call += (tokens - self._tokens_per_call) * (0.1 if self._tokens_per_call else 1.0)
@@ -113,8 +118,8 @@ class Pace:
         if self._probing and epoch == self.epoch and self.requests is not None:
             self.requests.level += 3.0
 
-    def refused(self, epoch: int, retry_after: float | None, under_way: int, now: float) -> bool:
-        """A request of that epoch was turned away, while so many others are under way; whether that concerns nobody else."""
+    def refused(self, epoch: int, retry_after: float | None, under_way: int, waiting: int, now: float) -> bool:
+        """A request of that epoch was turned away, while so many others are under way and wait; whether that concerns nobody else."""
         if epoch == self.epoch:
             self._refused += 1
         if retry_after is not None and self._stumbles():
@@ -126,10 +131,17 @@ class Pace:
             # The accepted ones are still under way, and the refused ones are back at once: what is left is what fits.
             self.window = self._slow_from = max(1.0, min(self.window, float(under_way)))
         elif now >= self._gate:
-            self._gate = now + min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**self._backoffs) * random.uniform(0.5, 1.0)
-            self._backoffs += 1
-            self.window, self._slow_from = PROBES / 2, math.inf
+            self._back_off(waiting, now)
         return False
+
+    def _back_off(self, waiting: int, now: float) -> None:
+        """Nothing was accepted: each call tries again after twice as long, but of many some are always trying."""
+        if not self._in_the_dark:
+            self._in_the_dark, self._dark_from = True, now
+        share = max(SEARCH, min(1.0, TRYING / (1 + waiting)))
+        pause = share * (FIRST_BACKOFF + now - self._dark_from)
+        self._gate = now + min(LONGEST_BACKOFF, max(SHORTEST_BACKOFF, pause)) * random.uniform(0.5, 1.0)
+        self.window, self._slow_from = TRYING, math.inf
 
     def _stumbles(self) -> bool:
         sent, refused = self._before

@@ -48,8 +48,8 @@ class Retrying:
     """A model that is asked up to `num_retries` times more after rate limits, timeouts, server and transport errors.
 
     With the `limiter` that the model inside goes through, waiting after a rate limit is left to that, and a refusal counts only if the
-    endpoint has answered nobody since the call set out: in a storm of calls that all get through in their turn, none fails for having
-    been turned away more often than others. Ten times `num_retries` is the end of that.
+    endpoint has answered nobody since the call was made, or lately: in a storm of calls that all get through in their turn, none fails
+    for having been turned away more often than others. Ten times `num_retries` is the end of that.
 
     It waits as long as the provider says, else a random time up to 0.5 s, 1 s, 2 s ... 30 s ("full jitter", AWS Architecture Blog, 2015),
     and gives up where that is over 180 s or would pass `deadline` (seconds from the start of the call) or the seconds of a budget. The
@@ -77,14 +77,14 @@ class Retrying:
 
     def _patiently(self, request: Request) -> Flow[Response]:
         limiter, attempts, passed_over, usage, cost = self.limiter, 0, 0, NO_USAGE, 0.0
+        answers = 0 if limiter is None else limiter.answers
         while True:
             attempts += 1
-            answers = 0 if limiter is None else limiter.answers
             try:
                 response: Response = yield from self.inner.flow(request)
             except LMError as error:
                 usage, cost = usage + (error.usage or NO_USAGE), cost + (error.cost or 0.0)
-                if limiter is not None and limiter.answers > answers and isinstance(error, LMRateLimitError):
+                if limiter is not None and isinstance(error, LMRateLimitError) and limiter.goes_on_since(answers):
                     passed_over += attempts <= PATIENCE * self.num_retries
                 delay = self._delay(error, attempts - passed_over)
                 if delay is None:
