@@ -33,6 +33,12 @@ def told(program: Any) -> list[str]:
     return [str(d) for d in program.run.decisions]
 
 
+def course(program: Any) -> tuple[list[str], list[Any]]:
+    """What was tried and decided, without the last proposals: where the budget ends before they are in, they are on no record."""
+    decided = [line for line in told(program) if line.split()[0] not in ("propose", "refuse")]
+    return sorted(decided), sorted((t.candidate.hash, t.scores) for t in program.run.trials)
+
+
 def test_it_learns_the_rules_and_says_so_honestly() -> None:
     student = whet.Predict("case -> verdict")
     program = compiled()
@@ -82,7 +88,7 @@ def test_the_course_is_the_same_for_any_number_of_threads(threads: int) -> None:
     expected = compiled()
     program = compiled(model(0.001), num_threads=threads)
     assert program.dump_state() == expected.dump_state()
-    assert sorted(told(program)) == sorted(told(expected))
+    assert course(program) == course(expected)
 
 
 def test_the_course_is_the_same_from_async_code() -> None:
