@@ -128,7 +128,9 @@ LATENCY_TITLE = "Auto: wall-clock against the model's latency"
 WHY = {
     "GEPA light: at most 15% of the wall-clock": CHILDREN_TITLE,
     "GEPA light, both with 30 rows to judge by: at most 15% of the wall-clock": CHILDREN_TITLE,
+    "GEPA light: at most 35% of the calls": SIZES_TITLE,
     "GEPA light, both with 30 rows to judge by: at most 35% of the calls": SIZES_TITLE,
+    "GEPA light, both with 30 rows to judge by: truth not lower (lower bound above -0.01)": SIZES_TITLE,
     "Auto: 64 threads at least 3 times as fast as 8": THREADS_TITLE,
     "Auto: at most 1 ms of CPU a call": CPU_TITLE,
 }
@@ -153,7 +155,7 @@ def children_table(runs: Sequence[Run]) -> Iterator[str]:
         "rows of the gate, then the next ones, written from what was seen. 15 % of DSPy's wall-clock would be three or four rounds where "
         "the budget has six to eight; each round less, or two of them at a time, cost truth on surfaces that the sizes were not "
         f"chosen on ([decision 021]({D021}), [022]({D022})). Who prefers the seconds sets a smaller `max_metric_calls` (next curve: the "
-        "wall-clock falls in proportion), or, with threads enough to run each child on six rows, `children=12`.\n"
+        "wall-clock falls in proportion), or `children=8`; more at a time are written from the same failures, and cost truth.\n"
     )
     base = {place(r): r for row in rows if row.name == "4 on 24" for r in row.runs}
     theirs = {k: r for k, r in by_place(runs, "dspy", "gepa").items() if r["latency_ms"] >= 100 and k in base and quiet(r)}
