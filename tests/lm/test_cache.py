@@ -327,3 +327,9 @@ def test_a_model_explains_its_own_keys() -> None:
         '{"endpoint":"openai/gpt-4o-mini#chat@127.0.0.1:1/v1","messages":[["user","Hi"]],"options":{"temperature":0.5}}'
     )
     assert len(told["keys"]) == 1 and "canary" not in str(told)
+
+
+@pytest.mark.parametrize("given", [(3,), ("Hi", 3)])
+def test_what_cannot_be_explained_says_what_would_fit(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="`explain_cache` takes a"):
+        explain_cache(*given)

@@ -157,6 +157,10 @@ def explain_cache(request: Request | str, endpoint: Any = "") -> dict[str, Any]:
     """
     if isinstance(request, str):
         request = Request(messages=(Message("user", request),))
+    if not isinstance(request, Request):
+        raise ConfigurationError(f"`explain_cache` takes a prompt or a `Request`, not {type(request).__name__}.")
+    if not isinstance(endpoint, str) and not hasattr(endpoint, "identity"):
+        raise ConfigurationError(f"`explain_cache` takes a model or its identity after the prompt, not {type(endpoint).__name__}.")
     if not isinstance(endpoint, str):
         request, endpoint = merged_request(request, endpoint.model, endpoint.kwargs), endpoint.identity()
     keys = sample_keys(request, endpoint)
