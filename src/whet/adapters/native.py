@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from whet.core.exchange import Capabilities, Choice, ToolSpec
 from whet.core.field import Field
-from whet.core.schema import one_line, plain
+from whet.core.schema import plain
 from whet.core.signature import Signature
 from whet.errors import ConfigurationError, InputError
 
@@ -147,8 +147,3 @@ def as_listed(choice: Choice) -> dict[str, Any] | str:
     parts = {"reasoning_content": choice.reasoning, "tool_calls": calls, "citations": plain(list(choice.citations))}
     more = {name: part for name, part in parts.items() if part}
     return {"text": choice.text, **more} if more else choice.text or ""
-
-
-def arguments_text(args: Mapping[str, Any]) -> str:
-    """The arguments of a call as the JSON text of a message."""
-    return one_line(plain(dict(args)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from typing import Any, Final
 
@@ -78,15 +77,6 @@ class EmbeddedTrainer:
             return train_policy(data, Policy(method=config.method, seed=config.seed, **{**gentle, **options}), start, job.note)
         except (ArithmeticError, RuntimeWarning) as error:
             raise TrainingError(f"The loss became no number ({error}); the weights are thrown away. Lower the `learning_rate`.") from error
-
-
-def model_name(text: str) -> str:
-    """A text as the beginning of a model's name.
-
-    >>> model_name("BankingIntent / label")
-    'bankingintent-label'
-    """
-    return re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-._")[:40]
 
 
 def _check_space() -> None:

@@ -7,7 +7,7 @@ import random
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from whet.errors import ConfigurationError
 from whet.lm.embedded.prompt import Task
@@ -197,4 +197,4 @@ def _grpo(decision: _Decision, scores: list[float], before: list[float], beta: f
     return loss, gradient
 
 
-_GRADIENTS: Final[dict[str, Any]] = {"ipo": _ipo, "dpo": _dpo, "grpo": _grpo}
+_GRADIENTS: Final[dict[str, Gradient]] = {"ipo": _ipo, "dpo": _dpo, "grpo": _grpo}

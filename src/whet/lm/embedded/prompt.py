@@ -75,7 +75,6 @@ class Task:
     query: str
     reminder: str = ""
     results: tuple[str, ...] = ()
-    tools_shown: bool = False
     key: tuple[str, ...] = field(default=())
 
 
@@ -230,7 +229,6 @@ def read_task(request: Request, memo: Memo) -> Task:
         query="\n".join([text for name, text in inputs.items() if not _PAST.match(name)]),
         reminder=reminder,
         results=(*_observed(inputs), *(turn.text for turn in turns[last + 1 :] if turn.role == "tool")),
-        tools_shown=any(turn.tool_calls for turn in turns[: max(last, 0)]),
         key=(system, *(part for pair in pairs for part in pair)),
     )
 
