@@ -332,6 +332,11 @@ def test_a_model_of_your_own_may_say_what_it_can_by_properties() -> None:
         ({"prompt": "x", "n": "2"}, "`n` is the number of answers"),
         ({"prompt": "x", "tools": "t"}, "`tools` is a list of tools"),
         ({"prompt": "x", "tools": [{}]}, "A tool is a dict such as"),
+        ({"prompt": "x", "temperature": "hot"}, "`temperature` is a number, or None to leave it to the provider; got 'hot'"),
+        ({"prompt": "x", "temperature": float("nan")}, "`temperature` is a number"),
+        ({"prompt": "x", "top_p": True}, "`top_p` is a number"),
+        ({"prompt": "x", "max_tokens": 1.5}, "`max_tokens` is an integer of at least 1, or None for no limit; got 1.5"),
+        ({"prompt": "x", "max_completion_tokens": 0}, "`max_completion_tokens` is an integer"),
     ],
 )
 def test_a_call_that_cannot_be_is_refused_before_it_is_made(arguments: dict[str, Any], says: str) -> None:
@@ -349,6 +354,8 @@ def test_a_call_that_cannot_be_is_refused_before_it_is_made(arguments: dict[str,
         ({"cache": "yes"}, "no cache mode 'yes'"),
         ({"temperature": "hot"}, "`temperature` is a number"),
         ({"max_tokens": 0}, "`max_tokens` is an integer of at least 1"),
+        ({"max_tokens": -1}, "`max_tokens` is an integer of at least 1"),
+        ({"top_p": "all"}, "`top_p` is a number"),
         ({"price": 3}, "Price"),
         ({"max_concurrency": 0}, "`max_concurrency` is a number of calls"),
         ({"model": "openai/"}, "lacks the name of a model"),
@@ -358,6 +365,28 @@ def test_a_call_that_cannot_be_is_refused_before_it_is_made(arguments: dict[str,
 def test_a_model_that_cannot_be_is_refused_when_it_is_made(options: dict[str, Any], says: str) -> None:
     with pytest.raises((ConfigurationError, LMConfigurationError), match=says):
         LM(**{"model": "openai/m", **options})
+
+
+def test_no_limit_may_be_written_as_minus_one_where_that_is_understood() -> None:
+    with StubServer() as stub:
+        for given in ({}, {"max_tokens": -1}):
+            stub.lm(**given)("x", max_tokens=-1, cache=False)
+        assert [received.body["max_tokens"] for received in stub.received] == [-1, -1]
+    assert LM("ollama/llama3", max_tokens=-1).kwargs["max_tokens"] == -1
+    paid = LM("openai/gpt-4o-mini")
+    assert paid.copy(max_tokens=-1, api_base="http://localhost:1234/v1").kwargs["max_tokens"] == -1
+    for ask in (lambda: paid("x", max_tokens=-1), lambda: paid.copy(max_tokens=-1), lambda: list(paid.stream("x", max_tokens=-1))):
+        with pytest.raises(ConfigurationError, match="at least 1, or None for no limit; got -1"):
+            ask()
+
+
+def test_a_predictor_is_told_of_a_number_that_is_none_before_anything_is_sent() -> None:
+    with StubServer() as stub, whet.context(lm=stub.lm()):
+        with pytest.raises(ConfigurationError, match="`temperature` is a number"):
+            whet.Predict("question -> answer", temperature="hot")(question="x")
+        with pytest.raises(ConfigurationError, match="`max_tokens` is an integer"):
+            whet.Predict("question -> answer")(question="x", config={"max_tokens": "300"})
+        assert stub.count == 0
 
 
 def test_models_around_models_are_made_of_models() -> None:

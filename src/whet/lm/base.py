@@ -23,6 +23,7 @@ from whet.lm.callable_identity import code_of
 from whet.lm.facts import Price
 from whet.lm.own import OwnMethod, asked_by_call, own_method
 from whet.lm.patched import LITELLM, is_patched
+from whet.lm.sampling import check_sampling
 from whet.lm.spans import Spanned, tracer_in_use
 from whet.lm.state import lm_state, restored_lm
 from whet.lm.stream import AnswerStream
@@ -76,13 +77,16 @@ class BaseLM:
         capabilities: Capabilities | None = None,
         **kwargs: Any,
     ) -> None:
-        _check_terms(temperature, max_tokens, cache, num_retries)
+        if isinstance(num_retries, bool) or not isinstance(num_retries, int) or num_retries < 0:
+            raise ConfigurationError(f"`num_retries` is an integer, 0 or more; got {num_retries!r}.")
+        mode_of(cache)
         self.model = model
         self.model_type = model_type
         self.cache = cache
         self.callbacks = list(callbacks or ())
         self.num_retries = num_retries
         self.kwargs: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, **kwargs}
+        check_sampling(self.kwargs, endless=self._takes_endless())
         self.history = History()
         self._capabilities = capabilities
         self._engines: dict[tuple[Any, ...], Any] = {}
@@ -168,6 +172,8 @@ class BaseLM:
 
     def flow(self, request: Request, *, cache: bool | str | None = None) -> Flow[Response]:
         """Answer a request, with everything around it: defaults, cache, retries, history, usage, callbacks."""
+        if request.options:
+            check_sampling(request.options, endless=self._takes_endless())
         request = merged_request(request, self.model, self.kwargs)
         if request.rollout_id is not None and request.options.get("temperature") == 0 and not self._warned:
             self._warn_of_rollout()
@@ -176,6 +182,10 @@ class BaseLM:
             asked = _asked(request) if handlers_of(self, "lm") else {}
             answering = observed("lm", self, asked, answering, partial(Outputs, model_type=self.model_type))
         return answering
+
+    def _takes_endless(self) -> bool:
+        # Whether -1 may stand for no limit on tokens; a model of one's own decides for itself.
+        return True
 
     def _recorded_answer(self, request: Request, cache: bool | str | None) -> Flow[Response]:
         started, settings = time.time(), current()
@@ -267,6 +277,7 @@ class BaseLM:
                 new.kwargs.pop(name, None)
             else:
                 new.kwargs[name] = value
+        check_sampling(new.kwargs, endless=new._takes_endless())
         return new
 
     def __deepcopy__(self, memo: dict[int, Any]) -> BaseLM:
@@ -312,17 +323,6 @@ def answering(lm: Any, request: Request) -> Flow[Response]:
     if written is None or (kind.__call__ is written[0] and kind.acall is written[1]):
         return lm.flow(request)  # type: ignore[no-any-return]
     return asked_by_call(lm, request)
-
-
-def _check_terms(temperature: Any, max_tokens: Any, cache: Any, num_retries: Any) -> None:
-    """Raises `ConfigurationError` for what no model can be asked with."""
-    if temperature is not None and (isinstance(temperature, bool) or not isinstance(temperature, int | float)):
-        raise ConfigurationError(f"`temperature` is a number, or None to leave it to the provider; got {temperature!r}.")
-    if max_tokens is not None and (isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1):
-        raise ConfigurationError(f"`max_tokens` is an integer of at least 1, or None for no limit; got {max_tokens!r}.")
-    if isinstance(num_retries, bool) or not isinstance(num_retries, int) or num_retries < 0:
-        raise ConfigurationError(f"`num_retries` is an integer, 0 or more; got {num_retries!r}.")
-    mode_of(cache)
 
 
 def _asked(request: Request) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from whet.core.exchange import Request, Usage
 from whet.lm.facts import Price
+from whet.lm.sampling import LIMITS
 
 __all__ = ["Amount", "Asked", "Expectation", "asked_of"]
 
@@ -15,7 +16,6 @@ __all__ = ["Amount", "Asked", "Expectation", "asked_of"]
 TOKENS_PER_LETTER: Final = 0.5
 TOKENS_AROUND: Final = 20
 LONGEST_ANSWER: Final = 4000
-LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def asked_of(request: Request | Sequence[str], price: Price | None) -> Asked:
     """
     if not isinstance(request, Request):
         return Asked(sum(map(len, request)), 0, 0, price)
-    limits = [limit for name in LIMITS if isinstance(limit := request.options.get(name), int)]
+    limits = [limit for name in LIMITS if isinstance(limit := request.options.get(name), int) and limit > 0]
     return Asked(sum(len(message.text) for message in request.messages), request.n, min(limits, default=LONGEST_ANSWER), price)
 
 

@@ -15,7 +15,7 @@ from whet.errors import LMConfigurationError
 from whet.lm.asking import merged_request, request_of
 from whet.lm.base import BaseLM
 from whet.lm.endpoint import Endpoint
-from whet.lm.facts import Price, facts_of, is_reasoning_name, provider_of
+from whet.lm.facts import Price, facts_of, is_reasoning_name, provider_of, split_name
 from whet.lm.home import find_model
 from whet.lm.limit import limiter_of
 from whet.lm.own import OWN_METHODS, OwnMethod, own_method
@@ -79,11 +79,11 @@ class LM(BaseLM):
             find_model(model.partition(":")[2])
         if is_reasoning_name(model) and not self.embedded:
             _check_reasoning_limits(temperature, max_tokens or kwargs.get("max_completion_tokens"))
-        access = access_of({name: kwargs.pop(name) for name in ACCESS & kwargs.keys()})
+        self.access = access_of({name: kwargs.pop(name) for name in ACCESS & kwargs.keys()})
         cache = False if self.embedded and cache is True else cache
         super().__init__(model, model_type, temperature, max_tokens, cache, callbacks, num_retries, capabilities, **kwargs)
         _name_limit(model, self.kwargs)
-        self.access, self.through_litellm = access, _is_litellm(engine)
+        self.through_litellm = _is_litellm(engine)
         self._variants: dict[Any, LM] = {}
         self._server: LM | None = None
         self.price = FREE if price is None and (self.embedded or model.startswith(LOCAL)) else _priced(price)
@@ -98,6 +98,11 @@ class LM(BaseLM):
             local = Capabilities() if self.model.startswith(LOCAL) else None
             self._capabilities = EMBEDDED_CAPABILITIES if self.embedded else local or facts_of(self.model).capabilities
         return self._capabilities if LITELLM not in sys.modules else told(self.model, self._capabilities)
+
+    def _takes_endless(self) -> bool:
+        # As llama.cpp, LM Studio and Ollama do; whoever is paid by the token refuses it, and would be asked again without any limit.
+        provider = provider_of(split_name(self.model)[0])
+        return self.access.api_base is not None or (provider.key_optional and provider.wire in ("openai", "ollama"))
 
     def flow(self, request: Request, *, cache: bool | str | None = None) -> Flow[Response]:
         """Answer a request. What it says about the way to the server (`timeout`, `headers`, `api_key`, ...) holds for this call."""
@@ -127,12 +132,11 @@ class LM(BaseLM):
 
     def copy(self, **changes: Any) -> LM:
         """The same model with other attributes, access or request parameters (`None` removes one); its history is its own."""
-        access = {name: changes.pop(name) for name in ACCESS & changes.keys()}
+        if access := {name: changes.pop(name) for name in ACCESS & changes.keys()}:
+            changes["access"] = access_of({**self.access.given(), **access})
         new: LM = super().copy(**changes)
         new._variants, new._server = {}, None
         _name_limit(new.model, new.kwargs)
-        if access:
-            new.access = access_of({**self.access.given(), **access})
         if "model" in changes:
             new.server = None
             new._capabilities = changes.get("capabilities")
