@@ -174,10 +174,22 @@ def test_a_proposal_that_is_endless_or_copies_a_training_row_is_refused_before_a
     assert text[:200] not in result.signature.instructions
 
 
-def test_errors_while_demos_are_made_say_why_the_search_gave_up() -> None:
-    def late(example: Any, prediction: Any, trace: Any = None) -> float:
-        return 1.0 if prediction.answer == example.answer else 1 / 0
+def late(example: Any, prediction: Any, trace: Any = None) -> float:
+    """Right answers are measured, wrong ones are too much for it."""
+    return 1.0 if prediction.answer == example.answer else 1 / 0
 
-    with whet.context(lm=model()), pytest.raises(ZeroDivisionError) as caught:
+
+def test_a_metric_that_often_fails_ends_every_search_with_what_failed_how_often_and_what_was_done() -> None:
+    with (
+        whet.context(lm=model()),
+        pytest.raises(whet.EvaluationError, match=r"gave up after 10 failed runs \(10 by metric_error") as caught,
+    ):
         whet.BootstrapRS(metric=late, num_candidate_programs=2, num_threads=1).compile(program(), trainset=rows(24))
-    assert "gave up" in caught.value.__notes__[0] and "max_errors=10" in caught.value.__notes__[0]
+    assert "ZeroDivisionError" in str(caught.value) and "raise `max_errors`" in str(caught.value)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError) and caught.value.partial.candidates
+
+
+def test_what_a_teacher_raises_too_often_is_raised_and_says_why() -> None:
+    with whet.context(lm=model()), pytest.raises(ZeroDivisionError) as caught:
+        whet.BootstrapFewShot(metric=late, max_bootstrapped_demos=20, num_threads=1).compile(program(), trainset=rows(24))
+    assert "gave up after 10" in caught.value.__notes__[0] and "max_errors=10" in caught.value.__notes__[0]

@@ -61,6 +61,8 @@ class BootstrapFewShot(Optimizer):
     """
 
     needs_metric: ClassVar[bool] = False
+    # Programs written for DSPy catch what their teacher raised; a recipe that searches has a partial run to give with it.
+    raises_last: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - the arguments people know
         self,

@@ -29,6 +29,7 @@ class InferRules(BootstrapFewShot):
     """
 
     needs_metric: ClassVar[bool] = True
+    raises_last: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -70,6 +70,7 @@ class Optimizer:
     needs_metric: ClassVar[bool] = True
     needs_rows: ClassVar[int] = 1
     chooses_values: ClassVar[bool] = True
+    raises_last: ClassVar[bool] = False
 
     metric: Any = None
     run: Run | None = None
@@ -230,6 +231,7 @@ class Optimizer:
             descriptions=self.descriptions,
             display=self.display_progress,
             most_runs=self._most_runs(task) if self.display_progress else None,
+            raises_last=self.raises_last,
         )
         header = {
             "optimizer": type(self).__name__,

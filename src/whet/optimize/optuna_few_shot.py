@@ -29,6 +29,7 @@ class BootstrapFewShotWithOptuna(BootstrapFewShot):
     """
 
     needs_metric: ClassVar[bool] = True
+    raises_last: ClassVar[bool] = False
 
     def __init__(  # noqa: PLR0913 - the arguments people know
         self,

@@ -60,6 +60,7 @@ class BootstrapFewShotWithRandomSearch(BootstrapFewShot):
         self.stop_at_score = stop_at_score
 
     needs_metric: ClassVar[bool] = True
+    raises_last: ClassVar[bool] = False
 
     def check_arguments(self) -> None:
         """Raise for numbers that cannot be."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -12,13 +11,14 @@ from typing import Any
 from whet.core.context import Meter, context, meter
 from whet.core.events import handlers_of, observing
 from whet.core.flow import Flow
-from whet.errors import ConfigurationError, EvaluationError, LMAuthError, LMBillingError, LMConfigurationError
+from whet.errors import ConfigurationError, LMAuthError, LMBillingError, LMConfigurationError
 from whet.evaluate.evaluate import Evaluate
 from whet.evaluate.metric import MetricCall
 from whet.evaluate.progress import Line
 from whet.evaluate.row import EvaluationResult, Row
 from whet.optimize.budget import Budget, JobMeter, Spend, SpendMeter, cap_behind, purse_of
 from whet.optimize.candidate import Candidate, content_hash, labels_of, row_hash
+from whet.optimize.failures import Failures
 from whet.optimize.journal import Journal
 from whet.optimize.ledger import job_settings
 from whet.optimize.memory import Memory, Recall
@@ -29,7 +29,6 @@ from whet.optimize.strand import Handle, Stopped, Strand, Strands, Work, finishe
 
 __all__ = ["Options", "Search", "Task"]
 
-_logger = logging.getLogger(__name__)
 _HOPELESS = (LMAuthError, LMBillingError, LMConfigurationError, ConfigurationError)
 _PROGRAMS_KEPT = 512
 
@@ -49,7 +48,7 @@ class Task:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to search: a name for the record, a seed, places, errors allowed, caps, whether to ask anew what is late,
-    whether field descriptions are searched too, and whether to show progress."""
+    whether field descriptions are searched too, whether to show progress, and whether too many errors end in the last one of them."""
 
     name: str
     seed: int = 0
@@ -61,6 +60,7 @@ class Options:
     hedge: bool = False
     descriptions: bool = False
     most_runs: int | None = None
+    raises_last: bool = False
 
 
 class Search:
@@ -86,7 +86,7 @@ class Search:
         self._known: dict[str, Candidate] = {}
         self.found_after: dict[str, int] = {}  # how many program runs had been asked for when a candidate came up
         self._row_hashes: dict[int, str] = {}
-        self._failures = {"infra_error": 0, "metric_error": 0, "program_error": 0}
+        self.failures = Failures(self.run, task.metric, allowed=options.max_errors, raises_last=options.raises_last)
         self._judged = self.values_chosen = False
         self._reason: str | None = None
         self.purse = purse_of(options.budget, journal.spent)
@@ -310,19 +310,7 @@ class Search:
         training = subject.name != self.student.name
         if is_models_fault(failure) and (not training or subject.exploring):
             return  # a candidate that leads the model astray is a bad candidate, and its score says so
-        self._failures[result.status] += 1
-        _logger.warning("A row failed (%s): %s", result.status, result.error)
-        if result.status == "metric_error" and first:
-            name = self.task.metric.name if self.task.metric is not None else "metric"
-            raise EvaluationError(f"The metric `{name}` failed on its first row: {result.error}", partial=self.run) from failure
-        if sum(self._failures.values()) >= self.options.max_errors:
-            if training:
-                failure.add_note(f"The search gave up: {self._failures} (`max_errors={self.options.max_errors:g}`); mend that or raise it.")
-                raise failure
-            raise EvaluationError(
-                f"The search gave up: {self._failures} (`max_errors={self.options.max_errors:g}`); the last one: {result.error}",
-                partial=self.run,
-            ) from failure
+        self.failures.add(result, failure, first=first)
 
     def _reason_to_stop(self) -> str | None:
         return self._reason or self.spend.reached(self.options.budget)
