@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from whet.core.flow import ENOUGH, Gather, Job, JobTimeout, Waiting, adrive, drive
+from whet.core.load import Load
 
 __all__ = ["in_tasks", "in_turn", "on_threads"]
 
@@ -78,7 +79,10 @@ def _all_of(pull: _Pull, outcomes: dict[int, Any]) -> list[Any]:
 
 
 class _Threads:
-    """A `Gather` on daemon threads that end with it; each pulls its next job itself, so that a finished job costs no hand-over."""
+    """A `Gather` on daemon threads that end with it; each pulls its next job itself, so that a finished job costs no hand-over.
+
+    Jobs that wait get more workers, up to the limit; where workers are in each other's way, half of them go.
+    """
 
     def __init__(self, gather: Gather) -> None:
         self.gather = gather
@@ -93,6 +97,8 @@ class _Threads:
         self.started: dict[int, float] = {}
         self.outcomes: dict[int, Any] = {}
         self.workers = 0
+        self.surplus = 0
+        self.load = Load()
         self.failure: BaseException | None = None
         self.stopped = False
 
@@ -121,7 +127,7 @@ class _Threads:
 
     def _hire_if_slow(self, finished: int) -> None:
         # Jobs that end faster than a thread is started gain nothing from a second one, nor from being looked at often; jobs that wait do.
-        if finished < self.workers:
+        if finished < (1 if self.load.crowded else self.workers):
             self.look_again = _HIRE_EVERY
             self._hire(self.workers)
         else:
@@ -134,7 +140,7 @@ class _Threads:
                 threading.Thread(target=self.context.copy().run, args=(self._work,), name="whet-worker", daemon=True).start()
 
     def _work(self) -> None:
-        left_behind = False
+        left_behind, cpu = False, time.thread_time()
         try:
             with self.lock:
                 pulled = self._next_job()
@@ -143,18 +149,34 @@ class _Threads:
                 outcome = _outcome_of(self.context.copy(), job)
                 del pulled, job
                 with self.lock:
-                    if self.started.pop(index, None) is None or self.stopped:
+                    began = self.started.pop(index, None)
+                    if began is None or self.stopped:
                         left_behind = True
                         return
                     self._settle(index, outcome)
                     del outcome
-                    pulled = self._next_job()
+                    before, cpu = cpu, time.thread_time()
+                    pulled = None if self._is_surplus(began, cpu - before) else self._next_job()
         except BaseException as error:  # noqa: BLE001 - whoever waits gets it
             self.failure = error
         finally:
             with self.lock:
                 self.workers -= not left_behind
                 self.changed.notify_all()
+
+    def _is_surplus(self, began: float, cpu: float) -> bool:
+        """Whether the worker that did a job is one too many."""
+        if self.workers == 1:
+            return False
+        now = time.monotonic()
+        useful = self.load.look(self.workers, now, cpu, now - began)
+        if useful > self.workers:
+            self._hire(useful - self.workers)
+        elif useful < self.workers:
+            self.surplus = self.workers - useful
+        leaves = self.surplus > 0
+        self.surplus -= leaves
+        return leaves
 
     def _next_job(self) -> tuple[int, Job] | None:
         while not self.stopped:
