@@ -180,6 +180,16 @@ def test_nothing_is_unpickled_evaluated_or_imported_by_string() -> None:
     report(found, "Data is never code here: typed JSON instead of pickles, `ast.literal_eval` or a parser instead of `eval`.")
 
 
+def test_what_users_do_is_not_checked_by_assert() -> None:
+    found = [
+        f"{p}:{node.lineno}"
+        for p in outside({"testing/": "contract suites are tests"})
+        for node in ast.walk(tree(p))
+        if isinstance(node, ast.Assert) and node.msg is not None
+    ]
+    report(found, "`python -O` switches an `assert` off, so it is for what cannot be. A user's mistake is a `PreconditionError`.")
+
+
 def test_text_files_are_utf8_on_every_machine() -> None:
     found = []
     for p in sources():

@@ -110,6 +110,7 @@ if TYPE_CHECKING:
         LMUnsupportedFeatureError as LMUnsupportedFeatureError,
         LMUnsupportedModelError as LMUnsupportedModelError,
         MissingExtraError as MissingExtraError,
+        PreconditionError as PreconditionError,
         SchemaError as SchemaError,
         SignatureError as SignatureError,
         StateError as StateError,
@@ -230,7 +231,7 @@ _HOMES = homes_of(
             "ContextWindowExceededError EvaluationError InputError LMAuthError LMBillingError LMConfigurationError LMError "
             "LMInvalidRequestError LMNotConfiguredError LMNotRecordedError LMProviderError LMRateLimitError LMServerError "
             "LMTimeoutError LMTransportError LMUnexpectedError LMUnsupportedFeatureError LMUnsupportedModelError "
-            "MissingExtraError SchemaError SignatureError StateError ToolError TrainingError TruncatedError WhetError "
+            "MissingExtraError PreconditionError SchemaError SignatureError StateError ToolError TrainingError TruncatedError WhetError "
             "is_retryable_lm_error"
         ),
         "evaluate.evaluate": "Evaluate",

@@ -4,6 +4,7 @@ WhetError
 ├── SignatureError (ValueError)          a signature, a field or a type that cannot work
 ├── InputError (TypeError, ValueError)   a call with missing, unknown or ill-typed inputs
 ├── ConfigurationError (ValueError)      settings, arguments and options that cannot work
+│   └── PreconditionError (AssertionError)   ... which DSPy checks with `assert`
 ├── MissingExtraError (ImportError)      an optional package is needed; the message names the extra
 ├── SchemaError (ValueError)             a value does not fit a type: field, value and what would fit
 ├── AdapterParseError                    an answer that could not be read: raw text, field, reason, usage
@@ -42,8 +43,8 @@ __all__ = [
     "ContextWindowExceededError", "EvaluationError", "InputError", "LMAuthError", "LMBillingError", "LMConfigurationError", "LMError",
     "LMInvalidRequestError", "LMNotConfiguredError", "LMNotRecordedError", "LMProviderError", "LMRateLimitError", "LMServerError",
     "LMTimeoutError", "LMTransportError", "LMUnexpectedError", "LMUnsupportedFeatureError", "LMUnsupportedModelError",
-    "MissingExtraError", "SchemaError", "SignatureError", "StateError", "ToolError", "TrainingError", "TruncatedError", "WhetError",
-    "is_retryable_lm_error",
+    "MissingExtraError", "PreconditionError", "SchemaError", "SignatureError", "StateError", "ToolError", "TrainingError",
+    "TruncatedError", "WhetError", "is_retryable_lm_error",
 ]  # fmt: skip
 
 
@@ -96,6 +97,10 @@ class ConfigurationError(WhetError, ValueError):
     """Settings, arguments or options that cannot work; raised before the first paid call."""
 
     code = "configuration"
+
+
+class PreconditionError(ConfigurationError, AssertionError):
+    """A `ConfigurationError` that programs written for DSPy catch as an `AssertionError`; unlike an `assert`, `python -O` leaves it in."""
 
 
 class MissingExtraError(WhetError, ImportError):

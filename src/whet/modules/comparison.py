@@ -9,7 +9,7 @@ from whet.core.field import InputField, OutputField
 from whet.core.flow import Flow
 from whet.core.records import Prediction
 from whet.core.signature import Signature
-from whet.errors import InputError
+from whet.errors import InputError, PreconditionError
 from whet.modules.answering import Answering, P, R
 from whet.modules.predict import Predict, _signature_of
 
@@ -43,7 +43,8 @@ class MultiChainComparison(Answering[P, R]):
 
     def flow(self, completions: Sequence[Mapping[str, Any]], /, **inputs: Any) -> Flow[Prediction]:
         """One prediction that has seen the attempts."""
-        assert len(completions) == self.M, f"`MultiChainComparison` compares {self.M} attempts (`M`), but {len(completions)} were given."
+        if len(completions) != self.M:
+            raise PreconditionError(f"`MultiChainComparison` compares {self.M} attempts (`M`), but {len(completions)} were given.")
         attempts = {f"reasoning_attempt_{i}": self._attempt(completion) for i, completion in enumerate(completions, 1)}
         return self.predict.run_flow((), {**attempts, **inputs})
 

@@ -8,7 +8,7 @@ from typing import Any
 from whet.core.context import current
 from whet.core.flow import Flow, Invoke
 from whet.core.records import Prediction
-from whet.errors import InputError
+from whet.errors import InputError, PreconditionError
 from whet.modules.module import Module
 
 __all__ = ["Retrieve"]
@@ -18,7 +18,7 @@ class Retrieve(Module):
     """Asks `settings.rm` for the `k` passages that fit a query best; the prediction has them in `passages`, as texts.
 
     The retriever is anything that is called as `rm(query, k=k)`: `ColBERTv2`, `Embeddings`, `BM25`, or a function of yours that returns
-    texts, passages, or something with `passages`. Without one, `AssertionError`.
+    texts, passages, or something with `passages`. Without one, `PreconditionError`.
 
     >>> from whet.core.context import context
     >>> with context(rm=lambda query, k: ["first", "second", "third"][:k]):
@@ -33,7 +33,8 @@ class Retrieve(Module):
     def flow(self, query: str, k: int | None = None, **options: Any) -> Flow[Prediction]:
         """One search."""
         rm = current().rm
-        assert rm is not None, "No retriever is loaded. Choose one with `whet.configure(rm=whet.ColBERTv2(url=...))`."
+        if rm is None:
+            raise PreconditionError("No retriever is loaded. Choose one with `whet.configure(rm=whet.ColBERTv2(url=...))`.")
         found: Any = yield Invoke(rm, (query,), {"k": k or self.k, **options})
         passages = getattr(found, "passages", found)
         if isinstance(passages, str | Mapping) or not isinstance(passages, Iterable):

@@ -9,7 +9,7 @@ from typing import Any
 
 from whet.core.flow import Flow
 from whet.core.records import Example, Prediction, Score
-from whet.errors import ConfigurationError, InputError, LMError
+from whet.errors import ConfigurationError, InputError, LMError, PreconditionError
 from whet.evaluate.metric import MetricCall
 from whet.modules.module import Module
 from whet.optimize.rollout import WouldAsk, smoke_score
@@ -103,20 +103,25 @@ def _written_forward(student: Module) -> Any:
 
 
 def check_teacher(student: Module, teacher: Module) -> None:
-    """Raise unless student and teacher have the same predictors. These are `AssertionError`s, as people know them."""
-    assert student is not teacher, "Student and teacher must be different objects: give a copy, `student.deepcopy()`."
+    """Raise `PreconditionError` unless student and teacher have the same predictors."""
+    if student is teacher:
+        raise PreconditionError("Student and teacher must be different objects: give a copy, `student.deepcopy()`.")
     mine, theirs = dict(student.named_predictors()), dict(teacher.named_predictors())
-    assert len(mine) == len(theirs), (
-        f"Student and teacher must have the same number of predictors; the student has {len(mine)} ({', '.join(mine)}), "
-        f"the teacher {len(theirs)} ({', '.join(theirs)})."
-    )
-    for name, other in zip(mine, theirs, strict=True):
-        assert name == other, f"Student and teacher must have the same program structure; `{name}` stands where the teacher has `{other}`."
-        a, b = mine[name].signature, theirs[name].signature
-        assert list(a.fields) == list(b.fields), (
-            f"Student and teacher must have the same signatures; `{name}` is {a.signature} and {b.signature}."
+    if len(mine) != len(theirs):
+        raise PreconditionError(
+            f"Student and teacher must have the same number of predictors; the student has {len(mine)} ({', '.join(mine)}), "
+            f"the teacher {len(theirs)} ({', '.join(theirs)})."
         )
-        assert mine[name] is not theirs[name], f"Student and teacher must not share the predictor `{name}`: give a copy."
+    for name, other in zip(mine, theirs, strict=True):
+        if name != other:
+            raise PreconditionError(
+                f"Student and teacher must have the same program structure; `{name}` stands where the teacher has `{other}`."
+            )
+        a, b = mine[name].signature, theirs[name].signature
+        if list(a.fields) != list(b.fields):
+            raise PreconditionError(f"Student and teacher must have the same signatures; `{name}` is {a.signature} and {b.signature}.")
+        if mine[name] is theirs[name]:
+            raise PreconditionError(f"Student and teacher must not share the predictor `{name}`: give a copy.")
 
 
 def try_metric(metric: MetricCall, row: Example) -> Flow[None]:

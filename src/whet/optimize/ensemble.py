@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from whet.core.flow import Flow, Gather
-from whet.errors import ConfigurationError
+from whet.errors import ConfigurationError, PreconditionError
 from whet.modules.module import Module
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
@@ -34,9 +34,10 @@ class Ensemble(Optimizer):
         deterministic: bool = False,
         top: int | None = None,
     ) -> None:
-        assert not deterministic, (
-            "`deterministic=True` is not supported: programs are drawn at random for each call. Leave `size` out to run all."
-        )
+        if deterministic:
+            raise PreconditionError(
+                "`deterministic=True` is not supported: programs are drawn at random for each call. Leave `size` out to run all."
+            )
         super().__init__()
         check_number("top", top, at_least=1)
         self.reduce_fn, self.size, self.deterministic, self.top = reduce_fn, size, deterministic, top

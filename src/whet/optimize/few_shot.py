@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
+from whet.errors import PreconditionError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number, check_teacher
 from whet.optimize.forecast import Bounds
@@ -93,7 +94,8 @@ class BootstrapFewShot(Optimizer):
 
     def prepared(self, student: Any) -> Any:
         """The student without demos. It may not be compiled already."""
-        assert not getattr(student, "_compiled", False), "Student must be uncompiled: give the program as it was before `compile`."
+        if getattr(student, "_compiled", False):
+            raise PreconditionError("Student must be uncompiled: give the program as it was before `compile`.")
         return without_demos(student)
 
     def check_teacher(self, student: Any, teacher: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from whet.core.flow import Flow
-from whet.errors import ConfigurationError
+from whet.errors import ConfigurationError, PreconditionError
 from whet.evaluate.metric import MetricCall
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
@@ -119,14 +119,18 @@ class GEPA(Optimizer):
             ) from None
         budgets = {"auto": self.auto, "max_full_evals": self.max_full_evals, "max_metric_calls": self.max_metric_calls}
         given = [name for name, value in budgets.items() if value is not None]
-        assert len(given) == 1, (
-            f"Exactly one of `auto`, `max_full_evals` and `max_metric_calls` must be set; set are: {', '.join(given) or 'none'}."
-        )
-        assert self.auto is None or self.auto in SIZES, f"`auto` is {self.auto!r}; it takes one of {', '.join(map(repr, SIZES))}."
-        assert self.reflection_lm is not None or self.instruction_proposer is not None, (
-            "GEPA needs a model that writes instructions, `reflection_lm=whet.LM(...)`, or an `instruction_proposer`."
-        )
-        assert self.track_stats or not self.track_best_outputs, "`track_best_outputs` needs `track_stats=True`."
+        if len(given) != 1:
+            raise PreconditionError(
+                f"Exactly one of `auto`, `max_full_evals` and `max_metric_calls` must be set; set are: {', '.join(given) or 'none'}."
+            )
+        if self.auto is not None and self.auto not in SIZES:
+            raise PreconditionError(f"`auto` is {self.auto!r}; it takes one of {', '.join(map(repr, SIZES))}.")
+        if self.reflection_lm is None and self.instruction_proposer is None:
+            raise PreconditionError(
+                "GEPA needs a model that writes instructions, `reflection_lm=whet.LM(...)`, or an `instruction_proposer`."
+            )
+        if self.track_best_outputs and not self.track_stats:
+            raise PreconditionError("`track_best_outputs` needs `track_stats=True`.")
         unknown = [name for name in ("reflection_prompt_template", "max_reflection_cost") if name in self.gepa_kwargs]
         if unknown:
             fit = "`instruction_proposer=`" if "template" in unknown[0] else "`max_usd=`"
@@ -152,8 +156,10 @@ class GEPA(Optimizer):
 
     def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
         """The task; without a valset the rows to learn from are those to judge by."""
-        assert trainset is not None and len(trainset) > 0, "`trainset` is empty; GEPA needs rows to learn from."
-        assert teacher is None, "GEPA takes no teacher."
+        if trainset is None or len(trainset) == 0:
+            raise PreconditionError("`trainset` is empty; GEPA needs rows to learn from.")
+        if teacher is not None:
+            raise PreconditionError("GEPA takes no teacher.")
         if valset is None:
             _logger.warning(
                 "No `valset` given: instructions are written from the rows that also judge them. Hold some rows out for a better choice."

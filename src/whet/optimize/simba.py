@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from whet.core.flow import Flow
+from whet.errors import PreconditionError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
 from whet.optimize.forecast import Bounds
@@ -87,7 +88,8 @@ class SIMBA(Optimizer):
     def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
         """The task; there must be rows for one step at least."""
         have = len(trainset) if hasattr(trainset, "__len__") else 0
-        assert have >= self.bsize, f"`trainset` has {have} rows, fewer than `bsize={self.bsize}`; give more rows or a smaller `bsize`."
+        if have < self.bsize:
+            raise PreconditionError(f"`trainset` has {have} rows, fewer than `bsize={self.bsize}`; give more rows or a smaller `bsize`.")
         return (yield from super().checked(student, trainset, teacher, valset, options))
 
     def steps(self, search: Search, *, seed: int = 0) -> Strand[Candidate]:
