@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 import whet
-from whet.errors import InputError
+from whet.core.flow import drive
+from whet.errors import ConfigurationError, InputError
+from whet.evaluate.judges import SemanticF1
 from whet.evaluate.metric import metric_call
 from whet.evaluate.metrics.answers import answer_exact_match
+from whet.evaluate.stream import load_run
 
 
 def two(example: Any, pred: Any) -> bool:
@@ -101,7 +106,58 @@ def test_trust_in_a_metric_survives_a_hiccup_and_no_long_wait() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_score_is_finite(value: float) -> None:
-    for result in (value, {"score": value}, whet.Score(value=value)):
+def test_a_score_is_finite_and_so_are_its_parts(value: float) -> None:
+    for result in (value, {"score": value}, whet.Score(value=value), whet.Score(value=1.0, parts={"p": value}), {"score": 1, "p": value}):
         with pytest.raises(InputError, match="Return a finite number"):
             whet.Score.of(result)
+
+
+@pytest.mark.parametrize("result", [None, "yes", (1, "why"), {"score": None}, 10**400, {}, {"a": "text"}, {"score": 1, "parts": {"p": "text"}}])
+def test_what_is_no_score_is_shown(result: Any) -> None:
+    with pytest.raises(InputError, match="A metric (must return|returned a dict without)"):
+        whet.Score.of(result)
+
+
+def test_a_mapping_with_a_score_keeps_its_other_numbers_as_parts() -> None:
+    judged = whet.Prediction(score=0.5, precision=1, recall=0.25, sure=True, feedback="half", why="text")
+    assert whet.Score.of(judged) == whet.Score(value=0.5, feedback="half", parts={"precision": 1.0, "recall": 0.25, "sure": 1.0})
+    assert whet.Score.of({"a": 0.5, "b": True, "feedback": "so so"}) == whet.Score(value=0.75, feedback="so so", parts={"a": 0.5, "b": 1.0})
+
+
+def test_numbers_of_any_library_become_plain_ones(tmp_path: Any) -> None:
+    """A file cannot hold a float of numpy or a Decimal."""
+    numpy = pytest.importorskip("numpy")
+    for value in (numpy.float32(0.5), Decimal("0.5"), Fraction(1, 2)):
+        expected = whet.Score(value=0.5, parts={"p": 0.5})
+        for result in (whet.Score(value=value, parts={"p": value}), {"score": value, "p": value}, {"p": value}):
+            score = whet.Score.of(result)
+            assert score == expected
+            assert type(score.value) is type(score.parts["p"]) is float
+    rows = [whet.Example(n=1).with_inputs("n")]
+    run = tmp_path / "rows.jsonl"
+    whet.Evaluate(devset=rows, metric=lambda row, pred: whet.Score(value=numpy.float32(0.5)), stream_to=run)(lambda n: n)
+    assert load_run(run).score == 50.0
+
+
+def test_a_wrapper_gets_the_arguments_that_there_are() -> None:
+    """What wraps a metric of two arguments cannot be given an empty third; what wraps one of three gets the trace where there is one."""
+
+    def wrapper(*args: Any, **options: Any) -> bool:
+        given.append(args)
+        return True
+
+    given: list[Any] = []
+    call = metric_call(wrapper)
+    for trace, step in ((None, None), ("trace", None), (None, "step")):
+        drive(call.flow("row", "prediction", trace, step))
+    assert given == [("row", "prediction"), ("row", "prediction", "trace"), ("row", "prediction", None, "step")]
+
+
+def test_a_metric_that_cannot_be_called_is_found_before_the_first_call() -> None:
+    def strict(example: Any, pred: Any, *, strictness: float) -> bool:
+        return True
+
+    with pytest.raises(ConfigurationError, match=r"partial\(metric, strictness=\.\.\.\)"):
+        metric_call(strict)
+    with pytest.raises(ConfigurationError, match=r"give an object of it: `SemanticF1\(\)`"):
+        metric_call(SemanticF1)

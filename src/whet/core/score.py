@@ -47,40 +47,63 @@ class Score:
     def of(cls, result: Any) -> Score:
         """Whatever a metric may return, as a `Score`: bool, number, `Score`, a mapping of parts, a prediction with `score`.
 
-        Raises `InputError` for anything else, `None`, NaN and infinity included.
+        Of a mapping (or prediction) with `score` the other numbers are the parts; without it the mean of its numbers is the value. Raises
+        `InputError` for anything else, `None`, NaN and infinity included, also among the parts.
+
+        >>> Score.of({"score": 1, "recall": 0.5, "feedback": "half of it"})
+        Score(value=1.0, feedback='half of it', parts={'recall': 0.5})
         """
         if result is True or result is False:
             return _RIGHT if result else _WRONG
         if isinstance(result, Score):
-            return _checked(result)
-        if isinstance(result, int | float):
-            return _checked(cls(value=float(result)))
+            return result if type(result.value) is float and isfinite(result.value) and not result.parts else _plain(result)
         if isinstance(result, Mapping):
             return _score_of_mapping(result)
-        try:
-            return _checked(cls(value=float(result)))
-        except (TypeError, ValueError):
-            raise InputError(
-                "A metric must return a bool, a number, a `whet.Score`, a dict of numbers or a prediction with a field `score`; "
-                f"it returned {result!r}."
-            ) from None
+        return cls(value=_finite(result))
 
 
 _RIGHT, _WRONG = Score(value=1.0), Score(value=0.0)
+_NO_PARTS = frozenset(("score", "feedback", "parts", "objective_scores"))
+
+
+def _finite(value: Any, whole: Any = None) -> float:
+    """A number that a metric returned, alone or in `whole`, as a float that can be averaged and written down."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            "A metric must return a bool, a number, a `whet.Score`, a dict of numbers or a prediction with a field `score`; "
+            f"it returned {value if whole is None else whole!r}."
+        ) from None
+    if not isfinite(number):
+        shown = "NaN" if number != number else str(number)
+        raise InputError(f"A metric returned {shown}. Return a finite number; raise an error where there is no score.")
+    return number
+
+
+def _plain(score: Score) -> Score:
+    """The same score with Python's own numbers in it, which files can hold."""
+    value, parts = _finite(score.value, score), {name: _finite(part, score) for name, part in score.parts.items()}
+    exact = all(type(number) in (int, float) for number in (score.value, *score.parts.values()))
+    return score if exact else Score(value=value, feedback=score.feedback, parts=parts)
 
 
 def _score_of_mapping(result: Mapping[str, Any]) -> Score:
+    feedback = str(result.get("feedback") or "")
+    numbers = {str(name): number for name, value in result.items() if name not in _NO_PARTS and (number := _number(value)) is not None}
     if "score" in result:
-        parts = result.get("parts") or result.get("objective_scores") or {}
-        return _checked(Score(value=float(result["score"]), feedback=str(result.get("feedback") or ""), parts=dict(parts)))
-    numbers = {k: float(v) for k, v in result.items() if isinstance(v, bool | int | float)}
+        given = result.get("parts") or result.get("objective_scores") or {}
+        return _plain(Score(value=_finite(result["score"], dict(result)), feedback=feedback, parts={**numbers, **given}))
     if not numbers:
         raise InputError(f"A metric returned a dict without a number in it: {dict(result)!r}. Give it a `score`, or one number per part.")
-    return _checked(Score(value=sum(numbers.values()) / len(numbers), parts=numbers))
+    return _plain(Score(value=sum(numbers.values()) / len(numbers), feedback=feedback, parts=numbers))
 
 
-def _checked(score: Score) -> Score:
-    if not isfinite(score.value):
-        shown = "NaN" if score.value != score.value else str(score.value)
-        raise InputError(f"A metric returned {shown}. Return a finite number; raise an error where there is no score.")
-    return score
+def _number(value: Any) -> float | None:
+    """A number of any library, as a float; `None` for text and what is no number."""
+    if value is None or isinstance(value, str | bytes | Score):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -28,7 +28,7 @@ class MetricCall:
     def __init__(self, metric: Callable[..., Any]) -> None:
         self.metric = metric
         self.name = getattr(metric, "__name__", type(metric).__name__)
-        self.extra = _extra_arguments(metric)
+        self._open, self.extra = _extra_arguments(metric)
         self._trust = 0
         self._watched = 0
         self._awaited = inspect.iscoroutinefunction(metric)
@@ -41,7 +41,7 @@ class MetricCall:
 
     def raw(self, example: Any, prediction: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Flow[Any]:
         """What the metric returns for one prediction."""
-        args = (example, prediction, *(trace, pred_name, pred_trace)[: self.extra])
+        args = self._given(example, prediction, trace, pred_name, pred_trace)
         if self._is_module:
             return (yield from self.metric.run_flow(args, {}))  # type: ignore[attr-defined]
         return (yield from self._called(args))
@@ -50,7 +50,7 @@ class MetricCall:
         """The score of one prediction."""
         if self._is_module:
             return Score.of((yield from self.raw(example, prediction, trace, pred_name, pred_trace)))
-        args = (example, prediction, *(trace, pred_name, pred_trace)[: self.extra])
+        args = self._given(example, prediction, trace, pred_name, pred_trace)
         if 0 <= self._trust < QUICK_CALLS <= self._watched:
             # So many calls are being timed already; soon it is known how to make this one.
             yield Sleep(PATIENCE)
@@ -63,6 +63,12 @@ class MetricCall:
         if (seconds := perf_counter() - started) >= QUICK_SECONDS or self._trust < MOST_TRUST:
             self._learn(seconds, FORGIVEN_AFTER)
         return Score.of(result)
+
+    def _given(self, *args: Any) -> tuple[Any, ...]:
+        if not self._open:
+            return args[: 2 + self.extra]
+        # Of a metric that takes `*args` nobody knows how many it needs: a wrapper of one that takes two fails with an empty third.
+        return args[: max(i for i, one in enumerate(args, 1) if one is not None or i <= 2)]
 
     def _called(self, args: tuple[Any, ...]) -> Flow[Any]:
         # On an event loop a function has a thread of its own, since it may block. One that has proved quick runs where it is (`flow`):
@@ -97,7 +103,7 @@ class SeveralMetrics(MetricCall):
             raise ConfigurationError("Two of the metrics have the same name; give them names: `metric={'exact': ..., 'loose': ...}`.")
         self.metric = metrics  # type: ignore[assignment]
         self.name = ", ".join(self.calls)
-        self.extra = max(call.extra for call in calls)
+        self._open, self.extra = False, max(call.extra for call in calls)
         self._is_module = False
 
     @property
@@ -137,14 +143,21 @@ def metric_call(metric: Any) -> MetricCall:
     return MetricCall(metric)
 
 
-def _extra_arguments(metric: Callable[..., Any]) -> int:
+def _extra_arguments(metric: Callable[..., Any]) -> tuple[bool, int]:
+    """Whether the metric takes `*args`, and how many arguments it takes after the example and the prediction."""
+    if isinstance(metric, type) and issubclass(metric, Module):
+        raise ConfigurationError(f"The metric is the class `{metric.__name__}`; give an object of it: `{metric.__name__}()`.")
     target = metric.forward if isinstance(metric, Module) and hasattr(metric, "forward") else metric
     try:
         parameters = list(inspect.signature(target).parameters.values())
     except (TypeError, ValueError):
-        return 1
+        return True, 1
+    if unfilled := [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]:
+        raise ConfigurationError(
+            f"The metric needs `{unfilled[0]}` by keyword, and nobody gives it. Give it yourself: `partial(metric, {unfilled[0]}=...)`."
+        )
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return 1
+        return True, 1
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = [p for p in places if p.default is p.empty]
     if len(places) < 2 or len(needed) > 2 + len(_NAMES):
@@ -154,4 +167,4 @@ def _extra_arguments(metric: Callable[..., Any]) -> int:
         )
     # What comes third and later is ours to fill where it is needed or has one of our names; `frac=1.0` keeps its default.
     taken = takewhile(lambda p: p.default is p.empty or p.name in _NAMES, places[2 : 2 + len(_NAMES)])
-    return len(list(taken))
+    return False, len(list(taken))
