@@ -74,7 +74,9 @@ def test_what_cannot_work_is_said_and_is_no_failed_gate(tmp_path: Path, argument
     (tmp_path / "empty.py").write_text("", encoding="utf-8")
     (tmp_path / "broken.py").write_text("1 / 0", encoding="utf-8")
     (tmp_path / "five.py").write_text("program = print\nevaluate = 5", encoding="utf-8")
-    (tmp_path / "measure.py").write_text(SPEC + "\nevaluate = whet.Evaluate(devset=devset, metric=metric, corpus={'m': len('a')})")
+    (tmp_path / "measure.py").write_text(
+        SPEC + "\nevaluate = whet.Evaluate(devset=devset, metric=metric, corpus={'m': lambda rows: 1 / 0})"
+    )
     header = '{"format": "whet-evaluation", "version": 1}\n'
     (tmp_path / "cut.jsonl").write_text(header + '{"index": 1}\n', encoding="utf-8")
     (tmp_path / "other.jsonl").write_text(header, encoding="utf-8")
@@ -104,3 +106,10 @@ def test_a_build_server_comes_to_the_same_end_as_the_exit_status(tmp_path: Path)
         done = run(tmp_path, "eval", "half.py", "--check", "--max-failures", most, "--junit", "junit.xml")
         suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
         assert done.returncode == status and (suite.get("failures"), suite.get("errors"), suite.get("skipped")) == expected
+
+
+def test_the_outcome_is_said_though_a_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").mkdir()
+    done = run(tmp_path, "eval", "spec.py", "--csv", "rows.csv")
+    assert done.returncode == 2
+    assert "95 % interval" in done.stdout and "rows.csv" in done.stderr

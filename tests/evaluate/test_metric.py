@@ -112,7 +112,9 @@ def test_a_score_is_finite_and_so_are_its_parts(value: float) -> None:
             whet.Score.of(result)
 
 
-@pytest.mark.parametrize("result", [None, "yes", (1, "why"), {"score": None}, 10**400, {}, {"a": "text"}, {"score": 1, "parts": {"p": "text"}}])
+@pytest.mark.parametrize(
+    "result", [None, "yes", (1, "why"), {"score": None}, 10**400, {}, {"a": "text"}, {"score": 1, "parts": {"p": "text"}}]
+)
 def test_what_is_no_score_is_shown(result: Any) -> None:
     with pytest.raises(InputError, match="A metric (must return|returned a dict without)"):
         whet.Score.of(result)

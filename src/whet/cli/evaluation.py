@@ -15,6 +15,7 @@ from whet.evaluate import Evaluate, EvaluationResult, check, diff, load_run
 from whet.evaluate.gate import check_bar, write_junit
 from whet.evaluate.row import check_field
 from whet.evaluate.stream import key_of
+from whet.evaluate.table import shown
 from whet.modules.module import Module
 
 __all__ = ["add"]
@@ -53,6 +54,10 @@ def _eval(arguments: argparse.Namespace) -> int:
         result = _evaluated(arguments, bar["baseline"])
         gate = check(result, **bar)
         slices = result.slices(arguments.by) if arguments.by else {}
+        # First, since a file that cannot be written may not take the outcome with it.
+        print(gate if arguments.check else result.summary())
+        for label, estimate in slices.items():
+            print(f"  {arguments.by}={shown(str(label))}: {estimate}")
         if arguments.csv:
             result.save_csv(arguments.csv)
         if arguments.html:
@@ -69,9 +74,6 @@ def _eval(arguments: argparse.Namespace) -> int:
     except Exception:  # noqa: BLE001 - an exit status of 1 would say that the program is not good enough
         traceback.print_exc()
         return BROKEN
-    print(gate if arguments.check else result.summary())
-    for label, estimate in slices.items():
-        print(f"  {arguments.by}={label}: {estimate}")
     return FAILED if arguments.check and not gate.passed else PASSED
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from pathlib import Path
 from typing import Any
 
 from whet.core.context import current
@@ -143,23 +147,57 @@ class Evaluate:
         return result
 
     def _deliver(self, result: EvaluationResult, options: dict[str, Any]) -> None:
-        if options["save_as_json"]:
-            result.save_json(options["save_as_json"])
-        if options["save_as_csv"]:
-            result.save_csv(options["save_as_csv"])
-        if shown := options["display_table"]:
-            Progress.write(result.table(None if shown is True else int(shown)))
+        """Write and show what was asked for. What cannot be written raises, and takes nothing with it that was paid for."""
+        shown = options["display_table"]
+        wanted = {
+            "save_as_json": result.save_json,
+            "save_as_csv": result.save_csv,
+            "display_table": lambda rows: Progress.write(result.table(None if rows is True else rows)),
+        }
+        failed: Exception | None = None
+        for name, deliver in wanted.items():
+            if not (target := shown if name == "display_table" else options[name]):
+                continue
+            try:
+                deliver(target)
+            except (OSError, ValueError) as error:
+                error.add_note(f"This was `{name}={target!r}`. The rows are finished: `evaluate.partial` has them.")
+                failed = failed or error
+        if failed is not None:
+            self.partial = failed.partial = result  # type: ignore[attr-defined]
+            raise failed
 
 
 def _check(program: Any, devset: Any, options: dict[str, Any]) -> None:
-    """Raise for what would fail in every row, or in none, before the first call."""
+    """Raise for what would fail in every row, in none, or at the end, before the first call."""
     if not callable(program) and not hasattr(program, "acall"):
         raise ConfigurationError(f"The program is {program!r}, a {type(program).__name__}; give a module, or a function of the inputs.")
     if not hasattr(devset, "__len__"):
-        raise ConfigurationError(f"`devset` is a {type(devset).__name__}, which can be gone through once; give a list: `list(devset)`.")
-    for name, least in (("num_threads", 0), ("max_errors", 0), ("timeout", 0)):
-        if (value := options[name]) is not None and value < least:
-            raise ConfigurationError(f"`{name}` is {value}; it is at least {least}.")
+        kind = type(devset).__name__
+        if hasattr(devset, "__iter__"):
+            raise ConfigurationError(f"`devset` is a {kind}, which can be gone through once; give a list: `list(devset)`.")
+        raise ConfigurationError(f"`devset` is a {kind}; give a list of examples.")
+    for name in ("num_threads", "max_errors", "timeout", "display_table"):
+        value = options[name]
+        if value is not None and (not isinstance(value, Real) or not value >= 0):
+            raise ConfigurationError(f"`{name}` is {value!r}; it is a number, at least 0.")
+    if not isinstance(options["repeats"], int):
+        raise ConfigurationError(f"`repeats` is {options['repeats']!r}; it is a whole number, at least 1.")
+    _check_ends(options)
+
+
+def _check_ends(options: dict[str, Any]) -> None:
+    """The same for what is needed once rows have failed or are finished."""
+    if not isinstance(failure := options["failure_score"], Real) or not math.isfinite(failure):
+        raise ConfigurationError(f"`failure_score` is {failure!r}; a row that failed scores a number.")
+    for name, measure in options["corpus"].items():
+        if not callable(measure):
+            raise ConfigurationError(f"The corpus measure {name!r} is {measure!r}; it is a function of the rows.")
+    for name in ("save_as_csv", "save_as_json"):
+        if options[name] and not (path := Path(options[name])).parent.is_dir():
+            raise ConfigurationError(f"`{name}` is {str(path)!r}, and there is no folder {str(path.parent)!r}. Make it first.")
+        if options[name] and (path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK)):
+            raise ConfigurationError(f"`{name}` is {str(path)!r}, which cannot be written to. Give another file.")
 
 
 # What a call takes in DSPy: handlers find each of these among the inputs, `None` where it was not given.

@@ -67,8 +67,9 @@ class Progress:
 
     @staticmethod
     def write(text: str) -> None:
-        """Print a text that somebody asked for."""
-        sys.stdout.write(text + "\n")
+        """Print a text that somebody asked for; signs that the terminal's encoding lacks as their numbers."""
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 class Line:

@@ -62,8 +62,8 @@ def evaluate_rows(program: Any, devset: Sequence[Any], metric: MetricCall, plan:
     try:
         yield Gather(run.jobs(), limit=plan.num_threads, timeout=plan.timeout, done=run.done)
     except BaseException as error:
-        # Whoever is interrupted (on a loop, that is a `CancelledError`) keeps what is there.
-        if not isinstance(error, Exception | GeneratorExit) or isinstance(error, BudgetExceeded | EvaluationError):
+        # Whoever is interrupted (on a loop, that is a `CancelledError`) keeps what is there; so does who runs out of disk.
+        if not isinstance(error, Exception | GeneratorExit) or isinstance(error, BudgetExceeded | EvaluationError | OSError):
             error.partial = run.result(complete=False)  # type: ignore[attr-defined]
         raise
     finally:
@@ -119,16 +119,18 @@ class _Run:
                 if self.fatal is not None:
                     return
                 if self.file is not None and (known := self.file.row(index, example, repeat)) is not None:
-                    self._keep(known)
+                    # What a failure scores may have been set anew since.
+                    failed = known.status == "program_error"
+                    self._keep(replace(known, score=Score(value=self.plan.failure_score)) if failed else known)
                     continue
                 self.places.append((index, repeat))
                 yield partial(self.repeated, index, example, repeat) if repeat else partial(self.row_flow, index, example, self.program)
 
     def done(self, number: int, outcome: Any) -> None:
         row = outcome if isinstance(outcome, Row) else self._row_of_failure(number, outcome)
+        self._keep(row)
         if self.file is not None:
             self.file.add(row)
-        self._keep(row)
 
     def _keep(self, row: Row) -> None:
         self.rows[row.index * self.plan.repeats + row.repeat] = row

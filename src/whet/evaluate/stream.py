@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ _FIELDS = {
     "key": str, "index": int, "repeat": int, "status": str, "score": _NUMBER | None, "example": dict, "prediction": dict,
     "seconds": _NUMBER, "tokens": int, "cost": _NUMBER | None, "calls": int, "cache_hits": int,
 }  # fmt: skip
+_OPTIONAL = {"feedback": str, "parts": dict, "error": str}
 
 
 class RowFile:
@@ -41,7 +43,8 @@ class RowFile:
         self.header = {"format": FORMAT, "version": VERSION, **header}
         self.known: dict[tuple[int, int], dict[str, Any]] = {}
         make_folder(self.path.parent)
-        self._file: IO[str] = open(self.path, "a", encoding="utf-8", opener=private)  # noqa: SIM115 - open until the evaluation ends
+        # Open until the evaluation ends, and not buffered: what a full disk did not take would be written, and fail, again at the end.
+        self._file: IO[bytes] = open(self.path, "ab", buffering=0, opener=private)  # noqa: SIM115 - as it says above
         try:
             _hold(self._file, self.path)
             if self._read() == 0:
@@ -91,8 +94,9 @@ class RowFile:
         self._write(_line_of(row))
 
     def _write(self, value: Mapping[str, Any]) -> None:
-        self._file.write(json_text(value) + "\n")
-        self._file.flush()
+        rest = (json_text(value) + "\n").encode()
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def close(self) -> None:
         """Close the file."""
@@ -149,7 +153,7 @@ def _whole_lines(path: Path) -> tuple[list[str], int]:
     return text.split("\n")[:-1], end
 
 
-def _hold(file: IO[str], path: Path) -> None:
+def _hold(file: IO[bytes], path: Path) -> None:
     """Keep others from writing to the file: two that take up the same run would do all of it twice, and cut each other's lines."""
     try:
         import fcntl  # noqa: PLC0415 - not on every system
@@ -166,7 +170,7 @@ def _hold(file: IO[str], path: Path) -> None:
 def _object(line: str, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StateError(f"{str(path)!r} has a line that is no JSON: {line[:80]!r}.") from error
     return value if isinstance(value, dict) else {}
 
@@ -174,12 +178,23 @@ def _object(line: str, path: Path) -> dict[str, Any]:
 def _saved_row(line: str, number: int, path: Path) -> dict[str, Any]:
     """A line as a row, looked at before anything is made of it: files are edited, merged and cut."""
     row = _object(line, path)
-    for name, kind in _FIELDS.items():
-        if name not in row or not isinstance(row[name], kind):
-            raise StateError(f"Line {number} of {str(path)!r} is no row of an evaluation: its `{name}` is {row.get(name)!r:.80}.")
+    fields = {**_FIELDS, **{name: kind for name, kind in _OPTIONAL.items() if name in row}}
+    wrong = {name: row.get(name) for name, kind in fields.items() if name not in row or not _is_written(row[name], kind)}
+    if not wrong and "parts" in row:
+        wrong = {f"part {name}": part for name, part in row["parts"].items() if not _is_written(part, _NUMBER)}
+    for name, value in wrong.items():
+        raise StateError(f"Line {number} of {str(path)!r} is no row of an evaluation: its `{name}` is {value!r:.80}.")
     if row["status"] not in get_args(Status):
         raise StateError(f"Line {number} of {str(path)!r} has the status {row['status']!r}; there are: {', '.join(get_args(Status))}.")
     return row
+
+
+def _is_written(value: Any, kind: Any) -> bool:
+    """Whether an evaluation writes such values: no number without end, and none that no float can hold."""
+    try:
+        return isinstance(value, kind) and not (isinstance(value, _NUMBER) and not math.isfinite(value))
+    except OverflowError:
+        return False
 
 
 def _line_of(row: Row) -> dict[str, Any]:

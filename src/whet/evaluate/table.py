@@ -14,7 +14,10 @@ from whet.core.schema import schema_of
 from whet.errors import WhetError
 from whet.evaluate.row import EvaluationResult, Row
 
-__all__ = ["cell_of", "json_text", "lasting_text", "plain_value", "tables_of", "text_table", "write_csv", "write_json"]
+__all__ = ["cell_of", "json_text", "lasting_text", "plain_value", "shown", "tables_of", "text_table", "write_csv", "write_json"]
+
+# Parts of words and of emoji, though not signs of their own.
+_JOINERS = "\u200c\u200d"
 
 
 def columns_of(row: Row, metric: str = "score", clashing: Collection[str] = ()) -> dict[str, Any]:
@@ -112,6 +115,16 @@ def text_table(rows: Sequence[Row], width: int = 40, metric: str = "score") -> s
     return "\n".join(lines)
 
 
+def shown(text: str) -> str:
+    """A text in one line, as a terminal may show it: models write escape sequences, and signs that turn a line around.
+
+    >>> shown("one\\n two\\x1b[2J")
+    'one two\ufffd[2J'
+    """
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(sign if sign.isprintable() or sign in _JOINERS else "\ufffd" for sign in line)
+
+
 def _short(value: Any, width: int) -> str:
-    text = " ".join(str(cell_of(value)).split())
+    text = shown(str(cell_of(value)))
     return text if len(text) <= width else text[: width - 1] + "…"

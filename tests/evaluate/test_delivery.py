@@ -1,0 +1,114 @@
+"""Where rows cannot be written or shown: found before the first call, or else nothing that was paid for is lost."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import whet
+from whet.errors import ConfigurationError
+from whet.evaluate import load_run
+from whet.evaluate.stream import RowFile
+
+ROWS = [whet.Example(n=n).with_inputs("n") for n in range(6)]
+
+
+class Program:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, n: int) -> int:
+        self.calls += 1
+        return n
+
+
+def right(row: Any, prediction: Any) -> bool:
+    return bool(row.n == prediction)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"save_as_csv": "nowhere/rows.csv"}, "there is no folder 'nowhere'"),
+        ({"save_as_json": "."}, "cannot be written to"),
+        ({"corpus": {"f1": 0.5}}, "'f1' is 0.5; it is a function of the rows"),
+        ({"failure_score": None}, "`failure_score` is None"),
+        ({"failure_score": float("nan")}, "`failure_score` is nan"),
+        ({"timeout": float("nan")}, "`timeout` is nan"),
+        ({"num_threads": "4"}, "`num_threads` is '4'"),
+        ({"repeats": 2.0}, "`repeats` is 2.0"),
+        ({"display_table": "all"}, "`display_table` is 'all'"),
+    ],
+)
+def test_an_argument_that_can_only_fail_at_the_end_fails_before_the_first_call(options: dict[str, Any], says: str) -> None:
+    program = Program()
+    with pytest.raises(ConfigurationError, match=says):
+        whet.Evaluate(devset=ROWS, metric=right, **options)(program)
+    assert program.calls == 0
+
+
+def test_a_devset_that_is_none_is_said_to_be() -> None:
+    with pytest.raises(ConfigurationError, match=r"`devset` is a NoneType; give a list of examples\."):
+        whet.Evaluate(devset=None, metric=right)(Program())  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("option", ["save_as_csv", "save_as_json"])
+def test_a_full_disk_at_the_end_takes_no_row_with_it(option: str, tmp_path: Path) -> None:
+    (tmp_path / "rows").symlink_to("/dev/full")
+    evaluate = whet.Evaluate(devset=ROWS, metric=right, num_threads=1, **{option: tmp_path / "rows"})
+    with pytest.raises(OSError, match="No space left") as caught:
+        evaluate(Program())
+    assert evaluate.partial is not None and evaluate.partial.score == 100.0 and evaluate.partial.complete
+    assert "`evaluate.partial` has them" in caught.value.__notes__[0]
+
+
+def test_a_table_that_the_terminal_cannot_show_costs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    rows = [whet.Example(n="\u00e9").with_inputs("n")]
+    result = whet.Evaluate(devset=rows, metric=right, num_threads=1, display_table=True)(Program())
+    assert result.score == 100.0
+    sys.stdout.flush()
+    assert b"\\xe9" in sys.stdout.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_terminal_is_shown_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [whet.Example(n="red\x1b[31m\x07\x9b2J\u202eend").with_inputs("n")]
+    whet.Evaluate(devset=rows, metric=right, num_threads=1, display_table=True)(Program())
+    shown = capsys.readouterr().out
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"}.intersection(shown)
+    assert "red" in shown and "end" in shown
+
+
+def test_a_disk_that_is_full_in_the_middle_keeps_what_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = tmp_path / "rows.jsonl"
+    evaluate = whet.Evaluate(devset=ROWS, metric=right, num_threads=1, stream_to=run)
+    written: list[Any] = []
+
+    class Disk(io.FileIO):
+        def write(self, data: Any) -> int:
+            written.append(data)
+            if len(written) > 4:
+                super().write(bytes(data)[:10])
+                raise OSError(28, "No space left on device")
+            return super().write(data)
+
+    class OnDisk(RowFile):
+        def __init__(self, path: Any, header: Any) -> None:
+            super().__init__(path, header)
+            self._file.close()
+            self._file = Disk(path, "a")  # type: ignore[assignment]
+
+    monkeypatch.setattr("whet.evaluate.running.RowFile", OnDisk)
+    with pytest.raises(OSError, match="No space left"):
+        evaluate(Program())
+    assert evaluate.partial is not None and len(evaluate.partial.rows) == 5  # four are in the file, and the one that did not fit
+    monkeypatch.undo()
+    program = Program()
+    assert evaluate(program).score == 100.0
+    assert program.calls == 2 and len(load_run(run).rows) == 6
