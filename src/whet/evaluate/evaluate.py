@@ -149,7 +149,7 @@ class Evaluate:
     def _deliver(self, result: EvaluationResult, options: dict[str, Any]) -> None:
         """Write and show what was asked for. What cannot be written raises, and takes nothing with it that was paid for."""
         shown = options["display_table"]
-        wanted = {
+        wanted: dict[str, Callable[[Any], None]] = {
             "save_as_json": result.save_json,
             "save_as_csv": result.save_csv,
             "display_table": lambda rows: Progress.write(result.table(None if rows is True else rows)),
@@ -179,7 +179,7 @@ def _check(program: Any, devset: Any, options: dict[str, Any]) -> None:
         raise ConfigurationError(f"`devset` is a {kind}; give a list of examples.")
     for name in ("num_threads", "max_errors", "timeout", "display_table"):
         value = options[name]
-        if value is not None and (not isinstance(value, Real) or not value >= 0):
+        if value is not None and (not isinstance(value, Real) or not float(value) >= 0):
             raise ConfigurationError(f"`{name}` is {value!r}; it is a number, at least 0.")
     if not isinstance(options["repeats"], int):
         raise ConfigurationError(f"`repeats` is {options['repeats']!r}; it is a whole number, at least 1.")

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
-from functools import lru_cache, partial
+from functools import partial
 from hashlib import blake2b
 from inspect import unwrap
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
@@ -117,7 +117,6 @@ def _is_ours(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == "whet"
 
 
-@lru_cache(maxsize=512)
 def _set_again(kind: type) -> frozenset[str]:
     """The attributes that methods of users' classes set after the object was made."""
     methods = (function for cls in _users(kind) for name, function in _functions(cls) if name not in _MAKING)
