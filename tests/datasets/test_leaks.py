@@ -108,5 +108,50 @@ def test_a_check_that_would_look_at_nothing_is_refused() -> None:
         find_leaks([{"q": "x"}], [{"q": "x"}], fields=["text"])
     with pytest.raises(InputError, match="a int"):
         find_leaks([3], [3])
-    with pytest.raises(InputError, match="this is one text"):
+    with pytest.raises(InputError, match="this is one str"):
         find_leaks("abc", ["abc"])
+    wrong = (("text", [], "give a list of field names"), (None, None, "this is one NoneType"), (None, {"q": "x"}, "one dict"))
+    for fields, split, says in wrong:
+        with pytest.raises(InputError, match=says):
+            find_leaks(split, ["x"], fields=fields)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="this is one str: 'abc'"):
+        check_splits(train="abc", test=["a"])
+    for splits in ({}, {"train": ["x"]}):
+        with pytest.raises(InputError, match="nothing to compare"):
+            check_splits(**splits)
+    assert check_splits(train=(row for row in ["a", "b"]), dev=["c"], test=["b"]).keys() == {("train", "test")}
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("don't say it's good", "don\u2019t say it\u2019s good"),
+        ("hello world now", "hel\u200blo wor\u00adld\u00a0now"),
+        ("caf\u00e9 cr\u00e8me", "cafe\u0301 cre\u0300me"),
+        ("\u0928\u092e\u0938\u094d\u0924\u0947", "\u0928\u092e\u0938\u094d\u0924\u0947\u0964"),
+        ("\U0001f44d +1?", "\U0001f44d +1?"),
+        ("???", "???"),
+    ],
+)
+def test_what_looks_the_same_is_the_same(train: str, test: str) -> None:
+    assert [leak.similarity for leak in find_leaks([train], [test])] == [1.0]
+
+
+def test_languages_without_spaces_are_compared_by_their_characters() -> None:
+    card, pin = "\u8bf7\u95ee\u6211\u600e\u6837\u624d\u80fd\u4fee\u6539\u6211\u7684", "\u94f6\u884c\u5361\u5bc6\u7801"
+    assert find_leaks([card + pin], [card.replace("\u6837", "\u4e48") + pin])[0].similarity > 0.7
+    assert find_leaks([card], [pin]) == []
+    assert [copied.span for copied in find_copied(f"note: {card}{pin}!", [card + pin])] == [card + pin]
+
+
+def test_rows_that_are_all_half_alike_are_told_apart_without_comparing_each_with_each() -> None:
+    rng = random.Random(0)
+    names = [" ".join(f"w{rng.randrange(300)}" for _ in range(7)) for _ in range(4_000)]
+    rows = [f"please give me the current price of one share of stock in {name}" for name in names]
+    assert within(1_400, lambda: find_leaks(rows[:2_000], rows[2_000:]))
+
+
+def test_an_equal_row_is_named_however_many_come_near() -> None:
+    rows = [f"the same words stand in all of these {n % 7} rows" for n in range(3_000)] + ["the same words stand in all of these rows"]
+    (leak,) = find_leaks(rows, ["The same words stand in all of these rows!"])
+    assert (leak.train_index, leak.similarity) == (3_000, 1.0)

@@ -13,7 +13,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from whet.errors import ConfigurationError, InputError, LMInvalidRequestError, LMServerError, LMTransportError, LMUnexpectedError
+import whet
+from whet.errors import (
+    ConfigurationError,
+    InputError,
+    LMError,
+    LMInvalidRequestError,
+    LMRateLimitError,
+    LMServerError,
+    LMTransportError,
+    LMUnexpectedError,
+)
 from whet.retrieve import BM25, ColBERTv2, Hybrid, Retriever
 
 PASSAGES = [f"Castle {i} | A castle." for i in range(5)]
@@ -27,6 +37,7 @@ class Server(ThreadingHTTPServer):
         self.asked: list[tuple[str, str, int, str]] = []
         self.failures: list[tuple[int, bytes]] = []
         self.headers: dict[str, str] = {}
+        self.delay = 0.0
         self.url = f"http://127.0.0.1:{self.server_port}/wiki17_abstracts"
 
 
@@ -46,6 +57,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, method: str, query: str, k: int) -> None:
         self.server.asked.append((method, query, k, urlsplit(self.path).path))
+        time.sleep(self.server.delay)
         status, body, headers = 200, b"", dict(self.server.headers)
         if self.server.failures:
             status, body = self.server.failures.pop(0)
@@ -118,6 +130,10 @@ def test_a_server_in_trouble_is_asked_again(server: Server) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
+        (b'{"topk": [{"text": "a", "score": "high"}]}', "scores that are numbers"),
+        (b'{"topk": [{"text": "a", "score": NaN}]}', "scores that are numbers"),
+        (b'{"topk": [{"text": "M\xfcller", "score": 1}]}', "did not answer with JSON in UTF-8"),
+        (b'{"error": "no index for key=sk-abcdef1234567890"}', r"It said: 'no index for key=\*\*\*'"),
         (b"<html>", "did not answer with JSON"),
         (b'{"error": true, "message": "index gone"}', "It said: 'index gone'"),
         (b"[]", "without a list `topk`"),
@@ -132,7 +148,8 @@ def test_an_answer_of_another_kind_says_so(server: Server, body: bytes, words: s
 
 def test_nobody_there_is_a_transport_error() -> None:
     with pytest.raises(LMTransportError):
-        ColBERTv2("http://127.0.0.1", 9, num_retries=0)("q")
+        ColBERTv2("http://127.0.0.1/path", 9, num_retries=0)("q")
+    assert ColBERTv2("http://host/api/search", 8893).url == "http://host:8893/api/search"
 
 
 def test_a_query_must_be_a_text() -> None:
@@ -160,3 +177,75 @@ def test_what_is_no_address_and_no_number(server: Server) -> None:
     with pytest.raises(InputError, match="`k` is 2.5"):
         ColBERTv2(server.url)("a", k=2.5)  # type: ignore[arg-type]
     assert server.asked == []
+
+
+def test_answers_are_kept_across_clients_as_a_tool_that_makes_one_per_call_needs(server: Server) -> None:
+    for client in (ColBERTv2(server.url), ColBERTv2(server.url), ColBERTv2(url=server.url, timeout=5)):
+        assert client("q", k=2)[1].pid == 1
+    assert len(server.asked) == 1
+    for client in (ColBERTv2(server.url, post_requests=True), ColBERTv2(server.url, caching=False)):
+        client("q", k=2)
+    with whet.context(cache_mode="off"):
+        ColBERTv2(server.url)("q", k=2)
+    with whet.context(cache_mode="refresh"):
+        ColBERTv2(server.url)("q", k=2)
+    assert len(server.asked) == 5
+
+
+def test_many_queries_are_asked_side_by_side_and_each_once(server: Server) -> None:
+    server.delay = 0.2
+    queries = [f"q{n % 8}" for n in range(16)]
+    started = time.monotonic()
+    found = ColBERTv2(server.url).search(queries, k=1)
+    assert time.monotonic() - started < 1.2
+    assert [len(passages) for passages in found] == [1] * 16
+    assert sorted(query for _, query, _, _ in server.asked) == [f"q{n}" for n in range(8)]
+    assert found[0][0] is not found[8][0]
+    assert ColBERTv2(server.url).search([], k=1) == []
+    server.failures = [(404, b"gone")]
+    with pytest.raises(LMInvalidRequestError, match="gone"):
+        ColBERTv2(server.url).search(["x", "y"], k=1)
+
+
+def test_a_server_that_asks_for_hours_is_not_asked_again(server: Server) -> None:
+    server.failures, server.headers = [(429, b"slow")], {"Retry-After": "7200"}
+    started = time.monotonic()
+    with pytest.raises(LMRateLimitError) as caught:
+        ColBERTv2(server.url)("a")
+    assert time.monotonic() - started < 1 and caught.value.retry_after == 7200 and len(server.asked) == 1
+
+
+@pytest.mark.parametrize(("status", "tries"), [(408, 2), (409, 2), (504, 2), (401, 1), (403, 1), (422, 1)])
+def test_what_may_pass_is_tried_again_and_nothing_else(server: Server, status: int, tries: int) -> None:
+    server.failures = [(status, b"no")] * 2
+    with pytest.raises(LMError, match=f"status {status}"):
+        ColBERTv2(server.url, num_retries=1)("a")
+    assert len(server.asked) == tries
+
+
+def test_a_key_in_the_address_is_shown_to_nobody(server: Server) -> None:
+    secret = "s3cr3t-of-mine"
+    for failure in ((404, f"bad key {secret}".encode()), (200, f"<html>{secret}</html>".encode()), (200, b"{}")):
+        server.failures = [failure]
+        with pytest.raises(LMError) as caught:
+            ColBERTv2(f"{server.url}?key={secret}")("q")
+        assert secret not in str(caught.value) and server.url in str(caught.value)
+
+
+def test_a_moved_server_is_followed_at_the_same_place_and_named_elsewhere(server: Server) -> None:
+    server.headers, server.failures = {"location": "/new?query=q&k=2"}, [(301, b"moved")]
+    assert len(ColBERTv2(server.url)("q", k=2)) == 2
+    assert [path for *_, path in server.asked] == ["/wiki17_abstracts", "/new"]
+    server.headers, server.failures = {"location": "https://elsewhere.example/new?key=1"}, [(302, b"moved")]
+    with pytest.raises(LMInvalidRequestError, match="redirects to https://elsewhere.example/new. Give the address"):
+        ColBERTv2(server.url)("r", k=2)
+
+
+def test_passages_may_come_as_long_text_and_scores_as_digits(server: Server) -> None:
+    server.failures = [(200, b'{"topk": [{"long_text": "a", "score": "3.5"}, {"text": "b", "score": null}]}')]
+    first, second = ColBERTv2(server.url)("q")
+    assert (first.text, first.score, second.text, second.score) == ("a", 3.5, "b", None)
+
+
+def test_a_query_that_is_no_proper_text_still_goes_out(server: Server) -> None:
+    assert len(ColBERTv2(server.url)("a\ud800b", k=1)) == 1

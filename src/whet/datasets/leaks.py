@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from whet.core.records import Example
-from whet.core.text import words
+from whet.core.text import word_units
 from whet.datasets.alike import nearest_texts
 from whet.errors import ConfigurationError, InputError
 
@@ -39,10 +40,13 @@ def find_leaks(train: Iterable[Any], test: Iterable[Any], *, threshold: float = 
     """The test rows that have a (near-)duplicate among the training rows, most alike first; each with its nearest training row.
 
     Rows are texts, mappings or examples. Compared are the given `fields`, by default the inputs of an example, or all fields. Similarity is
-    the Jaccard overlap of words and word pairs; from 0.6 on rows differ in a word or two. No test row that leaks is missed; where
-    thousands come near one row, the nearest of some thousand is named. 50,000 rows against 50,000 take about half a minute.
+    the Jaccard overlap of words and word pairs (of characters, in Chinese and Japanese); from 0.6 on rows differ in a word or two, so that
+    a long row with other numbers in it is a near-duplicate, too. `threshold=1` finds rows that are equal but for case and punctuation. No
+    test row that leaks is missed; where hundreds come near one row, an equal one or the nearest of some hundred is named. 50,000 rows
+    against 50,000 take some seconds of CPU where few are alike, one or two minutes where all are.
 
-    Raises `ConfigurationError` unless `threshold` is above 0 and at most 1, `InputError` for a row that has none of the `fields`.
+    Raises `ConfigurationError` unless `threshold` is above 0 and at most 1, `InputError` for what is no list of rows and for a row that has
+    none of the `fields`.
 
     >>> leaks = find_leaks(["How do I change my PIN?", "Where is my card?"], ["How do I change my pin", "What are the fees?"])
     >>> [(leak.train_index, leak.test_index, leak.similarity) for leak in leaks]
@@ -64,18 +68,20 @@ def check_splits(
     """(Near-)duplicates between all pairs of splits, and between the demos of a program and each of them; pairs without any are left out.
 
     Splits are given by name, those that are learnt from first: `check_splits(program, train=..., dev=..., test=...)`. Demos drawn from
-    `train` belong there, so that pair is not looked at.
+    `train` (or `trainset`) belong there, so that pair is not looked at. Raises `InputError` where there is nothing to compare.
 
     >>> found = check_splits(train=["What is a cat?"], dev=["How old is it?"], test=["what is a cat"])
     >>> {pair: len(leaks) for pair, leaks in found.items()}
     {('train', 'test'): 1}
     """
-    rows = {name: list(split) for name, split in splits.items()}
+    rows = {name: _listed(split) for name, split in splits.items()}
     if program is not None:
         rows["demos"] = [demo for predictor in program.predictors() for demo in predictor.demos]
     names = list(rows)
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if b != "demos"]
-    pairs += [("demos", name) for name in names if name not in ("demos", "train") and "demos" in rows]
+    pairs += [("demos", name) for name in names if name not in ("demos", "train", "trainset") and "demos" in rows]
+    if not pairs and names not in (["train", "demos"], ["trainset", "demos"]):
+        raise InputError(f"There is nothing to compare: {', '.join(names) or 'no split'} was given. Give two splits or more, by name.")
     found = {pair: find_leaks(rows[pair[0]], rows[pair[1]], threshold=threshold, fields=fields) for pair in pairs}
     return {pair: leaks for pair, leaks in found.items() if leaks}
 
@@ -88,7 +94,7 @@ def find_copied(text: str, rows: Iterable[Any], *, length: int = 8, fields: Sequ
     """
     if length < 1:
         raise ConfigurationError(f"`length` is {length}; a run has at least 1 word. 8 is usual.")
-    tokens = words(text)
+    tokens = word_units(text)
     places: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for start in range(len(tokens) - length + 1):
         places[tuple(tokens[start : start + length])].append(start)
@@ -100,14 +106,19 @@ def find_copied(text: str, rows: Iterable[Any], *, length: int = 8, fields: Sequ
             continue
         span = _longest_shared(tokens, _words_of(shown), places, length)
         if span:
-            copied.append(Copied(index=number, span=" ".join(span)))
+            copied.append(Copied(index=number, span=_joined(span)))
     return copied
+
+
+def _joined(units: Sequence[str]) -> str:
+    """Words with spaces between them, characters of Chinese and Japanese without."""
+    return re.sub(r"(?<=[^\x00-\u2fff]) (?=[^\x00-\u2fff])", "", " ".join(units))
 
 
 @lru_cache(maxsize=4096)
 def _words_of(text: str) -> tuple[str, ...]:
     # Every proposal is compared with the same rows.
-    return tuple(words(text))
+    return tuple(word_units(text))
 
 
 @lru_cache(maxsize=2048)
@@ -129,10 +140,16 @@ def _longest_shared(tokens: list[str], row: Sequence[str], places: Mapping[tuple
     return best
 
 
+def _listed(rows: Iterable[Any]) -> list[Any]:
+    if isinstance(rows, str | Mapping | Example) or not isinstance(rows, Iterable):
+        raise InputError(f"Rows are a list of texts, mappings or examples; this is one {type(rows).__name__}: {rows!r:.80}.")
+    return list(rows)
+
+
 def _texts(rows: Iterable[Any], fields: Sequence[str] | None) -> list[str]:
-    if isinstance(rows, str):
-        raise InputError(f"Rows are a list of texts, mappings or examples; this is one text: {rows!r:.80}.")
-    return [_text(row, fields) for row in rows]
+    if isinstance(fields, str):
+        raise InputError(f"`fields` is {fields!r}; give a list of field names: [{fields!r}].")
+    return [_text(row, fields) for row in _listed(rows)]
 
 
 def _text(row: Any, fields: Sequence[str] | None) -> str:

@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
+from functools import partial
+from hashlib import blake2b
+from math import isfinite
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from whet.core.flow import Flow, Send, Sleep, adrive, drive
+from whet.core.context import current
+from whet.core.flow import Flow, Gather, Send, Sleep, adrive, drive
 from whet.core.http import HttpRequest, HttpResponse
+from whet.core.http.route import shown
 from whet.errors import (
     ConfigurationError,
     LMError,
     LMInvalidRequestError,
     LMRateLimitError,
     LMServerError,
+    LMTimeoutError,
     LMUnexpectedError,
-    is_retryable_lm_error,
 )
-from whet.lm.wire.errors import retry_after
+from whet.lm.budget import seconds_left
+from whet.lm.pace import LONGEST_PATIENCE
+from whet.lm.retry import is_worth_a_retry
+from whet.lm.store import CacheStore
+from whet.lm.wire.errors import error_from
+from whet.lm.wrapping import cache_mode, store_in_force
 from whet.retrieve.passage import Passage, check_queries
 
 __all__ = ["ColBERTv2"]
 
-_KEPT = 10_000
+_SIDE_BY_SIDE = 8
+_KINDS = {408: LMTimeoutError, 429: LMRateLimitError, 504: LMTimeoutError}
+Rows = list[dict[str, Any]]
 
 
 class ColBERTv2:
     """Searches by a ColBERTv2 server (Santhanam et al. 2022): `GET {url}?query=...&k=...`, or with `post_requests` a POST of JSON.
 
-    `port` is added to the URL. An answer is `{"topk": [{"text", "pid", "rank", "score", "prob"}, ...]}`. A call that fails on the way or
-    with 429 or 5xx is repeated up to `num_retries` times; then its error is raised (an `LMError`, so that an evaluation counts it as a
-    failure of the infrastructure). Answers are kept per client (10,000 queries), since optimizers ask the same again and again.
+    `port` becomes that of the URL. An answer is `{"topk": [{"text", "pid", "rank", "score", "prob"}, ...]}`. A call that fails on the way
+    or with 429 or 5xx is repeated up to `num_retries` times, after as long as the server says; then its error is raised (an `LMError`, so
+    that an evaluation counts it as a failure of the infrastructure). Answers are kept in whet's cache, since optimizers ask the same again
+    and again, unless `caching` is false or the cache is switched off.
 
     As in: `[x["text"] for x in ColBERTv2(url="http://host/wiki17_abstracts")("David Gregory", k=3)]`.
     """
@@ -45,13 +57,12 @@ class ColBERTv2:
         *,
         timeout: float | None = 30.0,
         num_retries: int = 2,
+        caching: bool = True,
     ) -> None:
         if not isinstance(url, str):
             raise ConfigurationError(f"`url` is {url!r}; give the address of the search server: 'http://host/wiki17_abstracts'.")
-        self.url = f"{url}:{port}" if port else url
-        self.post_requests, self.timeout, self.num_retries = post_requests, timeout, num_retries
-        self._known: dict[tuple[str, int], list[dict[str, Any]]] = {}
-        self._lock = threading.Lock()
+        self.url = _at_port(url, port) if port else url
+        self.post_requests, self.timeout, self.num_retries, self.caching = post_requests, timeout, num_retries, caching
 
     def __call__(self, query: str, k: int = 10, simplify: bool = False) -> Any:
         """The `k` best passages, a list of `Passage`; with `simplify` their texts."""
@@ -64,33 +75,49 @@ class ColBERTv2:
         return _shaped(await adrive(self.flow(query, k)), simplify)
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:
-        """For each query the `k` best passages, asked one after the other."""
+        """For each query the `k` best passages, asked side by side, each query once."""
         check_queries(queries, k)
-        return [drive(self.flow(query, k)) for query in queries]
+        distinct = list(dict.fromkeys(queries))
+        found = dict(zip(distinct, drive(self._all(distinct, k)), strict=True))
+        return [[Passage(row) for row in found[query]] for query in queries]
 
     def flow(self, query: str, k: int) -> Flow[list[Passage]]:
         """One query, answered."""
-        with self._lock:
-            known = self._known.get((query, k))
-        if known is None:
-            known = yield from self._ask(query, k)
-            with self._lock:
-                if len(self._known) >= _KEPT:
-                    del self._known[next(iter(self._known))]
-                self._known[(query, k)] = known
-        return [Passage(row) for row in known]
+        mode = cache_mode(self.caching, current().cache_mode)
+        store = None if mode == "off" else store_in_force()
+        key = self._key(query, k)
+        rows = _kept(store, key) if store is not None and mode != "refresh" else None
+        if rows is None:
+            rows = yield from self._ask(query, k)
+            if store is not None and mode != "read":
+                store.put(key, json.dumps({"topk": rows}))
+        return [Passage(row) for row in rows]
 
-    def _ask(self, query: str, k: int) -> Flow[list[dict[str, Any]]]:
+    def _all(self, queries: list[str], k: int) -> Flow[list[list[Passage]]]:
+        jobs = [partial(self.flow, query, k) for query in queries]
+        answers: list[Any] = yield Gather(jobs, limit=min(_SIDE_BY_SIDE, len(queries)) or 1)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return answers
+
+    def _key(self, query: str, k: int) -> bytes:
+        asked = f"search\n{'POST' if self.post_requests else 'GET'} {self.url}\n{k}\n{query}"
+        return blake2b(asked.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+    def _ask(self, query: str, k: int) -> Flow[Rows]:
         attempt = 0
         while True:
             try:
                 response = yield Send(self._request(query, k))
                 return self._read(response, k)
             except LMError as error:
-                if attempt == self.num_retries or not is_retryable_lm_error(error):
+                delay = 0.2 * 4**attempt if error.retry_after is None else error.retry_after
+                left = seconds_left()
+                longest = LONGEST_PATIENCE if left is None else min(left, LONGEST_PATIENCE)
+                if attempt >= self.num_retries or not is_worth_a_retry(error) or delay > longest:
                     raise
-                delay = error.retry_after
-            yield Sleep(min(10.0, delay or 0.2 * 4**attempt))
+            yield Sleep(delay)
             attempt += 1
 
     def _request(self, query: str, k: int) -> HttpRequest:
@@ -98,34 +125,71 @@ class ColBERTv2:
             body = json.dumps({"query": query, "k": k}).encode()
             return HttpRequest(url=self.url, headers={"content-type": "application/json; charset=utf-8"}, body=body, timeout=self.timeout)
         mark = "&" if "?" in self.url else "?"
-        return HttpRequest(url=f"{self.url}{mark}{urlencode({'query': query, 'k': k})}", method="GET", timeout=self.timeout)
+        asked = urlencode({"query": query, "k": k}, errors="replace")
+        return HttpRequest(url=f"{self.url}{mark}{asked}", method="GET", timeout=self.timeout)
 
-    def _read(self, response: HttpResponse, k: int) -> list[dict[str, Any]]:
-        where = f"The search server at `{self.url}`"
+    def _read(self, response: HttpResponse, k: int) -> Rows:
+        where = f"The search server at `{shown(self.url)}`"
         if response.status != 200:
-            shown = response.body[:200].decode(errors="replace")
-            raise _error(response.status)(
-                f"{where} answered with status {response.status}: {shown!r}",
-                status=response.status,
-                retry_after=retry_after(response.headers),
-            )
+            raise self._refusal(where, response)
         try:
-            answer = json.loads(response.body)
+            rows = _rows(json.loads(response.body))
         except (ValueError, RecursionError) as error:
-            raise LMUnexpectedError(f"{where} did not answer with JSON, but with {response.body[:80]!r}. Is the URL right?") from error
-        rows = answer.get("topk") if isinstance(answer, dict) else None
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and isinstance(row.get("text"), str) for row in rows):
-            message = answer.get("message") or answer.get("error") if isinstance(answer, dict) else None
-            said = f" It said: {str(message)[:200]!r}." if message else ""
-            raise LMUnexpectedError(f"{where} answered without a list `topk` of passages with `text`.{said}")
+            kind = "JSON in UTF-8" if isinstance(error, UnicodeDecodeError) else "JSON"
+            raise LMUnexpectedError(f"{where} did not answer with {kind}, but with {self._told(response)!r}. Is the URL right?") from error
+        if rows is None:
+            said = f" It said: {self._told(response)!r}." if b'"message"' in response.body or b'"error"' in response.body else ""
+            raise LMUnexpectedError(
+                f"{where} answered without a list `topk` of passages with `text`, and scores that are numbers.{said}",
+            )
         return rows[:k]
+
+    def _refusal(self, where: str, response: HttpResponse) -> LMError:
+        status, told = response.status, response.headers.get("location")
+        kind = _KINDS.get(status, LMServerError if status >= 500 else LMInvalidRequestError)
+        said = f"status {status}: {self._told(response)!r}"
+        if 300 <= status < 400:
+            there = shown(told) if told else "another place, without saying which"
+            said = f"status {status} and redirects to {there}. Give the address that it has now as `url=`"
+        waits = error_from(status, response.headers, b"").retry_after
+        return kind(f"{where} answered with {said}", status=status, retry_after=waits)
+
+    def _told(self, response: HttpResponse) -> str:
+        """What the server says, without the keys that the URL may hold."""
+        secrets = [value for _, value in parse_qsl(urlsplit(self.url).query) if len(value) > 3]
+        return error_from(response.status, response.headers, response.body, secrets=secrets).message[:200]
+
+
+def _at_port(url: str, port: str | int) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.netloc}:{port}")) if parts.netloc else f"{url}:{port}"
+
+
+def _kept(store: CacheStore, key: bytes) -> Rows | None:
+    text = store.get(key)
+    try:
+        return None if text is None else _rows(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _rows(answer: Any) -> Rows | None:
+    """The passages of an answer, their scores as numbers; `None` if that is not what it holds."""
+    rows = answer.get("topk") if isinstance(answer, dict) else None
+    if not isinstance(rows, list):
+        return None
+    for row in rows:
+        if not isinstance(row, dict) or not isinstance(row.setdefault("text", row.get("long_text")), str):
+            return None
+        if row.get("score") is not None:
+            try:
+                row["score"] = float(row["score"])
+            except (TypeError, ValueError):
+                return None
+            if not isfinite(row["score"]):
+                return None
+    return rows
 
 
 def _shaped(passages: list[Passage], simplify: bool) -> Any:
     return [passage.long_text for passage in passages] if simplify else passages
-
-
-def _error(status: int) -> type[LMError]:
-    if status == 429:
-        return LMRateLimitError
-    return LMServerError if status >= 500 else LMInvalidRequestError

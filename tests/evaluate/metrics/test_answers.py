@@ -38,7 +38,7 @@ def test_normalising_twice_is_normalising_once_but_for_articles_made_by_it(text:
 
 def test_composed_and_decomposed_letters_are_equal() -> None:
     assert EM("Beyonc\u00e9", ["Beyonce\u0301"])
-    assert words("\ufb01sh don\u2019t") == ["fish", "don\u2019t"]
+    assert words("\ufb01sh don\u2019t") == ["fish", "don't"]
 
 
 def test_exact_match_takes_the_best_reference() -> None:

@@ -142,7 +142,8 @@ class Pool:
 
     def _redirected(self, request: HttpRequest, response: HttpResponse, start: float) -> HttpRequest | None:
         """The request to send instead, or `None`."""
-        location = response.headers.get("location") if response.status in (307, 308) else None
+        followed = (301, 302, 303, 307, 308) if request.method == "GET" else (307, 308)
+        location = response.headers.get("location") if response.status in followed else None
         if location is None:
             return None
         from urllib.parse import urljoin  # noqa: PLC0415 - few answers redirect
