@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import NoReturn
 
 from whet.compat.finder import DspyAlias
+from whet.compat.running import RunError, run_module, run_path
 from whet.errors import ConfigurationError
 
 __all__ = ["install", "main", "uninstall"]
@@ -61,29 +62,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     children = str(Path(__file__).with_name("children"))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (children, os.environ.get("PYTHONPATH"))))
     if given[0].startswith("-") and given[0] != "-m":
-        # Code as text, standard input and options are for Python itself: a process of its own, which finds `dspy` on its path.
-        raise SystemExit(subprocess.call([sys.executable, *given]))
+        # Code as text, standard input and options are for Python itself, which finds `dspy` by the same alias.
+        _name_the_other(os.getcwd())
+        _become([sys.executable, *given])
     install()
-    sys.path.insert(0, children)  # test workers of pytest-xdist get this list, and not the variable
-    if given[0] == "-m":
-        sys.argv = given[1:]
-        sys.path.insert(0, os.getcwd())
-        _check_module(given[1])
-        runpy.run_module(given[1], run_name="__main__", alter_sys=True)
-        return
-    sys.argv = given
-    sys.path.insert(0, os.path.dirname(os.path.abspath(given[0])))
-    runpy.run_path(given[0], run_name="__main__")
+    _name_the_other(os.getcwd() if given[0] == "-m" else os.path.dirname(os.path.realpath(given[0])))
+    try:
+        if given[0] == "-m":
+            sys.argv = given[1:]
+            run_module(given[1])
+        else:
+            sys.argv = given
+            run_path(given[0])
+    except RunError as error:
+        raise SystemExit(f"{error}\n{_USAGE}") from None
 
 
-def _check_module(name: str) -> None:
-    """Exit with a sentence where there is no such module; what fails inside of one is shown as it is."""
-    package = ""
-    for part in name.split("."):
-        package = f"{package}.{part}".lstrip(".")
-        parent = package.rpartition(".")[0]
-        if (parent and not hasattr(sys.modules.get(parent), "__path__")) or find_spec(package) is None:
-            raise SystemExit(f"There is no module {package!r} to run with `-m`.\n{_USAGE}")
+def _become(command: list[str]) -> NoReturn:
+    """Go on as another program: signals and the exit status are then its own."""
+    if os.name == "posix":
+        os.execv(command[0], command)
+    raise SystemExit(subprocess.call(command))
+
+
+def _name_the_other(folder: str) -> None:
+    """Say on the error stream that a DSPy which is there as well is not what `import dspy` gives."""
+    other = PathFinder.find_spec("dspy", [folder, *sys.path])
+    if other is not None and other.origin is not None:
+        sys.stderr.write(f"`import dspy` is whet here; the one in {os.path.dirname(other.origin)!r} is not imported.\n")
 
 
 if __name__ == "__main__":
