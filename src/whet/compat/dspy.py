@@ -21,6 +21,7 @@ from whet.errors import ConfigurationError
 
 __all__ = ["install", "main", "uninstall"]
 
+_logger = logging.getLogger("whet.compat")
 _USAGE = "usage: python -m whet.compat.dspy (script.py | -m module | -c code | -) [arguments]"
 
 
@@ -89,7 +90,7 @@ def _name_the_other(folder: str) -> None:
     """Say on the error stream that a DSPy which is there as well is not what `import dspy` gives."""
     other = PathFinder.find_spec("dspy", [folder, *sys.path])
     if other is not None and other.origin is not None:
-        sys.stderr.write(f"`import dspy` is whet here; the one in {os.path.dirname(other.origin)!r} is not imported.\n")
+        _logger.warning("`import dspy` is whet here; the one in %r is not imported.", os.path.dirname(other.origin))
 
 
 if __name__ == "__main__":
