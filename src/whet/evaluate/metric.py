@@ -39,6 +39,10 @@ class MetricCall:
         """The name that its value stands under in tables."""
         return self.name
 
+    def failed(self, value: float) -> Score:
+        """The score of a row whose program failed."""
+        return Score(value=value)
+
     def raw(self, example: Any, prediction: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Flow[Any]:
         """What the metric returns for one prediction."""
         args = self._given(example, prediction, trace, pred_name, pred_trace)
@@ -111,6 +115,10 @@ class SeveralMetrics(MetricCall):
         """The name of the first, whose value is the score."""
         return next(iter(self.calls))
 
+    def failed(self, value: float) -> Score:
+        """The same score of each metric: the means of all of them speak of the same rows."""
+        return self._together({name: call.failed(value) for name, call in self.calls.items()})
+
     def raw(self, example: Any, prediction: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Flow[Any]:
         """The same as `flow`: there is no single thing that several metrics return."""
         return self.flow(example, prediction, trace, pred_name, pred_trace)
@@ -120,6 +128,9 @@ class SeveralMetrics(MetricCall):
         scores: dict[str, Score] = {}
         for name, call in self.calls.items():
             scores[name] = yield from call.flow(example, prediction, trace, pred_name, pred_trace)
+        return self._together(scores)
+
+    def _together(self, scores: Mapping[str, Score]) -> Score:
         parts = {name: score.value for name, score in scores.items()}
         parts |= {f"{name}.{part}": value for name, score in scores.items() for part, value in score.parts.items()}
         feedback = "\n".join(f"{name}: {score.feedback}" for name, score in scores.items() if score.feedback)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from whet.evaluate.row import EvaluationResult, Row
 from whet.evaluate.statistics import Estimate
-from whet.evaluate.table import cell_of, tables_of
+from whet.evaluate.table import Table, cell_of
 
 __all__ = ["write_html"]
 
@@ -50,14 +51,16 @@ details[open] summary { color: var(--soft); } details[open] summary::after { con
 
 def write_html(result: EvaluationResult, path: Any, by: str | None = None) -> None:
     """A page with the summary, the slices by the field `by`, and the rows: what they scored, what failed, what they say."""
-    rows = _rows(result)
-    facts = [_fact(result.summary(), result.mean), *(_fact(f"{name}: {part}", part) for name, part in result.parts.items()), *_more(result)]
+    mean = result.mean
+    kinds = [_kind(row, None if mean is None else mean.value) for row in result.rows]
+    rows = _rows(result, kinds)
+    facts = [_fact(result.summary(), mean), *(_fact(f"{name}: {part}", part) for name, part in result.parts.items()), *_more(result)]
     slices = _slices(result, by) if by is not None else ""
     title = f"Evaluation: {html.escape(result.metric)}"
     page = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>{_STYLE}</style></head>\n'
-        f"<body><h1>{title}</h1><ul>{''.join(facts)}</ul>{slices}{_choice(result)}\n{rows}\n</body></html>\n"
+        f"<body><h1>{title}</h1><ul>{''.join(facts)}</ul>{slices}{_choice(kinds)}\n{rows}\n</body></html>\n"
     )
     Path(path).write_text(page, encoding="utf-8", errors="backslashreplace")
 
@@ -85,9 +88,8 @@ def _slices(result: EvaluationResult, by: str) -> str:
     return f"<h2>By {html.escape(by)}</h2><ul>{lines}</ul>"
 
 
-def _choice(result: EvaluationResult) -> str:
+def _choice(kinds: Sequence[str]) -> str:
     """Which rows are shown: where some are worth a look more than others."""
-    kinds = [_kind(result, row) for row in result.rows]
     choices = {"all": len(kinds), "low": len(kinds) - kinds.count("high"), "failed": kinds.count("failed")}
     texts = {"all": "all {} rows", "low": "{} below the mean or failed", "failed": "{} failed"}
     shown = [(name, texts[name].format(count)) for name, count in choices.items() if name == "all" or 0 < count < len(kinds)]
@@ -98,30 +100,30 @@ def _choice(result: EvaluationResult) -> str:
     return f'<form class="show">{"".join(inputs)}</form>' if len(shown) > 1 else ""
 
 
-def _kind(result: EvaluationResult, row: Row) -> str:
+def _kind(row: Row, mean: float | None) -> str:
     if row.status != "ok":
         return "failed"
-    return "high" if row.score is None or result.mean is None or row.score.value >= result.mean.value else "low"
+    return "high" if row.score is None or mean is None or row.score.value >= mean else "low"
 
 
-def _rows(result: EvaluationResult) -> str:
+def _rows(result: EvaluationResult, kinds: Sequence[str]) -> str:
     """The table: number, score and status first, since they say which row to read."""
-    tables, names = tables_of(result.rows, result.metric)
-    score = next((name for name in (f"metric_{result.metric}", result.metric) if name in names), result.metric)
-    idle = {name for name in ("tokens", "cost") if not any(cells.get(name) for cells in tables)}
-    # A part named like a field has `metric_` before its name, and the field keeps its own.
-    parts = {name for part in result.parts for name in (f"metric_{part}", part) if name in names and f"metric_{name}" not in names}
-    rest = sorted((name for name in names if name not in {score, "status", "error", *idle}), key=lambda name: name not in parts)
-    measured = parts | {"seconds"}
+    table, parts = Table(result.rows, result.metric), list(result.parts)
+    score = table.column("metric_", result.metric)
+    status, error, seconds, *rest = (table.column("row_", name) for name in ("status", "error", "seconds", "tokens", "cost", "repeat"))
+    idle = {name for name in rest[:2] if not any(cells.get(name) for cells in table.rows)}
+    measured = {table.column("metric_", part) for part in parts} - {score}
+    left_out = {score, status, error, rest[2], *idle}
+    names = sorted((name for name in table.columns if name not in left_out), key=lambda name: name not in measured)
     failed = bool(result.errors)
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("#", score, *(["status"] if failed else []), *rest))
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("#", score, *([status] if failed else []), *names))
     lines = []
-    for row, cells in zip(result.rows, tables, strict=True):
+    for row, cells, kind in zip(result.rows, table.rows, kinds, strict=True):
         line = [_cell("#", f"{row.index}" + (f" run {row.repeat}" if row.repeat else "")), _value(score, row)]
         if failed:
-            line.append(_cell("status", "\n".join(filter(None, ("" if row.status == "ok" else row.status, cells.get("error")))), "status"))
-        line += [_cell(name, _shown(cells.get(name), name in measured)) for name in rest]
-        lines.append(f'<tr class="{_kind(result, row)}">{"".join(line)}</tr>')
+            line.append(_cell(status, "\n".join(filter(None, ("" if row.status == "ok" else row.status, cells.get(error)))), "status"))
+        line += [_cell(name, _shown(cells.get(name), name in measured or name == seconds)) for name in names]
+        lines.append(f'<tr class="{kind}">{"".join(line)}</tr>')
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{chr(10).join(lines)}\n</tbody></table>"
 
 

@@ -121,7 +121,7 @@ class _Run:
                 if self.file is not None and (known := self.file.row(index, example, repeat)) is not None:
                     # What a failure scores may have been set anew since.
                     failed = known.status == "program_error"
-                    self._keep(replace(known, score=Score(value=self.plan.failure_score)) if failed else known)
+                    self._keep(replace(known, score=self.metric.failed(self.plan.failure_score)) if failed else known)
                     continue
                 self.places.append((index, repeat))
                 yield partial(self.repeated, index, example, repeat) if repeat else partial(self.row_flow, index, example, self.program)
@@ -154,7 +154,7 @@ class _Run:
             index=index,
             example=self.devset[index],
             prediction=Prediction(),
-            score=Score(value=self.plan.failure_score) if timed_out else None,
+            score=self.metric.failed(self.plan.failure_score) if timed_out else None,
             status="timeout" if timed_out else "program_error",
             seconds=self.plan.timeout or 0.0,
             error=error,
@@ -224,7 +224,7 @@ class _Run:
                 prediction = yield Invoke(program, (), inputs, twin=getattr(program, "acall", None))
         except Exception as raised:  # noqa: BLE001 - whatever a program raises becomes its row
             prediction, error, status = Prediction(), raised, _status_of(raised)
-            score = Score(value=self.plan.failure_score) if status == "program_error" else None
+            score = self.metric.failed(self.plan.failure_score) if status == "program_error" else None
         else:
             try:
                 score = yield from self.metric.flow(example, prediction)

@@ -14,25 +14,57 @@ from whet.core.schema import schema_of
 from whet.errors import WhetError
 from whet.evaluate.row import EvaluationResult, Row
 
-__all__ = ["cell_of", "json_text", "lasting_text", "plain_value", "shown", "tables_of", "text_table", "write_csv", "write_json"]
+__all__ = ["Table", "cell_of", "json_text", "lasting_text", "plain_value", "shown", "text_table", "write_csv", "write_json"]
 
+# What is known of each row beside its fields and measures.
+_KNOWN = ("repeat", "feedback", "status", "seconds", "tokens", "cost", "error")
 # Parts of words and of emoji, though not signs of their own.
 _JOINERS = "\u200c\u200d"
 
 
-def columns_of(row: Row, metric: str = "score", clashing: Collection[str] = ()) -> dict[str, Any]:
-    """One row as named cells: fields of example and prediction (`clashing` names get `example_` and `pred_`), the score under the metric's
-    name, its parts, status, cost of the call. A measure named like a field gets `metric_` before its name."""
-    cells = {f"example_{k}" if k in clashing else k: v for k, v in dict(row.example).items()}
-    cells.update({f"pred_{k}" if k in clashing else k: v for k, v in _outputs(row).items()})
-    measures = {metric: None} if row.score is None else {metric: row.score.value, **row.score.parts}
-    cells.update({f"metric_{name}" if name in cells else name: value for name, value in measures.items()})
-    if row.score is not None and row.score.feedback:
-        cells["feedback"] = row.score.feedback
-    cells.update(status=row.status, seconds=round(row.seconds, 6), tokens=row.tokens, cost=row.cost)
-    if row.error is not None:
-        cells["error"] = f"{type(row.error).__name__}: {row.error}"
-    return cells
+class Table:
+    """The cells of all rows under names that mean one thing in each of them.
+
+    A field that example and prediction share is `example_...` and `pred_...`; a measure named like a field is `metric_...`, and what is
+    known of each row is `row_...` where a field or a measure has its name.
+    """
+
+    def __init__(self, rows: Sequence[Row], metric: str) -> None:
+        given = dict.fromkeys(name for row in rows for name in row.example)
+        made = dict.fromkeys(name for row in rows for name in _outputs(row))
+        shared = given.keys() & made.keys()
+        fields = [*(("example_", name) for name in given), *(("pred_", name) for name in made)]
+        parts = dict.fromkeys(name for row in rows if row.score is not None for name in row.score.parts)
+        self._named: dict[tuple[str, str], str] = {}
+        for kind, name in sorted(fields, key=lambda field: field[1] in shared):
+            self._name(kind, name, shared)
+        for kind, name in (("metric_", metric), *(("metric_", part) for part in parts), *(("row_", known) for known in _KNOWN)):
+            self._name(kind, name)
+        repeated = any(row.repeat for row in rows)
+        self.rows = [self._cells(row, metric, repeated) for row in rows]
+        self.columns = list(dict.fromkeys(name for cells in self.rows for name in cells))
+
+    def _name(self, kind: str, name: str, clashing: Collection[str] = ()) -> None:
+        if (kind, name) not in self._named:
+            column, taken = f"{kind}{name}" if name in clashing else str(name), self._named.values()
+            while column in taken:
+                column = f"{kind}{column}"
+            self._named[(kind, name)] = column
+
+    def column(self, kind: str, name: str) -> str:
+        """The name of a column: the score or a part of it is of the kind "metric_", what is known of a row "row_"."""
+        return self._named[(kind, name)]
+
+    def _cells(self, row: Row, metric: str, repeated: bool) -> dict[str, Any]:
+        measures = {metric: None} if row.score is None else {metric: row.score.value, **row.score.parts}
+        known: dict[str, Any] = {"repeat": row.repeat} if repeated else {}
+        if row.score is not None and row.score.feedback:
+            known["feedback"] = row.score.feedback
+        known |= {"status": row.status, "seconds": round(row.seconds, 6), "tokens": row.tokens, "cost": row.cost}
+        if row.error is not None:
+            known["error"] = f"{type(row.error).__name__}: {row.error}"
+        parts = {"example_": dict(row.example), "pred_": _outputs(row), "metric_": measures, "row_": known}
+        return {self._named[(kind, name)]: value for kind, cells in parts.items() for name, value in cells.items()}
 
 
 def _outputs(row: Row) -> dict[str, Any]:
@@ -76,24 +108,17 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 def write_json(result: EvaluationResult, path: Any) -> None:
     """A list with one object per row."""
-    text = json_text([plain_value(cells) for cells in tables_of(result.rows, result.metric)[0]], indent=2)
+    text = json_text([plain_value(cells) for cells in Table(result.rows, result.metric).rows], indent=2)
     Path(path).write_text(text + "\n", encoding="utf-8")
 
 
 def write_csv(result: EvaluationResult, path: Any) -> None:
     """One line per row; structured cells as JSON."""
-    tables, names = tables_of(result.rows, result.metric)
+    table = Table(result.rows, result.metric)
     with Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.DictWriter(file, names)
+        writer = csv.DictWriter(file, table.columns)
         writer.writeheader()
-        writer.writerows({k: cell_of(v) for k, v in cells.items()} for cells in tables)
-
-
-def tables_of(rows: Sequence[Row], metric: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """The cells of all rows, and the names of all columns."""
-    given, made = ({name for row in rows for name in fields(row)} for fields in (lambda row: dict(row.example), _outputs))
-    tables = [columns_of(row, metric, given & made) for row in rows]
-    return tables, list(dict.fromkeys(name for cells in tables for name in cells))
+        writer.writerows({k: cell_of(v) for k, v in cells.items()} for cells in table.rows)
 
 
 def cell_of(value: Any) -> Any:
@@ -106,8 +131,8 @@ def cell_of(value: Any) -> Any:
 
 def text_table(rows: Sequence[Row], width: int = 40, metric: str = "score") -> str:
     """The rows under each other, with cells cut to `width` characters."""
-    whole, names = tables_of(rows, metric)
-    tables = [{k: _short(v, width) for k, v in cells.items()} for cells in whole]
+    table = Table(rows, metric)
+    names, tables = table.columns, [{k: _short(v, width) for k, v in cells.items()} for cells in table.rows]
     sizes = [max(len(name), *(len(cells.get(name, "")) for cells in tables)) if tables else len(name) for name in names]
     lines = ["  ".join(name.ljust(size) for name, size in zip(names, sizes, strict=True)).rstrip()]
     lines.append("  ".join("-" * size for size in sizes))
