@@ -363,4 +363,4 @@ def test_a_failed_row_stands_in_the_columns_of_the_others(tmp_path: Path) -> Non
     assert "label" not in rows[0] and [row["example_label"] for row in rows] == ["True", "False", "True"] and rows[1]["pred_label"] == ""
     result.save_html(tmp_path / "rows.html")
     page = (tmp_path / "rows.html").read_text(encoding="utf-8")
-    assert "other: 0.500" in page and "&lt;b&gt;down&lt;/b&gt;" in page and "<b>down" not in page
+    assert "other: 0.333" in page and "&lt;b&gt;down&lt;/b&gt;" in page and "<b>down" not in page
