@@ -16,6 +16,7 @@ import pytest
 import whet as dspy
 from whet.compat.dummies import DummyLM
 from whet.compat.parallelizer import ParallelExecutor
+from whet.compat.report import load_saved
 from whet.errors import EvaluationError
 
 
@@ -90,7 +91,7 @@ def test_saving_and_loading(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     program.items[0].demos = [dspy.Example(a="x", b="y")]
     program.save(tmp_path / "p.json")
     state = json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))
-    assert {"python", "whet"} <= set(state["metadata"]["dependency_versions"])
+    assert set(state["metadata"]["dependency_versions"]) == {"python"}
     other = Outer()
     other.load(tmp_path / "p.json")
     assert other.items[0].demos == program.items[0].demos
@@ -112,6 +113,9 @@ def test_loading_whole_programs_is_refused(tmp_path: Path) -> None:
         dspy.load(tmp_path / "nothing")
     with pytest.raises(ValueError, match="pickle"):
         dspy.load(tmp_path, allow_pickle=True)
+    for load in (Outer().load, lambda folder: load_saved(Outer(), folder)):
+        with pytest.raises(ValueError, match="is a pickled program"):
+            load(tmp_path)
     program = Outer()
     program.save(tmp_path / "p.json")
     with pytest.raises(ValueError, match="holds no code"):

@@ -39,7 +39,8 @@ def test_a_file_is_the_state_and_metadata(tmp_path: Path) -> None:
     program.save(tmp_path / "two.json")
     written = json.loads((tmp_path / "two.json").read_text(encoding="utf-8"))
     assert {k: v for k, v in written.items() if k != "metadata"} == program.dump_state()
-    assert set(written["metadata"]["dependency_versions"]) == {"python", "whet"}
+    # DSPy looks every one of these names up among its own: one that it does not have would keep it from reading our files.
+    assert set(written["metadata"]["dependency_versions"]) == {"python"} and written["metadata"]["whet"] == whet.__version__
 
 
 def test_a_predictor_by_itself_is_saved_as_its_own_state(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from whet.errors import StateError
 from whet.modules.saved_shape import check_shape
-from whet.modules.state import parts_of, restore_predictor
+from whet.modules.state import parts_of, refuse_pickles, restore_predictor
 from whet.modules.tree import leaves_of
 
 __all__ = ["LoadReport", "load_saved"]
@@ -44,7 +44,7 @@ def load_saved(program: Any, path: Any) -> LoadReport:
 
     Instructions, descriptions, demos and the names of models are loaded. Where paths differ between versions (`_predict`, a
     `ChainOfThought` saved without its inner `predict`) the predictor is found all the same. Raises `StateError` for a file that is no
-    saved program.
+    saved program, `ConfigurationError` for a pickled one.
     """
     saved = _read(Path(path))
     predictors = dict(leaves_of(program, frozen=True))
@@ -57,8 +57,10 @@ def load_saved(program: Any, path: Any) -> LoadReport:
         state = _renamed(predictors[place], old)
         unmapped += [f"`{name}`: {text}" for text in _differences(predictors[place], state)]
         try:
-            restore_predictor(predictors[place], {**state, "lm": _safe_model(state.get("lm"))})
+            left_out: list[str] = []
+            restore_predictor(predictors[place], {**state, "lm": _safe_model(state.get("lm"))}, left_out=left_out)
             loaded.append(place)
+            unmapped += [f"`{name}`: {text}" for text in left_out]
         except StateError as error:
             unmapped.append(f"`{name}` was not loaded: {error}")
     unmapped += [f"`{name}` is in the program, and the file has nothing for it." for name in predictors if name not in loaded]
@@ -66,6 +68,7 @@ def load_saved(program: Any, path: Any) -> LoadReport:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    refuse_pickles(path)
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

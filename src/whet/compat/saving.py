@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from whet.compat.report import LoadReport, load_saved
 from whet.errors import ConfigurationError
+from whet.modules.state import refuse_pickles
 
 __all__ = ["LoadReport", "load", "load_saved", "load_settings"]
 
@@ -20,11 +21,7 @@ def load(path: Any, program: Any = None, *, allow_pickle: bool = False, force: b
     source = Path(path)
     if not source.exists():
         raise FileNotFoundError(f"There is nothing at {str(source)!r}.")
-    if source.is_dir() or source.suffix == ".pkl":
-        raise ConfigurationError(
-            f"{str(source)!r} is a pickled program, and pickles are never loaded: they can run code. Make the program from its class, "
-            "save it as `.json` where it can still be loaded, and read that with `program.load(path)`."
-        )
+    refuse_pickles(source)
     if program is None:
         raise ConfigurationError("A saved state holds no code: `whet.load(path, program)`, or `program.load(path)`.")
     program.load(source, force=force)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from whet.core.param import VALUES
 from whet.core.private import make_folder, private
-from whet.core.records import Example
 from whet.core.schema import schema_of
 from whet.core.signature import Signature
 from whet.core.types.blob import SHELF, blobs_in
@@ -23,6 +22,7 @@ from whet.lm.base import BaseLM
 from whet.lm.lm import LM
 from whet.lm.site.access import ACCESS
 from whet.lm.state import CLASS_KEY, OWN_AS_SAVED, saved_class
+from whet.modules.saved_demos import restored_demos
 from whet.modules.saved_shape import check_shape
 from whet.modules.tool_texts import texts_of
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from whet.modules.module import Module
     from whet.modules.predict import Predict
 
-__all__ = ["dependency_versions", "load_into", "parts_of", "predictor_state", "restore", "restore_predictor", "save"]
+__all__ = ["dependency_versions", "load_into", "parts_of", "predictor_state", "refuse_pickles", "restore", "restore_predictor", "save"]
 
 _logger = logging.getLogger(__name__)
 # Version 1 had the predictors under `predictors`, and what `metadata` holds now beside them.
@@ -95,10 +95,12 @@ def save(program: Module, path: Any, save_program: bool = False) -> None:
             "make the program there and call `program.load(path)`. Nothing is ever pickled."
         )  # fmt: skip
     frozen = [name for name, module in program.named_sub_modules() if name != "self" and getattr(module, "_compiled", False)]
+    versions = dependency_versions()  # of these DSPy, which reads our files as well, must know every name
     about = {
         "format": FORMAT,
         "version": VERSION,
-        "dependency_versions": dependency_versions(),
+        "dependency_versions": {name: here for name, here in versions.items() if name != "whet"},
+        "whet": versions["whet"],
         "compiled": bool(program._compiled),
         "frozen": frozen,
         "values": {name: param.label for name, param in program.registered().items()},
@@ -166,8 +168,7 @@ def dependency_versions() -> dict[str, str]:
 def load_into(program: Module, path: Any, *, force: bool = False, allow_unsafe_lm_state: bool = False) -> None:
     """Read a state file into a program. Files written by DSPy load too."""
     source = Path(path)
-    if source.suffix == ".pkl":
-        raise ConfigurationError("Pickle files are never loaded: they can run code. Save the program as `.json` where it comes from.")
+    refuse_pickles(source)
     try:
         state = json.loads(source.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -181,7 +182,7 @@ def load_into(program: Module, path: Any, *, force: bool = False, allow_unsafe_l
             f"{str(source)!r} has version {about.get('version')} of the format; this whet reads version {VERSION}. Update whet."
         )  # fmt: skip
     SHELF.look_in(_media_folder(source))
-    _compare_versions(about.get("dependency_versions", {}))
+    _compare_versions({"whet": about.get("whet"), **about.get("dependency_versions", {})})
     trusted = {"force": force, "allow_unsafe_lm_state": allow_unsafe_lm_state}
     restore(program, {**predictors, **({VALUES: about["values"]} if about.get("values") else {})}, **trusted)
     if about.get("format") == FORMAT:
@@ -190,6 +191,15 @@ def load_into(program: Module, path: Any, *, force: bool = False, allow_unsafe_l
         for name, module in program.named_sub_modules():
             if name in frozen:
                 module._compiled = True
+
+
+def refuse_pickles(source: Path) -> None:
+    """Raise `ConfigurationError` for a pickle, and for a folder, which is how DSPy saves a pickled program."""
+    if source.suffix == ".pkl" or source.is_dir():
+        raise ConfigurationError(
+            f"{str(source)!r} is a pickled program, and pickles are never loaded: they can run code. Make the program from its class, "
+            "save it as `.json` where it can still be loaded, and read that with `program.load(path)`."
+        )
 
 
 def parts_of(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -207,9 +217,9 @@ def parts_of(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"self": predictors} if alone else predictors, about
 
 
-def _compare_versions(saved: Mapping[str, str]) -> None:
+def _compare_versions(saved: Mapping[str, str | None]) -> None:
     for name, here in dependency_versions().items():
-        if name in saved and saved[name] != here:
+        if saved.get(name) not in (None, here):
             _logger.warning(
                 "There is a mismatch of %s version: the program was saved with %s, this is %s. "
                 "If something looks wrong, save it again here.", name, saved[name], here,
@@ -242,7 +252,13 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, a
             drift=tuple(drift),
         )  # fmt: skip
     _set_values(program, {name: label for name, label in values.items() if not _drift_of_values(program, {name: label})})
-    loaded = {name: _restored(p, state[name], allow_unsafe_lm_state) for name, p in predictors.items() if name in state}
+    loaded = {}
+    for name, predictor in predictors.items():
+        if name in state:
+            left_out: list[str] | None = [] if force else None
+            loaded[name] = _restored(predictor, state[name], allow_unsafe_lm_state, left_out)
+            for text in left_out or ():
+                _logger.warning("Predictor `%s`: %s", name, text)
     for name, values in loaded.items():
         for attribute, value in values.items():
             setattr(predictors[name], attribute, value)
@@ -273,9 +289,11 @@ def _set_values(program: Module, values: Mapping[str, str]) -> None:
     set_registered(program, values)
 
 
-def restore_predictor(predictor: Predict, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False, **_: Any) -> None:
-    """Put one saved state into one predictor."""
-    for attribute, value in _restored(predictor, state, allow_unsafe_lm_state).items():
+def restore_predictor(
+    predictor: Predict, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False, left_out: list[str] | None = None, **_: Any
+) -> None:
+    """Put one saved state into one predictor; demos that do not fit are told in `left_out`, where it is given."""
+    for attribute, value in _restored(predictor, state, allow_unsafe_lm_state, left_out).items():
         setattr(predictor, attribute, value)
 
 
@@ -313,11 +331,11 @@ def _drift_of_tools(predictor: Predict, state: Mapping[str, Any]) -> list[str]:
             for name in state.get("tools", {}) if name not in known]  # fmt: skip
 
 
-def _restored(predictor: Predict, state: Mapping[str, Any], trusted: bool = False) -> dict[str, Any]:
+def _restored(predictor: Predict, state: Mapping[str, Any], trusted: bool, left_out: list[str] | None) -> dict[str, Any]:
     signature = _restored_signature(predictor.signature, _saved_signature(state))
     return {
         "signature": signature,
-        "demos": [_restored_demo(signature, demo) for demo in state.get("demos", [])],
+        "demos": restored_demos(signature, state.get("demos", []), left_out),
         "lm": _restored_lm(state.get("lm"), trusted),
         "tool_descs": {str(name): str(text) for name, text in state.get("tools", {}).items()},
     }
@@ -337,20 +355,6 @@ def _restored_signature(signature: Signature, state: Mapping[str, Any]) -> Signa
         extra = {**field.extra, "prefix": prefix} if prefix != field.prefix else field.extra
         fields.append(field.evolve(desc="" if desc == f"${{{field.name}}}" else desc, extra=extra))
     return signature._with_fields(fields, state.get("instructions", signature.instructions))
-
-
-def _restored_demo(signature: Signature, demo: Mapping[str, Any]) -> Example:
-    values = {}
-    for name, value in demo.items():
-        field = signature.fields.get(name)
-        if field is None or value is None or field.annotation is str:
-            values[name] = value
-            continue
-        try:
-            values[name] = field.schema.coerce(value)
-        except SchemaError as error:
-            raise StateError(f"A saved demo does not fit: field `{name}`: {error}") from error
-    return Example(values)
 
 
 def _restored_lm(state: Mapping[str, Any] | None, trusted: bool) -> Any:
