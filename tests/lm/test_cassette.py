@@ -103,11 +103,14 @@ def test_failures_are_part_of_it(tmp_path: Path) -> None:
 def test_no_secret_reaches_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tape = tmp_path / "tape.jsonl"
     monkeypatch.setenv("SOME_SERVICE_TOKEN", "token-canary-123456")
+    monkeypatch.setenv("WHATEVER", "ordinary word")
+    monkeypatch.setenv("PUBLIC_KEY", "off")  # too short for a credential
     with StubServer("openai", f"I saw {CANARY}") as stub, whet.cassette(tape, "record", secrets=["hush-hush-canary"]):
         lm = stub.lm(api_key=CANARY, headers={"x-team": "header-canary-1"})
-        lm(f"Key {CANARY}, token-canary-123456, hush-hush-canary")
+        lm(f"Key {CANARY}, token-canary-123456, hush-hush-canary, an ordinary word and an off")
     text = tape.read_text(encoding="utf-8")
     assert "canary" not in text
+    assert "an ordinary word and an off" in text
     assert "127.0.0.1" not in text
     json.loads(text)
 

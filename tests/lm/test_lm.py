@@ -16,6 +16,7 @@ from whet.core.exchange import Choice, Request, Response
 from whet.core.flow import drive
 from whet.core.messages import Message, ToolCallPart
 from whet.errors import ConfigurationError, ContextWindowExceededError, LMConfigurationError, LMUnsupportedFeatureError, StateError
+from whet.lm.asking import merged_request, request_of
 from whet.lm.lm import LM
 from whet.lm.provider import Provider, ReinforceJob, TrainingJob
 from whet.testing import ScriptedLM, StubServer
@@ -378,6 +379,23 @@ def test_no_limit_may_be_written_as_minus_one_where_that_is_understood() -> None
     for ask in (lambda: paid("x", max_tokens=-1), lambda: paid.copy(max_tokens=-1), lambda: list(paid.stream("x", max_tokens=-1))):
         with pytest.raises(ConfigurationError, match="at least 1, or None for no limit; got -1"):
             ask()
+
+
+def test_a_call_may_take_back_what_its_model_asks_for() -> None:
+    tool = {"type": "function", "function": {"name": "look", "description": "", "parameters": {}}}
+    with StubServer() as stub:
+        lm = stub.lm(n=2, temperature=0.9, tools=[tool], prompt_cache=True)
+        assert len(lm("x")) == 2 and "tools" in stub.received[-1].body
+        before = stub.count
+        assert len(lm("x", n=1)) == len(lm("x", n=None)) == 1 and stub.count == before + 2
+        lm("x", n=1, tools=None, temperature=None)
+        assert {"tools", "temperature"}.isdisjoint(stub.received[-1].body)
+        asked = [merged_request(request_of("x", None, given), "m", lm.kwargs).prompt_cache for given in ({}, {"prompt_cache": False})]
+        assert asked == [True, False]
+    with StubServer(answer="[[ ## answer ## ]]\n4") as stub, whet.context(lm=stub.lm(n=2)):
+        program = whet.Predict("question -> answer")
+        assert len(program(question="2+2?").completions) == 2
+        assert len(program(question="2+2?", config={"n": 1}).completions) == 1
 
 
 def test_a_predictor_is_told_of_a_number_that_is_none_before_anything_is_sent() -> None:

@@ -57,7 +57,7 @@ def parts_of(content: Content) -> tuple[Part, ...]:
 
 def history_messages(adapter: Adapter, signature: Signature, history: Any, native: bool) -> list[Message]:
     """Earlier turns as messages; with `native`, calls of tools as the model made them, and a message per result."""
-    calls_field = next((f.name for f in signature.output_fields.values() if f.schema.name == "ToolCalls" or _is_calls(f.annotation)), None)
+    calls_field = next((f.name for f in signature.output_fields.values() if _is_calls(f.annotation)), None)
     messages: list[Message] = []
     for turn in History.of(history).messages:
         user = adapter.format_user_message_content(signature, turn, main_request=any(name in turn for name in signature.input_fields))

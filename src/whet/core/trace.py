@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from whet.core.exchange import Request, Response
@@ -271,10 +271,10 @@ class History(deque[CallRecord]):
 
     __slots__ = ("characters", "max_characters")
 
-    def __init__(self, records: Any = (), max_characters: int = _HISTORY_CHARACTERS) -> None:
+    def __init__(self, records: Iterable[CallRecord] = (), max_characters: int | None = None) -> None:
         super().__init__(records)
-        self.characters = 0
-        self.max_characters = max_characters
+        self.characters = sum(record.size for record in self)
+        self.max_characters = max_characters or (records.max_characters if isinstance(records, History) else _HISTORY_CHARACTERS)
 
     def keep(self, record: CallRecord, max_records: int) -> None:
         """Append a record and let the oldest go while there are too many or they hold too much."""

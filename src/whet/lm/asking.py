@@ -15,6 +15,8 @@ __all__ = ["merged_request", "messages_of", "request_of"]
 
 # Parameters that have a place of their own in a `Request`.
 _PLACED = frozenset({"n", "rollout_id", "tools", "tool_choice", "response_format", "prompt_cache"})
+_USUAL = {"n": 1, "prompt_cache": False}
+_NOTHING = object()
 
 
 def request_of(prompt: str | None, messages: Sequence[Mapping[str, Any]] | None, kwargs: Mapping[str, Any]) -> Request:
@@ -25,7 +27,8 @@ def request_of(prompt: str | None, messages: Sequence[Mapping[str, Any]] | None,
         raise ConfigurationError(f"A prompt is a text; got {type(prompt).__name__}: {prompt!r:.80}. Messages go into `messages=[...]`.")
     turns = (Message("user", prompt),) if prompt is not None else messages_of(messages or ())
     request = with_parameters(Request(messages=turns), kwargs)
-    off = {name: None for name, value in kwargs.items() if value is None and name not in _PLACED}
+    # What the call switches off, also where the model has it as a default.
+    off = {name: None for name, value in kwargs.items() if value is None or _USUAL.get(name, _NOTHING) == value}
     return replace(request, options={**off, **request.options}) if off else request
 
 
@@ -80,8 +83,8 @@ def _put_in_place(request: Request, model: str, defaults: Mapping[str, Any]) -> 
     """`merged_request` where a parameter has a place of its own."""
     placed = {k: v for k, v in request.options.items() if k in _PLACED}
     plain = {k: v for k, v in request.options.items() if k not in _PLACED}
-    # A parameter that the call set to None is switched off, also where the model has a default.
-    off = {k for k, v in plain.items() if v is None}
+    # What the call set wins, and what it set to None is switched off, also where the model has a default.
+    off = placed.keys() | {k for k, v in plain.items() if v is None}
     request = with_parameters(replace(request, options={k: v for k, v in plain.items() if v is not None}), placed)
     request = with_parameters(request, {k: v for k, v in defaults.items() if k not in off})
     return replace(request, model=model)
