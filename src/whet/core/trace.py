@@ -271,6 +271,8 @@ class History(deque[CallRecord]):
 
     __slots__ = ("characters", "max_characters")
 
+    max_characters: int
+
     def __init__(self, records: Iterable[CallRecord] = (), max_characters: int | None = None) -> None:
         super().__init__(records)
         self.characters = sum(record.size for record in self)
