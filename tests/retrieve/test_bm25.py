@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,3 +152,52 @@ def test_it_is_fast_enough_for_twenty_thousand_passages() -> None:
     queries = [" ".join(rng.choices(vocabulary, k=6)) for _ in range(50)]
     index.search(queries, 5)
     assert within(700, lambda: index.search(queries, 5))
+
+
+def test_chinese_and_japanese_are_found_by_their_characters() -> None:
+    fruit, weather = "\u6211\u559c\u6b22\u5403\u82f9\u679c", "\u4eca\u5929\u5929\u6c14\u5f88\u597d"
+    index = BM25([weather, fruit])
+    assert [p.text for p in index("\u82f9\u679c")] == [p.text for p in index("\u5403")] == [fruit]
+    assert [p.text for p in BM25(["\u092e\u0940\u0930\u093e", "\u092e\u0941\u0930\u093e"])("\u092e\u0940\u0930\u093e")] == [
+        "\u092e\u0940\u0930\u093e"
+    ]
+
+
+@pytest.mark.parametrize("backend", ["own", "bm25s"])
+def test_of_equal_passages_the_first_are_found_by_either_backend(backend: Any) -> None:
+    pytest.importorskip("bm25s")
+    index = BM25([f"castle {n}" for n in range(9)], backend=backend)
+    assert [passage.text for passage in index("castle", k=3)] == ["castle 0", "castle 1", "castle 2"]
+
+
+def test_a_failed_save_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "index.json"
+    BM25(["a fox"]).save(path)
+    with pytest.raises(StateError, match="cannot be written as JSON"):
+        BM25([{"text": "wolf", "kept": object()}]).save(path)
+    assert BM25.load(path)("fox")[0].text == "a fox"
+    assert [file.name for file in tmp_path.iterdir()] == ["index.json"]
+
+
+def test_an_index_with_words_of_its_own_is_not_read_with_others(tmp_path: Path) -> None:
+    path = tmp_path / "index.json"
+    BM25(["a-b c"], tokenize=str.split).save(path)
+    with pytest.raises(ConfigurationError, match="give it again"):
+        BM25.load(path)
+    assert BM25.load(path, tokenize=str.split)("a-b")[0].text == "a-b c"
+    with pytest.raises(InputError, match="`tokenize` gives a list of words"):
+        BM25(["ab"], tokenize=lambda text: text)  # type: ignore[arg-type,return-value]
+    with pytest.raises(ConfigurationError, match="`k1` is nan"):
+        BM25(k1=float("nan"))
+
+
+@pytest.mark.parametrize("content", ['"k1": "x", "b": 0.5, "passages": ["a"]', '"k1": 1, "b": 0.5, "passages": [5]'])
+def test_a_spoilt_file_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "index.json"
+    path.write_text('{"format": "whet.bm25/1", ' + content + "}")
+    with pytest.raises(StateError, match="index.json` is damaged"):
+        BM25.load(path)
+
+
+def test_awaited_it_is_the_same() -> None:
+    assert asyncio.run(BM25(["a fox", "a wolf"]).acall("wolf", k=1))[0].text == "a wolf"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import sys
 import threading
 import types
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 from whet.core.hashing import hash_embed
 from whet.core.records import Prediction
 from whet.errors import ConfigurationError, InputError, MissingExtraError, StateError
+from whet.lm.embedder import Embedder
 from whet.retrieve import Embeddings, EmbeddingsWithScores, Retriever
 
 np: Any = pytest.importorskip("numpy")
@@ -134,6 +138,12 @@ def test_concurrent_queries_are_answered_together_and_rightly() -> None:
     assert len(slow.asked) < 20
 
 
+def array_file(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 class Index:
     """As much of usearch as is used, exact."""
 
@@ -141,10 +151,10 @@ class Index:
 
     def __init__(self, ndim: int, metric: str, dtype: str) -> None:
         assert (metric, dtype) == ("ip", "f32")
-        self.ndim = ndim
+        self.keys, self.vectors = np.zeros(0, dtype=int), np.zeros((0, ndim), dtype="float32")
 
     def add(self, keys: Any, vectors: Any) -> None:
-        self.keys, self.vectors = keys, vectors
+        self.keys, self.vectors = np.concatenate([self.keys, keys]), np.concatenate([self.vectors, vectors])
         Index.built += 1
 
     def save(self, path: str) -> None:
@@ -204,6 +214,10 @@ def test_the_graph_of_a_trusted_folder_is_read_and_that_of_another_built_anew(tm
         ("config.json", b'{"format": "whet.embeddings/1"}', "not written by"),
         ("corpus.json", b"\xff", "corpus.json` is damaged"),
         ("corpus.json", b"{}", "holds no list of texts"),
+        ("corpus.json", b'["a", "b", "c", "d", 5]', "corpus.json` is damaged: A passage is a text"),
+        ("config.json", b'{"format": "whet.embeddings/1", "k": "3", "normalize": true, "brute_force_threshold": 9}', "`k` is '3'"),
+        ("embeddings.npy", array_file(np.full((5, 8), np.nan)), "numbers that are not finite"),
+        ("embeddings.npy", array_file(np.zeros((5, 0))), "vectors of shape"),
         ("embeddings.npy", b"", "embeddings.npy` is damaged"),
         ("embeddings.npy", b"garbage", "embeddings.npy` is damaged"),
     ],
@@ -219,3 +233,102 @@ def test_without_numpy_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "numpy", None)
     with pytest.raises(MissingExtraError, match=r"needs the package `numpy`.*whet\[retrieval\]"):
         Embeddings(CORPUS, hash_embed)
+
+
+def test_texts_added_later_are_found_and_only_they_are_embedded(tmp_path: Path) -> None:
+    embedder = Counting()
+    index, whole = EmbeddingsWithScores(CORPUS[:2], embedder, k=5), EmbeddingsWithScores(CORPUS, embedder, k=5)
+    embedder.asked.clear()
+    index.add(text for text in CORPUS[2:])
+    index.add([])
+    assert embedder.asked == [CORPUS[2:]]
+    for query in CORPUS:
+        assert index(query).indices == whole(query).indices and index(query).scores == whole(query).scores
+    index.save(tmp_path)
+    loaded = EmbeddingsWithScores.from_saved(tmp_path, embedder)
+    loaded.add([{"text": "a wholly new one", "id": 7}])
+    assert loaded("wholly new", k=1).passages == [{"text": "a wholly new one", "id": 7}]
+    with pytest.raises(InputError, match="those of the corpus have length 64"):
+        Embeddings.from_saved(tmp_path, lambda texts: [[1.0]] * len(texts)).add(["x"])
+
+
+def test_an_index_that_grows_beyond_the_threshold_is_an_approximate_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = Embeddings(CORPUS[:2], hash_embed, k=1, brute_force_threshold=4)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "usearch.index", None)
+        with pytest.raises(MissingExtraError):
+            index.add(CORPUS[2:])
+    assert len(index.corpus) == len(index.corpus_embeddings) == 2
+    package = types.ModuleType("usearch.index")
+    package.Index = Index  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "usearch", types.ModuleType("usearch"))
+    monkeypatch.setitem(sys.modules, "usearch.index", package)
+    index.add(CORPUS[2:4])
+    index.add(CORPUS[4:])
+    assert [index(text).passages for text in CORPUS] == [[text] for text in CORPUS]
+
+
+def test_searches_go_on_while_texts_are_added() -> None:
+    index = Embeddings(CORPUS, hash_embed, k=5)
+    failures: list[BaseException] = []
+
+    def search() -> None:
+        try:
+            for _ in range(100):
+                found = index("card")
+                assert [index.corpus[number] for number in found.indices] == found.passages
+        except BaseException as error:  # noqa: BLE001 - a thread's failure is the test's
+            failures.append(error)
+
+    threads = [threading.Thread(target=search) for _ in range(4)]
+    threads += [threading.Thread(target=lambda n=n: index.add([f"card {n}", f"door {n}"])) for n in range(20)]  # type: ignore[misc]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == [] and len(index.corpus) == len(index.corpus_embeddings) == 45
+    assert index("door 13", k=1).passages == ["door 13"]
+
+
+def test_a_failed_save_leaves_what_was_there(tmp_path: Path) -> None:
+    Embeddings(CORPUS, hash_embed, brute_force_threshold=float("inf")).save(tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(StateError, match="cannot be written as JSON"):
+        Embeddings([{"text": "x", "kept": object()}], hash_embed).save(tmp_path)
+    assert Embeddings.from_saved(tmp_path, hash_embed).corpus == CORPUS
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["config.json", "corpus.json", "embeddings.npy"]
+
+
+def test_another_model_than_the_one_that_embedded_the_corpus_is_warned_of(tmp_path: Path) -> None:
+    Embeddings(CORPUS, Embedder("hashing", caching=False)).save(tmp_path)
+    Embeddings.from_saved(tmp_path, Embedder("hashing", caching=False))
+    with pytest.warns(UserWarning, match="embedded with 'hashing'; 'openai/x' may not understand"):
+        Embeddings.from_saved(tmp_path, Embedder("openai/x"))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+@pytest.mark.parametrize("kind", ["float16", "float64", ">f4"])
+def test_vectors_of_any_size_and_kind_are_compared(scale: float, kind: str) -> None:
+    scale = 1.0 if kind == "float16" else scale
+    index = EmbeddingsWithScores(["a", "b"], lambda texts: np.array([[t == "a", t == "b"] for t in texts]).astype(kind)[:, ::-1] * scale)
+    assert index("b").passages == ["b", "a"] and index("b").scores == pytest.approx([1.0, 0.0])
+
+
+def test_an_async_embedder_and_awaited_searches() -> None:
+    async def embedder(texts: list[str]) -> Any:
+        return hash_embed(texts)
+
+    async def both() -> Any:
+        index = Embeddings(CORPUS, embedder, k=1)  # type: ignore[arg-type]
+        return await asyncio.gather(*(index.acall(text) for text in CORPUS))
+
+    assert [found.passages for found in asyncio.run(both())] == [[text] for text in CORPUS]
+
+
+@pytest.mark.parametrize("rows", [[[1.0], [1.0, 2.0]], [["x"], ["y"]], np.ones((2, 2), dtype=complex), np.ones((2, 0)), None])
+def test_what_is_no_row_of_numbers_per_text_is_named(rows: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(InputError, match="The embedder gave"):
+            Embeddings(["a", "b"], lambda texts: rows)
+    with pytest.raises(InputError, match="A corpus is a list"):
+        Embeddings({"a": 1}, hash_embed)

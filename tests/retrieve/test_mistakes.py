@@ -11,7 +11,7 @@ import whet
 from whet.core.hashing import hash_embed
 from whet.datasets import DataLoader
 from whet.errors import ConfigurationError, InputError, StateError
-from whet.retrieve import BM25, Embeddings, Hybrid, LateInteraction, Reranked
+from whet.retrieve import BM25, Embeddings, Hybrid, LateInteraction, Reranked, fuse
 
 TEXTS = ["red fox", "grey wolf"]
 MAKERS: list[Any] = [BM25, lambda texts: Embeddings(texts, hash_embed), LateInteraction]
@@ -65,3 +65,45 @@ def test_a_damaged_index_of_words_is_named(tmp_path: Path) -> None:
         (tmp_path / "bm25.json").write_text(content, encoding="utf-8")
         with pytest.raises(StateError, match="bm25.json"):
             BM25.load(tmp_path / "bm25.json")
+
+
+class Gives:
+    """Searches and reranks by giving always the same."""
+
+    def __init__(self, found: Any) -> None:
+        self.found = found
+
+    def search(self, queries: Any, k: int) -> Any:
+        return self.found
+
+    def rerank(self, query: str, passages: Any) -> Any:
+        return self.found
+
+
+def test_retrievers_that_give_texts_are_fused_and_reranked() -> None:
+    assert [p.text for p in Hybrid(Gives([["a", "b"]]), Gives([[{"long_text": "b"}]]))("x", k=2)] == ["b", "a"]
+    assert [p.text for p in Reranked(Gives([["a", "fox"]]), LateInteraction())("fox", k=1)] == ["fox"]
+
+
+@pytest.mark.parametrize(
+    ("search", "says"),
+    [
+        (lambda: Hybrid(BM25(["x"]), Gives([["a"]])).search(["x", "y"], 1), "a list for each of 2 queries"),
+        (lambda: Reranked(BM25(["x"]), Gives(None))("x"), "`Gives.rerank` gives passages; it gave None"),
+        (lambda: fuse(["abc"]), "a list of items"),
+        (lambda: fuse([["a"]], constant=-1), "`constant` is -1"),
+        (lambda: fuse([["a"]], weights=[float("nan")]), "a number from 0 up"),
+        (lambda: Hybrid(BM25(), BM25(), weights=[-1, 1]), "a number from 0 up"),
+        (lambda: LateInteraction(["ab"], token_vectors=lambda texts: [[[1.0] * len(text)] for text in texts])("abc"), "each has 2"),
+        (lambda: LateInteraction(["ab"], token_vectors=lambda texts: [[[float("nan")]] for _ in texts]), "all finite"),
+    ],
+)
+def test_what_cannot_be_searched_with_is_named(search: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        search()
+
+
+@pytest.mark.parametrize(("of_the_step", "of_the_call"), [(0, None), (3, 0), (3, -1), (3, 1.5)])
+def test_less_than_one_passage_is_refused_before_the_search(of_the_step: int, of_the_call: Any) -> None:
+    with whet.context(rm=lambda query, k: pytest.fail("asked")), pytest.raises(InputError, match="ask for at least 1 passage"):
+        whet.Retrieve(k=of_the_step)("q", k=of_the_call)

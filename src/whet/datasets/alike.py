@@ -94,17 +94,18 @@ class _Index:
             if most <= similarity or (best >= 0 and len(once) + last - first > _ENOUGH):
                 break
             met = met[first:last]
-            due = sorted((once.intersection(met) if row.needed > 1 else set(met)) - tried)
-            once.update(met)
-            for candidate in due:
+            for candidate in filter(once.__contains__, met) if row.needed > 1 else met:
+                if candidate in tried:
+                    continue
+                tried.add(candidate)
                 other = self.rows[candidate]
                 common = len(mine.intersection(other.shared))
                 alike = common / (row.size + other.size - common)
                 if alike > similarity:
                     best, similarity = candidate, alike
-                tried.add(candidate)
                 if best >= 0 and (most <= similarity or len(tried) > _ENOUGH):
-                    break
+                    return best, similarity
+            once.update(met)
         return best, similarity
 
 

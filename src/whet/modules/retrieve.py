@@ -35,7 +35,10 @@ class Retrieve(Module):
         rm = current().rm
         if rm is None:
             raise PreconditionError("No retriever is loaded. Choose one with `whet.configure(rm=whet.ColBERTv2(url=...))`.")
-        found: Any = yield Invoke(rm, (query,), {"k": k or self.k, **options})
+        k = self.k if k is None else k
+        if not hasattr(k, "__index__") or k < 1:
+            raise InputError(f"`k` is {k!r}; ask for at least 1 passage.")
+        found: Any = yield Invoke(rm, (query,), {"k": k, **options})
         passages = getattr(found, "passages", found)
         if isinstance(passages, str | Mapping) or not isinstance(passages, Iterable):
             kind = type(passages).__name__

@@ -8,13 +8,14 @@ import math
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from whet.core.text import words
-from whet.errors import ConfigurationError, MissingExtraError, StateError
+from whet.core.text import word_units, words
+from whet.errors import ConfigurationError, InputError, MissingExtraError, StateError
 from whet.retrieve.passage import Passage, Searching, as_passages, check_queries
+from whet.retrieve.saved import write_whole
 
 __all__ = ["BM25", "search_words"]
 
@@ -30,9 +31,10 @@ class BM25(Searching):
     """An index of passages (texts, or mappings with a `text`) searched by their words.
 
     Okapi BM25 (Robertson and Zaragoza 2009) in the form that Lucene computes; `k1` dampens repeated words, `b` long passages. Words are
-    lower case, without English stop words and plural endings; give `tokenize` (text to words) for another language. `add` takes more
-    passages at any time. From 20,000 passages on the package `bm25s` does the arithmetic where it is installed (`backend="auto"`); scores
-    are the same but for rounding. Only passages that share a word with the query are found. Searching is safe from many threads.
+    lower case, without English stop words and plural endings; Chinese and Japanese are searched by characters and pairs of them. Give
+    `tokenize` (text to words) for another language. `add` takes more passages at any time. From 20,000 passages on the package `bm25s` does
+    the arithmetic where it is installed (`backend="auto"`); scores are the same but for rounding. Only passages that share a word with the
+    query are found. Searching is safe from many threads.
 
     >>> index = BM25(["Whales are mammals.", "Sharks are fish.", "A whale shark is a fish, no mammal."])
     >>> [passage.text for passage in index("which whale is a fish?", k=2)]
@@ -48,7 +50,7 @@ class BM25(Searching):
         tokenize: Callable[[str], list[str]] | None = None,
         backend: Backend = "auto",
     ) -> None:
-        if k1 < 0 or not 0 <= b <= 1:
+        if not 0 <= k1 < math.inf or not 0 <= b <= 1:
             raise ConfigurationError(f"`k1` is {k1} and `b` is {b}; `k1` must not be negative, `b` lies between 0 and 1.")
         if backend not in ("auto", "own", "bm25s"):
             raise ConfigurationError(f"`backend` is {backend!r}; it can be 'auto', 'own' or 'bm25s'.")
@@ -67,7 +69,7 @@ class BM25(Searching):
         """Index more passages."""
         postings = self._postings
         for passage in as_passages(passages):
-            number, tokens = len(self.passages), self.tokenize(passage["text"])
+            number, tokens = len(self.passages), self._words(passage["text"])
             for token, count in Counter(tokens).items():
                 entry = postings.get(token)
                 if entry is None:
@@ -86,23 +88,42 @@ class BM25(Searching):
         frozen = self._ready
         if frozen is None:
             frozen = self._ready = _Frozen(self)
-        return [[self.passages[number].scored(score) for number, score in frozen.best(self.tokenize(query), k)] for query in queries]
+        return [[self.passages[number].scored(score) for number, score in frozen.best(self._words(query), k)] for query in queries]
+
+    def _words(self, text: str) -> list[str]:
+        found = self.tokenize(text)
+        if isinstance(found, str | Mapping) or not isinstance(found, Iterable):
+            raise InputError(f"`tokenize` gives a list of words; for {text!r:.40} it gave {found!r:.40}, a {type(found).__name__}.")
+        return list(found)
 
     def save(self, path: str | Path) -> None:
-        """Write passages and settings as JSON; `load` builds the index again. A `tokenize` of one's own must be given again there."""
-        content = {"format": "whet.bm25/1", "k1": self.k1, "b": self.b, "passages": self.passages}
-        Path(path).write_text(json.dumps(content), encoding="utf-8")
+        """Write passages and settings as JSON; `load` builds the index again. A `tokenize` of one's own must be given again there.
+
+        Raises `StateError`, and leaves what was there, for passages that JSON cannot hold.
+        """
+        own = self.tokenize is not search_words
+        content = {"format": "whet.bm25/1", "k1": self.k1, "b": self.b, "own_tokenize": own, "passages": self.passages}
+        try:
+            text = json.dumps(content)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise StateError(f"The passages cannot be written as JSON: {error}. Nothing was written.") from error
+        write_whole(Path(path), text)
 
     @classmethod
     def load(cls, path: str | Path, *, tokenize: Callable[[str], list[str]] | None = None, backend: Backend = "auto") -> BM25:
-        """The index that `save` wrote. Raises `StateError` for another file."""
+        """The index that `save` wrote. Raises `StateError` for another file, `ConfigurationError` where its `tokenize` is not given."""
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
             raise StateError(f"`{path}` is damaged: {error}.") from error
         if not isinstance(content, dict) or content.get("format") != "whet.bm25/1" or not content.keys() >= {"k1", "b", "passages"}:
             raise StateError(f"`{path}` was not written by `BM25.save`.")
-        return cls(content["passages"], k1=content["k1"], b=content["b"], tokenize=tokenize, backend=backend)
+        if content.get("own_tokenize") and tokenize is None:
+            raise ConfigurationError(f"`{path}` was saved with a `tokenize` of its own; give it again: `BM25.load(path, tokenize=...)`.")
+        try:
+            return cls(content["passages"], k1=content["k1"], b=content["b"], tokenize=tokenize, backend=backend)
+        except (TypeError, InputError) as error:
+            raise StateError(f"`{path}` is damaged: {error}") from error
 
 
 def search_words(text: str) -> list[str]:
@@ -111,7 +132,20 @@ def search_words(text: str) -> list[str]:
     >>> search_words("What are the cities of the Marquesses?")
     ['city', 'marquess']
     """
-    return [_singular(word) for word in words(text) if word not in _STOP_WORDS]
+    if text.isascii():
+        return [_singular(word) for word in words(text) if word not in _STOP_WORDS]
+    return [_singular(word) for word in _paired(word_units(text)) if word not in _STOP_WORDS]
+
+
+def _paired(units: list[str]) -> Iterator[str]:
+    """Words as they are, and after a character that is a word of its own the pair with its neighbour: most words of Chinese have two."""
+    before = ""
+    for unit in units:
+        alone = len(unit) == 1 and not unit.isascii()
+        yield unit
+        if alone and before:
+            yield before + unit
+        before = unit if alone else ""
 
 
 def _singular(word: str) -> str:
@@ -159,9 +193,11 @@ class _Frozen:
 
     def _from_bm25s(self, tokens: list[str], k: int) -> list[tuple[int, float]]:
         other: Any = self.other
-        found = other.retrieve([tokens], k=min(k, self.n), show_progress=False)
-        pairs = zip(found.documents[0].tolist(), found.scores[0].tolist(), strict=True)
-        return sorted(((int(number), float(score)) for number, score in pairs if score > 0), key=lambda item: (-item[1], item[0]))
+        scores = other.get_scores(tokens)
+        found = scores.nonzero()[0]
+        # Of equal scores the first are wanted; the package would give any.
+        order = (-scores[found]).argsort(kind="stable")[:k]
+        return [(int(number), float(scores[number])) for number in found[order]]
 
 
 def _bm25s(index: BM25) -> Any:
@@ -173,5 +209,5 @@ def _bm25s(index: BM25) -> Any:
             raise MissingExtraError("`BM25(backend='bm25s')`", "bm25s", "retrieval") from None
         return None
     other = bm25s.BM25(method="lucene", k1=index.k1, b=index.b)
-    other.index([index.tokenize(passage["text"]) or [""] for passage in index.passages], show_progress=False)
+    other.index([index._words(passage["text"]) or [""] for passage in index.passages], show_progress=False)
     return other

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import index
 from pathlib import Path
 from typing import Any
 
+from whet.core.flow import adrive, drive
 from whet.core.records import Prediction
 from whet.core.unbatchify import Unbatchify
-from whet.errors import ConfigurationError, InputError, MissingExtraError, StateError
-from whet.retrieve.passage import Passage, as_passage, as_passages, check_queries
+from whet.errors import ConfigurationError, InputError, MissingExtraError
+from whet.retrieve.passage import Passage, as_passage, as_passages, check_queries, invoked
+from whet.retrieve.saved import Saved, read_saved, write_saved
 
 __all__ = ["Embeddings", "EmbeddingsWithScores"]
-
-_FORMAT = "whet.embeddings/1"
-_GRAPH = "graph.usearch"
-_THRESHOLD = "brute_force_threshold"
 
 
 class Embeddings:
@@ -40,18 +40,18 @@ class Embeddings:
 
     def __init__(
         self,
-        corpus: Sequence[Any],
+        corpus: Iterable[Any],
         embedder: Callable[[list[str]], Any],
         k: int = 5,
         brute_force_threshold: int = 20_000,
         normalize: bool = True,
     ) -> None:
-        texts = [passage["text"] for passage in as_passages(corpus)]
-        self._begin(list(corpus), embedder, k, brute_force_threshold, normalize)
+        items, texts = _read(corpus)
+        self._begin(items, embedder, k, brute_force_threshold, normalize)
         if not texts:
             raise InputError("The corpus is empty; give at least one text.")
         self.corpus_embeddings = self._embed(texts)
-        self._index = self._build(None)
+        self._index = self._build(self.corpus_embeddings, None)
 
     def _begin(self, corpus: list[Any], embedder: Any, k: int, threshold: int, normalize: bool) -> None:
         if not callable(embedder):
@@ -60,6 +60,33 @@ class Embeddings:
         self.corpus, self.embedder, self.k = corpus, embedder, k
         self.brute_force_threshold, self.normalize = threshold, normalize
         self._ask = Unbatchify(self._answer, max_batch_size=64, max_wait_time=0.0)
+        self._changing = threading.Lock()
+
+    def add(self, corpus: Iterable[Any]) -> None:
+        """More texts, of which only these are embedded; searches go on meanwhile. Add many at once: each time all vectors are copied.
+
+        There is no way to take one out: make a new index of what is left, which costs nothing where the embedder keeps its vectors.
+
+        >>> from whet.core.hashing import hash_embed
+        >>> index = Embeddings(["opening hours"], hash_embed, k=1)
+        >>> index.add(["declined card payments"])
+        >>> index("payment declined").indices
+        [1]
+        """
+        items, texts = _read(corpus)
+        if not texts:
+            return
+        rows = self._embed(texts)
+        with self._changing:
+            self._check_length(rows)
+            start, grown = len(self.corpus), self._numpy.concatenate([self.corpus_embeddings, rows])
+            searched = self._build(grown, None) if self._index is None else self._index
+            # In this order: whoever searches meanwhile finds a text for each vector, and a vector for each number in the index.
+            self.corpus.extend(items)
+            self.corpus_embeddings = grown
+            if self._index is not None:
+                searched.add(self._numpy.arange(start, len(grown)), rows)
+            self._index = searched
 
     def __call__(self, query: str | Sequence[str], k: int | None = None) -> Any:
         """The same as `search`."""
@@ -80,6 +107,10 @@ class Embeddings:
 
     forward = search
 
+    async def acall(self, query: str | Sequence[str], k: int | None = None) -> Any:
+        """The same as `search`, awaited: the event loop goes on meanwhile."""
+        return await adrive(invoked(self.search, query, k))
+
     def _passage(self, number: int, score: float) -> Passage:
         return Passage({**as_passage(self.corpus[number]), "score": score, "index": number})
 
@@ -88,15 +119,18 @@ class Embeddings:
         if not asked:
             return []
         queries = self._embed([text for text, _ in asked])
-        if queries.shape[1] != self.corpus_embeddings.shape[1]:
-            raise InputError(
-                f"The embedder gives vectors of length {queries.shape[1]}, but those of the corpus have length "
-                f"{self.corpus_embeddings.shape[1]}. Use the embedder that the corpus was embedded with."
-            )
+        self._check_length(queries)
         if self._index is None:
             scores = queries @ self.corpus_embeddings.T
             return [self._best(row, None, k) for row, (_, k) in zip(scores, asked, strict=True)]
         return [self._approximate(query, k) for query, (_, k) in zip(queries, asked, strict=True)]
+
+    def _check_length(self, rows: Any) -> None:
+        if rows.shape[1] != self.corpus_embeddings.shape[1]:
+            raise InputError(
+                f"The embedder gives vectors of length {rows.shape[1]}, but those of the corpus have length "
+                f"{self.corpus_embeddings.shape[1]}. Use the embedder that the corpus was embedded with."
+            )
 
     def _best(self, scores: Any, numbers: Any, k: int) -> list[tuple[int, float]]:
         np = self._numpy
@@ -113,8 +147,13 @@ class Embeddings:
 
     def _embed(self, texts: list[str]) -> Any:
         np = self._numpy
-        rows = np.asarray(self.embedder(texts), dtype=np.float32)
-        if rows.ndim != 2 or len(rows) != len(texts):
+        given = drive(invoked(self.embedder, texts))
+        try:
+            with np.errstate(over="ignore"):  # what is too large is named below
+                rows = np.ascontiguousarray(given, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"The embedder gave no rows of equally many numbers: {error}.") from error
+        if rows.ndim != 2 or len(rows) != len(texts) or not rows.size or np.iscomplexobj(given):
             raise InputError(
                 f"The embedder gave an array of shape {rows.shape} for {len(texts)} texts; one row of numbers per text is needed."
             )
@@ -123,63 +162,57 @@ class Embeddings:
             raise InputError(f"The embedder gave a number that is not finite for the text {texts[wrong]!r:.80}.")
         if not self.normalize:
             return rows
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows / np.where(lengths > 0, lengths, 1.0)
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))[:, None]
+        return (rows / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
 
-    def _build(self, graph: Path | None) -> Any:
+    def _build(self, vectors: Any, graph: Path | None) -> Any:
         """The approximate index, read from the file `graph` if there is one; `None` for a corpus that is searched exactly."""
-        if len(self.corpus) < self.brute_force_threshold:
+        if len(vectors) < self.brute_force_threshold:
             return None
         try:
             from usearch.index import Index  # noqa: PLC0415 - optional
         except ImportError:
             raise MissingExtraError(
-                f"An index of {len(self.corpus)} texts (a larger `brute_force_threshold` searches them exactly)", "usearch", "retrieval"
+                f"An index of {len(vectors)} texts (a larger `brute_force_threshold` searches them exactly)", "usearch", "retrieval"
             ) from None
-        index = Index(ndim=self.corpus_embeddings.shape[1], metric="ip", dtype="f32")
+        made = Index(ndim=vectors.shape[1], metric="ip", dtype="f32")
         if graph is not None:
-            index.load(str(graph))
-            return index
-        index.add(self._numpy.arange(len(self.corpus)), self.corpus_embeddings)
-        return index
+            made.load(str(graph))
+            return made
+        made.add(self._numpy.arange(len(vectors)), vectors)
+        return made
 
     def save(self, path: str | Path) -> None:
         """Write corpus, vectors and settings into the folder `path`, as JSON and plain arrays, and the approximate index if there is one;
-        never the embedder."""
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = {"format": _FORMAT, "k": self.k, "normalize": self.normalize, "brute_force_threshold": self.brute_force_threshold}
-        (folder / _GRAPH).unlink(missing_ok=True)
-        if self._index is not None:
-            self._index.save(str(folder / _GRAPH))
-            settings["graph"] = _digest(folder / _GRAPH)
-        (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
-        (folder / "corpus.json").write_text(json.dumps(self.corpus), encoding="utf-8")
-        self._numpy.save(folder / "embeddings.npy", self.corpus_embeddings, allow_pickle=False)
+        never the embedder. What was saved there before stays until all of it is written. Raises `StateError` for a corpus that is no JSON.
+        """
+        threshold = self.brute_force_threshold
+        with self._changing:
+            kept = Saved(
+                corpus=self.corpus,
+                vectors=self.corpus_embeddings,
+                settings={"k": index(self.k), "normalize": bool(self.normalize), "brute_force_threshold": int(min(threshold, sys.maxsize))},
+                embedder=_name_of(self.embedder),
+            )
+            write_saved(Path(path), kept, None if self._index is None else self._index.save)
 
     def load(self, path: str | Path, embedder: Callable[[list[str]], Any], *, trusted: bool = False) -> Embeddings:
         """Take over what `save` wrote, without embedding the corpus again; `embedder` embeds the queries. Returns itself.
 
         The approximate index of a large corpus is built anew from the vectors, unless the folder is `trusted`: a file of usearch is read
-        by native code that a made-up file could mislead. Your own is read in no time, and checked for damage first.
+        by native code that a made-up file could mislead. Your own is read in no time, and checked for damage first. Warns of a
+        `whet.Embedder` that has another model's name than the one that the corpus was embedded with.
 
         Raises `FileNotFoundError` when the folder or a file of it is missing, `StateError` when its files do not fit together.
         """
-        folder = Path(path)
-        if not folder.is_dir():
-            raise FileNotFoundError(f"There is no folder `{folder}` with saved embeddings.")
-        settings, corpus, vectors = _read_json(folder / "config.json"), _read_json(folder / "corpus.json"), _read_vectors(folder)
-        if not isinstance(settings, dict) or settings.get("format") != _FORMAT or not settings.keys() >= {"k", "normalize", _THRESHOLD}:
-            raise StateError(f"`{folder}` was not written by `Embeddings.save` of this version (its format is not {_FORMAT!r}).")
-        if not isinstance(corpus, list) or vectors.ndim != 2 or len(vectors) != len(corpus):
-            held = f"{len(corpus)} texts" if isinstance(corpus, list) else "no list of texts"
-            raise StateError(f"`{folder}` holds {held}, but vectors of shape {vectors.shape}; save it again.")
-        self._begin(corpus, embedder, settings["k"], settings[_THRESHOLD], settings["normalize"])
-        self.corpus_embeddings = vectors
-        graph = folder / _GRAPH if trusted and "graph" in settings else None
-        if graph is not None and _digest(graph) != settings["graph"]:
-            raise StateError(f"`{graph}` is not the file that was saved; save it again, or load without `trusted`.")
-        self._index = self._build(graph)
+        _numpy()
+        kept = read_saved(Path(path), trusted)
+        named = _name_of(embedder)
+        if kept.embedder and named and named != kept.embedder:
+            warnings.warn(f"`{path}` was embedded with {kept.embedder!r}; {named!r} may not understand its vectors.", stacklevel=2)
+        self._begin(kept.corpus, embedder, kept.settings["k"], kept.settings["brute_force_threshold"], kept.settings["normalize"])
+        self.corpus_embeddings = kept.vectors
+        self._index = self._build(kept.vectors, kept.graph)
         return self
 
     @classmethod
@@ -199,26 +232,17 @@ class EmbeddingsWithScores(Embeddings):
     with_scores = True
 
 
-def _read_json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise StateError(f"`{file}` is damaged: {error}.") from error
+def _read(corpus: Iterable[Any]) -> tuple[list[Any], list[str]]:
+    """The items of a corpus, and their texts."""
+    items = list(corpus) if isinstance(corpus, Iterable) and not isinstance(corpus, str | bytes | Mapping) else corpus
+    texts = [passage["text"] for passage in as_passages(items)]
+    return [str(item) if isinstance(item, str) else item for item in items], texts
 
 
-def _read_vectors(folder: Path) -> Any:
-    try:
-        vectors = _numpy().load(folder / "embeddings.npy", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise StateError(f"`{folder / 'embeddings.npy'}` is damaged: {error}.") from error
-    if vectors.dtype.kind != "f":
-        raise StateError(f"`{folder / 'embeddings.npy'}` holds no numbers with a point, but {vectors.dtype}.")
-    return vectors
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _name_of(embedder: Any) -> str | None:
+    """The model that a `whet.Embedder` asks, if it has a name."""
+    name = getattr(embedder, "model", None)
+    return name if isinstance(name, str) else None
 
 
 def _numpy() -> Any:

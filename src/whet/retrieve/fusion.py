@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import math
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from whet.errors import ConfigurationError
-from whet.retrieve.passage import Passage, Retriever, Searching, check_queries, check_retriever
+from whet.errors import ConfigurationError, InputError
+from whet.retrieve.passage import Passage, Retriever, Searching, as_passages, check_queries, check_retriever
 
 __all__ = ["Hybrid", "Reranked", "Reranker", "fuse", "fuse_passages"]
 
@@ -17,31 +18,44 @@ def fuse(rankings: Sequence[Sequence[Item]], *, weights: Sequence[float] | None 
     """Items with their fused scores, the best first: the sum over rankings of weight / (constant + place).
 
     Reciprocal rank fusion (Cormack, Clarke and Buettcher 2009). Only places count, so scores of different kinds can be fused. An item that
-    a ranking repeats counts at its first place.
+    a ranking repeats counts at its first place. Equal scores keep the order of the rankings. Raises `ConfigurationError` for weights that
+    are no numbers from 0 up, one for each ranking.
 
     >>> [item for item, score in fuse([["a", "b", "c"], ["b", "d"]])]
     ['b', 'a', 'd', 'c']
     """
-    shares = list(weights) if weights is not None else [1.0] * len(rankings)
-    if len(shares) != len(rankings):
-        raise ConfigurationError(f"There are {len(rankings)} rankings but {len(shares)} weights; give one per ranking.")
+    if constant < 0:
+        raise ConfigurationError(f"`constant` is {constant}; it is added to places that begin at 1, and is not negative. 60 is usual.")
+    shares = _shares(weights, len(rankings), "rankings")
     scores: dict[Item, float] = {}
     for ranking, share in zip(rankings, shares, strict=True):
+        if isinstance(ranking, str):
+            raise InputError(f"A ranking is a list of items; this is one text: {ranking!r:.80}.")
         for place, item in enumerate(dict.fromkeys(ranking), 1):
             scores[item] = scores.get(item, 0.0) + share / (constant + place)
     return sorted(scores.items(), key=lambda pair: -pair[1])
 
 
-def fuse_passages(rankings: Sequence[Sequence[Passage]], k: int, *, weights: Sequence[float] | None = None) -> list[Passage]:
-    """The `k` best passages of several rankings; passages with the same text are one.
+def _shares(weights: Sequence[float] | None, count: int, what: str) -> list[float]:
+    shares = list(weights) if weights is not None else [1.0] * count
+    if len(shares) != count:
+        raise ConfigurationError(f"There are {count} {what} but {len(shares)} weights; give one for each.")
+    if not all(0 <= share < math.inf for share in shares):
+        raise ConfigurationError(f"`weights` are {shares}; each is a number from 0 up.")
+    return shares
+
+
+def fuse_passages(rankings: Sequence[Sequence[Any]], k: int, *, weights: Sequence[float] | None = None) -> list[Passage]:
+    """The `k` best passages (or texts) of several rankings; passages with the same text are one.
 
     Use it for the results of several queries of one question, too.
     """
+    read = [as_passages(ranking) for ranking in rankings]
     first: dict[str, Passage] = {}
-    for ranking in rankings:
+    for ranking in read:
         for passage in ranking:
             first.setdefault(passage["text"], passage)
-    fused = fuse([[passage["text"] for passage in ranking] for ranking in rankings], weights=weights)
+    fused = fuse([[passage["text"] for passage in ranking] for ranking in read], weights=weights)
     return [first[text].scored(score) for text, score in fused[:k]]
 
 
@@ -59,14 +73,13 @@ class Hybrid(Searching):
             raise ConfigurationError("`Hybrid` needs at least one retriever.")
         for retriever in retrievers:
             check_retriever(retriever)
-        if weights is not None and len(weights) != len(retrievers):
-            raise ConfigurationError(f"There are {len(retrievers)} retrievers but {len(weights)} weights; give one per retriever.")
+        _shares(weights, len(retrievers), "retrievers")
         self.retrievers, self.weights, self.pool = retrievers, weights, pool
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:
         """For each query the `k` best passages of all retrievers."""
         check_queries(queries, k)
-        each = [retriever.search(queries, max(k, self.pool or 5 * k)) for retriever in self.retrievers]
+        each = [_searched(retriever, queries, max(k, self.pool or 5 * k)) for retriever in self.retrievers]
         return [fuse_passages(rankings, k, weights=self.weights) for rankings in zip(*each, strict=True)]
 
 
@@ -98,5 +111,18 @@ class Reranked(Searching):
     def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:
         """For each query the `k` best passages after reranking."""
         check_queries(queries, k)
-        found: Any = self.retriever.search(queries, max(k, self.pool))
-        return [list(self.reranker.rerank(query, passages))[:k] for query, passages in zip(queries, found, strict=True)]
+        found = _searched(self.retriever, queries, max(k, self.pool))
+        return [self._reranked(query, passages)[:k] for query, passages in zip(queries, found, strict=True)]
+
+    def _reranked(self, query: str, passages: list[Any]) -> list[Passage]:
+        ordered: Any = self.reranker.rerank(query, as_passages(passages))
+        if not isinstance(ordered, Iterable):
+            raise InputError(f"`{type(self.reranker).__name__}.rerank` gives passages; it gave {ordered!r:.80}.")
+        return as_passages(ordered)
+
+
+def _searched(retriever: Retriever, queries: Sequence[str], k: int) -> list[Any]:
+    found: Any = retriever.search(queries, k)
+    if not isinstance(found, Sequence) or len(found) != len(queries):
+        raise InputError(f"`{type(retriever).__name__}.search` gives a list for each of {len(queries)} queries; it gave {found!r:.80}.")
+    return list(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from math import isfinite
 from operator import mul
 from typing import Any
 
@@ -51,6 +52,7 @@ class LateInteraction(Searching):
     def __init__(self, passages: Iterable[Any] = (), *, token_vectors: TokenVectors = hashed_word_vectors) -> None:
         self.passages = as_passages(passages)
         self.token_vectors = token_vectors
+        self._length = 0
         self._vectors: list[Vector] = []
         self._numbers: dict[Vector, int] = {}
         self._rows = self._index([passage["text"] for passage in self.passages], keep=True)[0]
@@ -79,6 +81,13 @@ class LateInteraction(Searching):
         embedded = [[tuple(map(float, vector)) for vector in vectors] for vectors in self.token_vectors(list(texts))]
         if len(embedded) != len(texts):
             raise InputError(f"`token_vectors` gave vectors for {len(embedded)} texts, but there are {len(texts)}.")
+        for text, vectors in zip(texts, embedded, strict=True):
+            for vector in vectors:
+                self._length = self._length or len(vector)
+                if len(vector) != self._length or not isfinite(sum(vector)):
+                    raise InputError(
+                        f"`token_vectors` gave a vector of {len(vector)} numbers for {text!r:.40}; each has {self._length}, all finite."
+                    )
         return embedded
 
     def _index(self, texts: list[str], *, keep: bool) -> tuple[list[list[int]], list[Vector]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, overload, runtime_checkable
 
+from whet.core.flow import Flow, Invoke, adrive
 from whet.errors import ConfigurationError, InputError
 
 __all__ = ["Passage", "Retriever", "Searching", "as_passage"]
@@ -64,6 +65,15 @@ class Searching:
         check_queries([query] if isinstance(query, str) else query, k)
         return self.search([query], k)[0] if isinstance(query, str) else self.search(query, k)
 
+    async def acall(self, query: str | Sequence[str], k: int = 3) -> Any:
+        """The same, awaited: the event loop goes on meanwhile."""
+        return await adrive(invoked(self, query, k=k))
+
+
+def invoked(function: Any, *args: Any, **kwargs: Any) -> Flow[Any]:
+    """A call of a function of any kind, sync or async, as a flow."""
+    return (yield Invoke(function, args, kwargs))
+
 
 def as_passage(item: Any) -> Passage:
     """A text or a mapping with `text` as a passage. Raises `InputError` for anything else."""
@@ -78,8 +88,7 @@ def as_passage(item: Any) -> Passage:
 
 def as_passages(items: Iterable[Any]) -> list[Passage]:
     """A corpus as passages. Raises `InputError` for one text, or one passage, in the place of several."""
-    single = isinstance(items, str | bytes) or (isinstance(items, Mapping) and "text" in items)
-    if single or not isinstance(items, Iterable):
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
         raise InputError(f"A corpus is a list of texts; this is {items!r:.80}, a {type(items).__name__}.")
     return [as_passage(item) for item in items]
 
