@@ -6,7 +6,7 @@ import time
 import pytest
 
 from whet.core import load as load_module
-from whet.core.flow import Gather, Sleep
+from whet.core.flow import WAIT, Gather, Sleep
 from whet.core.load import Load
 
 
@@ -81,3 +81,24 @@ def test_every_outcome_is_there_where_workers_come_and_go(monkeypatch):
     outcomes = Gather((lambda number=number: job(number) for number in range(1500)), limit=16).perform()
     assert outcomes == list(range(1500))
     assert max(counts) <= before + 16
+
+
+@pytest.mark.timeout(20)
+def test_a_worker_that_stands_down_leaves_nobody_asleep_who_could_go_on(monkeypatch):
+    monkeypatch.setattr(Load, "look", lambda self, workers, *_: 1)
+    done = []
+
+    def named(name, seconds):
+        def flow():
+            yield Sleep(seconds)
+            return name
+
+        return flow
+
+    def jobs():
+        yield named("first", 0.1)
+        while not done:
+            yield WAIT  # the second worker sleeps here when the first one, done with its job, is one too many
+        yield named("second", 0.0)
+
+    assert Gather(jobs(), limit=4, done=lambda _, outcome: done.append(outcome)).perform() == ["first", "second"]

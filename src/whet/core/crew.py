@@ -176,6 +176,8 @@ class _Threads:
             self.surplus = self.workers - useful
         leaves = self.surplus > 0
         self.surplus -= leaves
+        if leaves:
+            self.idle.notify()  # another one looks for the jobs that waited for this one's
         return leaves
 
     def _next_job(self) -> tuple[int, Job] | None:
