@@ -364,3 +364,24 @@ def test_a_failed_row_stands_in_the_columns_of_the_others(tmp_path: Path) -> Non
     result.save_html(tmp_path / "rows.html")
     page = (tmp_path / "rows.html").read_text(encoding="utf-8")
     assert "other: 0.333" in page and "&lt;b&gt;down&lt;/b&gt;" in page and "<b>down" not in page
+
+
+def test_runs_of_shuffled_shortened_and_doubled_devsets_find_each_other() -> None:
+    def run(rows: list[whet.Example], repeats: int = 1) -> Any:
+        return whet.Evaluate(devset=rows, metric=same, num_threads=1, repeats=repeats)(even)
+
+    rows = [*ROWS[:4], ROWS[0]]
+    before, after = run(rows), run(rows[::-1])
+    assert compare(before, after).n == 5 and not diff(before, after).worsened
+    fewer, more = diff(run(rows[1:4]), before), diff(before, run(rows, repeats=2))
+    assert (len(fewer.changes), len(fewer.only_after), len(fewer.only_before)) == (3, 2, 0)
+    assert (len(more.changes), len(more.only_after), more.comparison and more.comparison.n) == (5, 5, 5)
+    assert all(change.before.repeat == change.after.repeat == 0 for change in more.changes)
+    with pytest.raises(whet.InputError, match="No example counts in both"):
+        compare(before, run([whet.Example(n=9, label=True).with_inputs("n")]))
+
+
+def test_a_tag_that_is_there_twice_counts_once() -> None:
+    rows = [whet.Example(n=n, label=n % 2 == 0, tags=tags).with_inputs("n") for n, tags in enumerate((["a", "a"], frozenset("ab")))]
+    slices = whet.Evaluate(devset=rows, metric=same, num_threads=1)(even).slices("tags")
+    assert {tag: estimate.n for tag, estimate in slices.items()} == {"a": 2, "b": 1}

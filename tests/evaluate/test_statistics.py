@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+import whet
 from whet.errors import ConfigurationError, InputError
+from whet.evaluate import compare, corpus_f1
 from whet.evaluate.distribution import sign_test, t_cdf, t_quantile
 from whet.evaluate.statistics import Estimate, bootstrap_interval, mean_interval, share_interval, wilson_interval
 
@@ -176,3 +179,33 @@ def test_an_estimate_is_a_number_with_a_range() -> None:
     assert estimate.half_width == pytest.approx(0.15)
     assert 0.4 in estimate
     assert 0.39 not in estimate
+
+
+def test_scores_of_an_unknown_scale_that_are_all_the_same_have_no_interval() -> None:
+    """An interval of width 0 would be certain of what eight rows cannot say."""
+    estimate = mean_interval([3.0] * 8)
+    assert (estimate.low, estimate.high, estimate.bounded) == (-math.inf, math.inf, False)
+    assert str(estimate) == "3.000 [no interval: all scores are the same] (n=8)"
+    rows = [whet.Example(n=n).with_inputs("n") for n in range(8)]
+    result = whet.Evaluate(devset=rows, metric=lambda row, prediction: 3.0, num_threads=1)(lambda n: n)
+    assert result.summary() == "300.0 % (no interval: all scores are the same, n = 8)"
+
+
+@pytest.mark.parametrize("level", [95, 1.0, 0, -1, float("nan"), "0.95"])
+def test_a_level_that_is_none_is_said_to_be_and_does_not_hang(level: Any) -> None:
+    for call in (
+        lambda: mean_interval([0.1, 0.5], level=level),
+        lambda: mean_interval([0, 1], level=level),
+        lambda: wilson_interval(1, 2, level=level),
+        lambda: bootstrap_interval([1, 2], sum, level=level),
+        lambda: compare([0.1, 0.5], [0.3, 0.4], level=level),
+        lambda: corpus_f1(["a", "b"], ["a", "a"], level=level),
+    ):
+        with pytest.raises(ConfigurationError, match="it lies between 0 and 1"):
+            call()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), None, "high"])
+def test_no_program_is_better_by_a_score_that_is_none(bad: Any) -> None:
+    with pytest.raises(InputError, match="A score is"):
+        compare([bad, 1.0], [0.5, 1.0])

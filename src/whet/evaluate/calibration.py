@@ -80,7 +80,7 @@ def calibrate_judge(
         n=n,
         agreement=share_interval(sum(abs(f - y) <= tolerance + 1e-12 for f, y in pairs), n, level=level),
         kappa=_kappa(seen, truth),
-        bias=_mean([f - y for f, y in pairs], level, prior=binary),
+        bias=_bias(seen, truth, binary, level),
         raw_mean=math.fsum(everything) / len(everything),
         corrected_mean=prediction_powered_mean(truth, seen, rest, level=level),
         sensitivity=sensitivity,
@@ -176,10 +176,21 @@ def _share(hits: list[bool], level: float) -> Estimate | None:
     return share_interval(sum(hits), len(hits), level=level) if hits else None
 
 
-def _mean(values: Sequence[float], level: float, *, prior: bool) -> Estimate:
-    n, mean = len(values), math.fsum(values) / len(values)
-    half = t_quantile((1 + level) / 2, n - 1) * math.sqrt((_variance(values) + (1 / n if prior else 0.0)) / n)
-    return Estimate(value=mean, low=mean - half, high=mean + half, n=n, level=level, method="t")
+def _bias(judge: Sequence[float], human: Sequence[float], binary: bool, level: float) -> Estimate:
+    """The mean error of the judge. Where it errs in few rows, or none, their variance says next to nothing of the next: errors lie between
+    minus and plus the span of the scale, and as shares of it have the interval of any scores that are nearly all the same."""
+    errors, n = [f - y for f, y in zip(judge, human, strict=True)], len(judge)
+    mean = math.fsum(errors) / n
+    scores = (*judge, *human)
+    span = 1.0 if min(scores) >= 0 and max(scores) <= 1 else max(scores) - min(scores)
+    if not span:
+        return Estimate(value=mean, low=-math.inf, high=math.inf, n=n, level=level, method="all scores are the same")
+    if binary:
+        half = t_quantile((1 + level) / 2, n - 1) * math.sqrt((_variance(errors) + 1 / n) / n)
+        return Estimate(value=mean, low=max(-1.0, mean - half), high=min(1.0, mean + half), n=n, level=level, method="t")
+    share = mean_interval([min(1.0, max(0.0, (1 + error / span) / 2)) for error in errors], level=level)
+    low, high = (span * (2 * end - 1) for end in (share.low, share.high))
+    return Estimate(value=mean, low=min(low, mean), high=max(high, mean), n=n, level=level, method=share.method)
 
 
 def _variance(values: Sequence[float]) -> float:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from whet.errors import InputError
-from whet.evaluate.comparison import Comparison, compare
+from whet.evaluate.comparison import Comparison, compare, places_of
 from whet.evaluate.row import EvaluationResult, Row
-from whet.evaluate.stream import key_of
 
 __all__ = ["RowChange", "RunDiff", "diff"]
 
@@ -92,15 +90,9 @@ def _pairs(changes: Sequence[RowChange]) -> list[tuple[float, float]]:
     return [(sum(a for a, _ in of) / len(of), sum(b for _, b in of) / len(of)) for of in scores.values()]
 
 
-def _by_place(result: EvaluationResult) -> dict[tuple[str, int], Row]:
-    """The rows by their example; the same example again (a repeat, or a double in the devset) gets the next number."""
-    seen: Counter[str] = Counter()
-    rows = {}
-    for row in result.rows:
-        key = key_of(row.example)
-        rows[(key, seen[key])] = row
-        seen[key] += 1
-    return rows
+def _by_place(result: EvaluationResult) -> dict[tuple[str, int, int], Row]:
+    """The rows by their example and the number of their repeat."""
+    return {(key, number, row.repeat): row for row, (key, number) in zip(result.rows, places_of(result), strict=True)}
 
 
 def _line(change: RowChange) -> str:

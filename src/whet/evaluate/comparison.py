@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,10 @@ from typing import Any
 from whet.errors import InputError
 from whet.evaluate.distribution import normal_quantile, sign_test, t_quantile
 from whet.evaluate.row import EvaluationResult
-from whet.evaluate.statistics import Estimate, skewed_t
+from whet.evaluate.statistics import Estimate, check_level, numbers_of, skewed_t
 from whet.evaluate.stream import key_of
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "places_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,8 @@ def compare(
 ) -> Comparison:
     """Compare two programs over the same rows: two evaluations of one devset, or two lists of scores in the same order.
 
-    Of evaluations the rows count that have a score in both; repeats of an example are put together first, as they are no new rows.
+    Of evaluations the rows count that have a score in both, whatever their order; repeats of an example are put together first, as they
+    are no new rows.
 
     Where rows only win, lose or tie the interval is that of Bonett and Price (2012), with Student's t: a win and a loss are added, so that
     two identical programs are not called identical for certain. Otherwise it is Hall's skewness-corrected t (1992) of the row differences,
@@ -90,13 +92,15 @@ def compare(
     """
     if isinstance(a, EvaluationResult) and isinstance(b, EvaluationResult):
         a, b = _paired(a, b)
-    first, second = [float(x) for x in a], [float(x) for x in b]
+    check_level(level)
+    first, second = (numbers_of(scores) if scores else [] for scores in (list(a), list(b)))
     if len(first) != len(second) or not first:
         raise InputError(f"There are {len(first)} scores of A and {len(second)} of B; a comparison needs the same rows, at least one.")
     differences = [y - x for x, y in zip(first, second, strict=True)]
     n, mean = len(differences), math.fsum(differences) / len(differences)
     unit = min(*first, *second) >= 0 and max(*first, *second) <= 1
-    effect, error = _effect(differences, mean, unit, level)
+    spread = 1.0 if unit else max(*first, *second) - min(*first, *second) or 1.0
+    effect, error = _effect(differences, mean, unit, spread, level)
     wins, losses = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
     return Comparison(
         n=n,
@@ -118,22 +122,39 @@ def _paired(a: EvaluationResult, b: EvaluationResult) -> tuple[list[float], list
     """The mean score of each example that counts in both, side by side."""
     first, second = _by_example(a), _by_example(b)
     shared = [place for place in first if place in second]
+    if not shared:
+        raise InputError("No example counts in both evaluations. Were they made with the same devset?")
     return [first[place] for place in shared], [second[place] for place in shared]
 
 
-def _by_example(result: EvaluationResult) -> dict[tuple[int, str], float]:
-    scores: dict[tuple[int, str], list[float]] = {}
-    for row in result.rows:
+def _by_example(result: EvaluationResult) -> dict[tuple[str, int], float]:
+    scores: dict[tuple[str, int], list[float]] = {}
+    for row, place in zip(result.rows, places_of(result), strict=True):
         if row.score is not None:
-            scores.setdefault((row.index, key_of(row.example)), []).append(row.score.value)
+            scores.setdefault(place, []).append(row.score.value)
     return {place: math.fsum(values) / len(values) for place, values in scores.items()}
 
 
-def _effect(differences: list[float], mean: float, unit: bool, level: float) -> tuple[Estimate, float]:
-    """The mean difference with its interval, and its standard error; `unit`: all scores lie between 0 and 1."""
+def places_of(result: EvaluationResult) -> list[tuple[str, int]]:
+    """What rows of two evaluations find each other by, in whatever order the devset was: the fields of the example, and, where it stands in
+    the devset more than once, which of them it is."""
+    numbers: dict[tuple[str, int], int] = {}
+    times: Counter[str] = Counter()
+    places = []
+    for row in result.rows:
+        key = key_of(row.example)
+        if (key, row.index) not in numbers:
+            numbers[(key, row.index)] = times[key]
+            times[key] += 1
+        places.append((key, numbers[(key, row.index)]))
+    return places
+
+
+def _effect(differences: list[float], mean: float, unit: bool, spread: float, level: float) -> tuple[Estimate, float]:
+    """The mean difference with its interval, and its standard error; `unit`: all scores lie between 0 and 1, `spread`: how far apart."""
     n = len(differences)
     sizes = {abs(d) for d in differences if d}
-    steps, largest = len(sizes) <= 1, max(sizes, default=1.0)
+    steps, largest = len(sizes) <= 1, max(sizes, default=spread)
     extra = 1.0 if steps else differences.count(0.0) / n
     size = math.sqrt(largest) if unit else largest
     total = n + 2 * extra

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from whet.errors import ConfigurationError, InputError
-from whet.evaluate.statistics import Estimate, share_interval
+from whet.evaluate.statistics import Estimate, check_level, share_interval
 
 __all__ = ["Counts", "CorpusScore", "corpus_f1", "count_hits"]
 
@@ -107,6 +107,7 @@ def corpus_f1(
     """
     if average not in ("micro", "macro"):
         raise ConfigurationError(f"`average` is {average!r}; it can be 'micro' or 'macro'.")
+    check_level(level)
     wanted, given = list(gold), list(found)
     if len(wanted) != len(given) or not wanted:
         raise InputError(f"There are {len(wanted)} gold rows and {len(given)} found ones; there must be as many of both, at least one.")

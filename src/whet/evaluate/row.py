@@ -121,7 +121,7 @@ class EvaluationResult(Prediction):
         members: dict[Any, list[Row]] = {}
         for row in self._rows:
             label = by(row.example) if callable(by) else row.example[by]
-            for one in label if isinstance(label, list | tuple | set) else (label,):
+            for one in dict.fromkeys(label) if isinstance(label, list | tuple | set | frozenset) else (label,):
                 members.setdefault(one, []).append(row)
         found = {label: _estimate([row for row in rows if row.score is not None]) for label, rows in members.items()}
         return {label: estimate for label, estimate in found.items() if estimate is not None}
@@ -199,7 +199,10 @@ class EvaluationResult(Prediction):
         """One sentence: score, interval, what failed."""
         mean = self.mean
         failed = ", ".join(f"{n} {status}" for status, n in sorted(self.statuses.items()) if status != "ok")
-        interval = f" (95 % interval {100 * mean.low:.1f} to {100 * mean.high:.1f}, n = {mean.n})" if mean else " (no row counts)"
+        interval = " (no row counts)"
+        if mean is not None:
+            ends = f"95 % interval {100 * mean.low:.1f} to {100 * mean.high:.1f}" if mean.bounded else f"no interval: {mean.method}"
+            interval = f" ({ends}, n = {mean.n})"
         return f"{self['score']:.1f} %{interval}" + (f"; {failed}" if failed else "") + ("" if self._complete else "; interrupted")
 
     def __repr__(self) -> str:

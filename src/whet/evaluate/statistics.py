@@ -12,7 +12,7 @@ from typing import Any
 from whet.errors import ConfigurationError, InputError
 from whet.evaluate.distribution import normal_quantile, t_quantile
 
-__all__ = ["Estimate", "bootstrap_interval", "mean_interval", "share_interval", "skewed_t", "wilson_interval"]
+__all__ = ["Estimate", "bootstrap_interval", "check_level", "mean_interval", "numbers_of", "share_interval", "skewed_t", "wilson_interval"]
 
 # So many successes or failures are few: there the bound on their side is that of a Poisson count.
 _FEW = 5
@@ -39,10 +39,17 @@ class Estimate:
         return self.value
 
     def __str__(self) -> str:
+        if not self.bounded:
+            return f"{self.value:.3f} [no interval: {self.method}] (n={self.n})"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] (n={self.n})"
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the interval has ends: scores on a scale that nobody knows say nothing of their spread until two of them differ."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
     def half_width(self) -> float:
@@ -61,14 +68,16 @@ def mean_interval(scores: Iterable[Any], *, level: float = 0.95, groups: Sequenc
 
     `scores` may be bools, numbers or anything that `float` takes. With `groups` (one label per score, say the row of which it is a
     repeat) the scores of a group are averaged first, because repeats of one row tell little about other rows. One score alone gives the
-    interval from minus to plus infinity, or from 0 to 1 if it lies there.
+    interval from minus to plus infinity, or from 0 to 1 if it lies there; so do scores outside of 0 to 1 that are all the same, since how
+    far the next may lie from them nothing tells: bring such scores to 0 to 1, and there is an interval.
 
-    Raises `InputError` for no scores, or for one that is no number.
+    Raises `InputError` for no scores, or for one that is no number; `ConfigurationError` for a level that is not between 0 and 1.
 
     >>> print(mean_interval([True] * 18 + [False] * 2))
     0.900 [0.682, 0.982] (n=20)
     """
-    values = _numbers(scores)
+    check_level(level)
+    values = numbers_of(scores)
     if groups is not None:
         values = _group_means(values, groups)
     n, mean = len(values), math.fsum(values) / len(values)
@@ -80,6 +89,8 @@ def mean_interval(scores: Iterable[Any], *, level: float = 0.95, groups: Sequenc
         return Estimate(value=mean, low=low, high=high, n=n, level=level, method="one score")
     variance = math.fsum((v - mean) ** 2 for v in values) / (n - 1)
     skew = math.fsum((v - mean) ** 3 for v in values) / n
+    if not unit and all(v == values[0] for v in values):
+        return Estimate(value=mean, low=-math.inf, high=math.inf, n=n, level=level, method="all scores are the same")
     low, high = skewed_t(mean, variance, skew, n, level)
     if not unit:
         return Estimate(value=mean, low=low, high=high, n=n, level=level, method="t, corrected for skewness")
@@ -120,6 +131,7 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     >>> print(wilson_interval(10, 10))
     1.000 [0.722, 1.000] (n=10)
     """
+    check_level(level)
     if not 0 <= successes <= n or n == 0:
         raise InputError(f"There cannot be {successes} successes in {n} trials.")
     low, high = _wilson(successes / n, n, normal_quantile((1 + level) / 2))
@@ -138,6 +150,7 @@ def bootstrap_interval(
     >>> estimate.value, estimate.low <= 3 <= estimate.high
     (3.0, True)
     """
+    check_level(level)
     if not rows:
         raise InputError("There are no rows, hence nothing to estimate.")
     if resamples < 20:
@@ -149,10 +162,17 @@ def bootstrap_interval(
     return Estimate(value=float(statistic(list(rows))), low=low, high=high, n=n, level=level, method="bootstrap")
 
 
-def _numbers(scores: Iterable[Any]) -> list[float]:
+def check_level(level: float) -> None:
+    """Raise `ConfigurationError` for a level of confidence that is none, such as 95 for 0.95."""
+    if not isinstance(level, int | float) or not 0 < level < 1:
+        raise ConfigurationError(f"`level` is {level!r}; it lies between 0 and 1, and is 0.95 for an interval of 95 %.")
+
+
+def numbers_of(scores: Iterable[Any]) -> list[float]:
+    """Scores as finite floats. Raises `InputError` for what is none, or where there is none at all."""
     try:
         values = [float(score) for score in scores]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"A score is no number: {error}. Leave failed rows out, or give them the score they deserve.") from None
     if not values:
         raise InputError("There are no scores, hence no mean. Was every row left out?")
