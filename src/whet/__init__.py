@@ -303,4 +303,4 @@ serve_old_paths()
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll] - one table, not two
 
 if not TYPE_CHECKING:  # so that a checker reports `whet.Predcit`
-    __getattr__, __dir__ = door(__name__, _HOMES, _PACKAGES, unlisted=_OLD_PACKAGES)
+    __getattr__, __dir__ = door(__name__, _HOMES, _PACKAGES, unlisted=_OLD_PACKAGES, gone="whet.compat.gone")

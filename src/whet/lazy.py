@@ -23,18 +23,19 @@ def homes_of(package: str, table: Mapping[str, str]) -> dict[str, str]:
 
 
 def door(
-    package: str, homes: Mapping[str, str], modules: Set[str] = frozenset(), unlisted: Set[str] = frozenset()
+    package: str, homes: Mapping[str, str], modules: Set[str] = frozenset(), unlisted: Set[str] = frozenset(), gone: str = ""
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The `__getattr__` and the `__dir__` of a package whose names live in `homes`.
 
     Its `modules` are attributes as well, and so are `unlisted` ones, which `dir` does not show; a module wins over a name.
+    The module `gone` says by `became_of_name` what to use in place of a name that is not there.
     """
 
     def __getattr__(name: str) -> object:
         if name in modules or name in unlisted:
             return import_module(f"{package}.{name}")
         if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}{_nearest(package, name, __dir__())}")
+            raise AttributeError(f"module {package!r} has no attribute {name!r}{_became(gone, name) or _nearest(package, name, __dir__())}")
         value: object = getattr(import_module(homes[name]), name)
         setattr(sys.modules[package], name, value)
         return value
@@ -43,6 +44,11 @@ def door(
         return sorted({*vars(sys.modules[package]).get("__all__", homes), *modules})
 
     return __getattr__, __dir__
+
+
+def _became(module: str, name: str) -> str:
+    said = import_module(module).became_of_name(name) if module else ""
+    return f": {said}" if said else ""
 
 
 def _nearest(package: str, name: str, known: list[str]) -> str:

@@ -6,9 +6,11 @@ import copy
 import importlib
 import logging
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import pytest
 
 import whet
-from whet.compat import paths
+from whet.compat import gone, paths
 from whet.compat.dspy import install, main, uninstall
 from whet.errors import ConfigurationError
 
@@ -80,6 +82,41 @@ def test_every_old_path_can_be_imported_and_hands_out_what_it_says(path: str) ->
     assert isinstance(module, ModuleType)
     for name in paths._table(path):
         assert getattr(module, name) is not None
+
+
+@pytest.mark.parametrize("said", sorted({*gone._NAMES.values(), *gone._PATHS.values()}))
+def test_what_is_said_of_a_name_that_is_gone_names_things_that_are_there(said: str) -> None:
+    for name in re.findall(r"`whet\.([\w.]+)", said):
+        try:
+            found: Any = importlib.import_module(f"whet.{name}")
+        except ModuleNotFoundError:
+            found = attrgetter(name)(whet)
+        assert found is not None
+    for package, leaf in re.findall(r"`(whet\.\w+)` has `(\w+)`", said):
+        assert hasattr(importlib.import_module(package), leaf)
+
+
+@pytest.mark.parametrize(
+    ("name", "use"), [("OpenAI", "LM('openai/"), ("OllamaLocal", "LM('ollama_chat/"), ("TypedPredictor", "Predict"), ("MIPRO", "MIPROv2")]
+)
+def test_a_name_that_is_gone_says_what_to_use(name: str, use: str, dspy: Any) -> None:
+    with pytest.raises(AttributeError, match=f"no attribute '{name}': .*{re.escape(use)}"):
+        getattr(dspy, name)
+
+
+@pytest.mark.parametrize(("path", "use"), [
+    ("dspy.retrieve.chromadb_rm", "is a retriever"), ("dspy.propose.grounded_proposer", "whet.optimize.proposers"),
+    ("dspy.functional", "types"), ("dsp.modules.lm", "LM('provider/model')"),
+])  # fmt: skip
+def test_a_path_that_is_gone_says_what_to_use(path: str, use: str, dspy: Any) -> None:
+    with pytest.raises(ModuleNotFoundError, match=f"nothing at this path; .*{re.escape(use)}"):
+        importlib.import_module(path)
+
+
+def test_no_name_is_said_to_be_gone_that_is_there() -> None:
+    assert not [name for name in gone._NAMES if hasattr(whet, name)] and not set(gone._PATHS) & (
+        paths.PATHS - {"clients", "dsp", "retrieve", "retrievers", "predict.avatar"}
+    )
 
 
 def test_the_alias_is_one_library(dspy: Any) -> None:

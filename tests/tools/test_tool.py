@@ -264,7 +264,7 @@ def test_settings_are_the_callers() -> None:
 
 def test_names_are_unique() -> None:
     assert list(Tool.named([greet, Tool(later)])) == ["greet", "later"]
-    with pytest.raises(ConfigurationError, match="Two tools"):
+    with pytest.raises(ConfigurationError, match="Duplicate tool name"):
         Tool.named([greet, greet])
     with pytest.raises(ValueError, match="reserved"):
         Tool.named([Tool(greet, name="finish")], reserved=("finish",))

@@ -82,9 +82,9 @@ class DspyAlias:
         try:
             sys.modules[name] = import_module("whet" + name.removeprefix("dspy") if name.startswith("dspy") else f"whet.{name}")
         except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"No module named {name!r}: whet has nothing at this path. docs/migration.md says where things are.", name=name
-            ) from error
+            path = _below(name) if name.startswith("dspy") else name
+            became = import_module("whet.compat.gone").became_of_path(path)
+            raise ModuleNotFoundError(f"No module named {name!r}: whet has nothing at this path; {became}.", name=name) from error
 
 
 class Package(ModuleType):

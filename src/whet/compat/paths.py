@@ -99,7 +99,7 @@ _EXTRA: Final = {
 # The module paths of DSPy 2.5 to 3.4 that programs import, below the package.
 _OLD: Final = {
     "adapters": "base baml_adapter chat_adapter json_adapter two_step_adapter types utils xml_adapter",
-    "adapters.types": "audio base_type citation code document file history image reasoning tool",
+    "adapters.types": "audio base_type citation code decision document file history image reasoning tool",
     "clients": "base_lm cache embedding lm lm_local openai provider databricks",
     "datasets": "alfworld colors dataloader dataset gsm8k hotpotqa math",
     "dsp": "colbertv2 utils",

@@ -25,14 +25,19 @@ def user_tools(tools: Sequence[Any] | None) -> dict[str, Tool]:
     """The user's tools by name. Raises `InputError` (a `TypeError`) for a dict and for what cannot be called, `ConfigurationError` (a
     `ValueError`) for a name that cannot be used in code."""
     if isinstance(tools, Mapping) or not isinstance(tools or (), list | tuple):
-        raise InputError(f"`tools` is a list of functions or tools, not a {type(tools).__name__}.")
+        raise InputError(f"tools must be a list, not a {type(tools).__name__}: `tools=[search, Tool(find, name='look')]`.")
     for tool in tools or ():
         if not callable(tool):
-            raise InputError(f"{tool!r} cannot be called, so it is no tool.")
-    found = Tool.named(tools or (), reserved=RESERVED)
+            raise InputError(f"A tool must be callable; {tool!r} is not.")
+    found = Tool.named(tools or ())
     for name in found:
         if not name.isidentifier() or keyword.iskeyword(name):
-            raise ConfigurationError(f"{name!r} is no name that code could call. Give the tool another one: `Tool(function, name=...)`.")
+            said = "must be a valid Python identifier, not a keyword, for code to call it"
+        elif name in RESERVED:
+            said = "conflicts with built-in functions of the session"
+        else:
+            continue
+        raise ConfigurationError(f"The tool name {name!r} {said}. Give the tool another one: `Tool(function, name=...)`.")
     return found
 
 

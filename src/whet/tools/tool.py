@@ -89,7 +89,7 @@ class Tool(FieldType):
         found: dict[str, Tool] = {}
         for tool in map(Tool.of, tools):
             if tool.name in found:
-                raise ConfigurationError(f"Two tools are called `{tool.name}`. Give one of them another `name`.")
+                raise ConfigurationError(f"Duplicate tool name {tool.name!r}: give one of the two tools another `name`.")
             if tool.name in reserved:
                 raise ConfigurationError(f"The name `{tool.name}` is reserved. Give the tool another `name`.")
             found[tool.name] = tool
