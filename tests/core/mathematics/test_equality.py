@@ -237,3 +237,40 @@ def test_a_formula_says_why_it_cannot_be_read() -> None:
         parse("1" * 1001)
     with pytest.raises(FormulaError):
         parse("1/0").value({})
+
+
+@pytest.mark.parametrize(
+    ("gold", "said"),
+    [
+        ("42", "The answer is **42**."),
+        ("42", "**Answer:** 42"),
+        ("42", r"The answer is \(42\)."),
+        ("42", r"\[42\]"),
+        ("42", "`42`"),
+        ("42", "*42*"),
+        ("11,\\!111", "11111"),
+        ("11,\\! 111", "11,111"),
+        (r"\{1,2\}", "{2, 1}"),
+        ("yes", "Yes."),
+        ("x^4", "x\u2074"),
+        ("10^{23}", "10\u00b2\u00b3"),
+        ("10^{-3}", "10\u207b\u00b3"),
+    ],
+)
+def test_answers_as_chats_and_pages_write_them(gold: str, said: str) -> None:
+    assert math_equal(final_answer(gold), final_answer(said))
+
+
+def test_marks_around_an_answer_hide_no_other_answer() -> None:
+    for one, other in (("**42**", "43"), ("[0,1)", "[0,1]"), ("{1, 2}", "{1, 3}"), ("xy", "xz"), ("2**3", "6"), ("A", "a")):
+        assert not math_equal(one, other)
+    for hostile in ("`" * 100_000, "*" * 100_000, "\\(" * 50_000, "\u00b2" * 100_000):
+        assert not math_equal(final_answer(hostile), "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("25 cm^2", 25), ("9.8 m/s^{2}", 9.8), ("10\u00b2", 100), ("6 \u00d7 10\u00b2\u00b3", 6e23), ("5 m\u00b2", 5), ("x^2 = 4", 4)],
+)
+def test_the_power_of_a_unit_is_no_number(text: str, number: float) -> None:
+    assert numeric_equal(text, number)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from whet.core.mathematics.formula import Formula, FormulaError, parse
+from whet.core.mathematics.latex import with_powers
 
 __all__ = ["final_answer", "math_equal", "numeric_equal", "read_number"]
 
@@ -34,6 +35,11 @@ _LAYOUT = (
     (re.compile(r"\\[dt]frac"), r"\\frac"),
     (re.compile(r"([_^])\{(\w)\}"), r"\1\2"),
 )
+# How a chat or a page sets an answer apart: **bold**, *slanted*, `code`, \\( \\) and \\[ \\].
+_OPENING, _CLOSING = ("*", "`", "\\(", "\\["), ("**", "`", "\\)", "\\]")
+_IN_STARS = re.compile(r"\*([^*]+)\*")
+_PLAIN_SET = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_RAISED = re.compile(r"[A-Za-z)}]\^\{?$")
 _MEMBER = re.compile(r"^[A-Za-z]\s*\\in(?![a-zA-Z])\s*")
 _SAMPLES = (0.37, 1.13, 2.71)
 
@@ -42,8 +48,9 @@ def read_number(text: Any) -> Fraction | None:
     """The one number that `text` means, or the last one it holds; `None` when there is none.
 
     Reads `1,234.5`, `1 000 000`, `$3`, `-2/3`, `3 1/2`, `1.5e3`, `1.5 x 10^3`, `2^10`, `12 %` (as 3/25), numbers with words or units around
-    them. A comma before other than three digits is no part of a number (`1,5` holds two), and one space before three digits is a gap
-    between two numbers unless it is a no-break or thin one (`5 100`). Texts beyond 2000 characters are read from the end. Never raises.
+    them; the 2 of `cm^2` is none. A comma before other than three digits is no part of a number (`1,5` holds two), and one space before
+    three digits is a gap between two numbers unless it is a no-break or thin one (`5 100`). Texts beyond 2000 characters are read from the
+    end. Never raises.
 
     >>> read_number("She pays $1,250.50 in total."), read_number("about 40%"), read_number("none")
     (Fraction(2501, 2), Fraction(2, 5), None)
@@ -53,8 +60,10 @@ def read_number(text: Any) -> Fraction | None:
     if isinstance(text, int | float | Fraction):
         return None if isinstance(text, float) and not math.isfinite(text) else Fraction(text)
     end = str(text)[-_LONGEST:]
-    shown = _VULGAR.sub(_spelt, end) if not end.isascii() else end
+    shown = end if end.isascii() else with_powers(_VULGAR.sub(_spelt, end))
     found = [m for m in _NUMBER.finditer(shown) if m["digits"] or m["point"]]
+    while len(found) > 1 and _RAISED.search(shown[: found[-1].start()]):
+        found.pop()
     return _fraction(found[-1]) if found else None
 
 
@@ -107,7 +116,7 @@ def final_answer(text: Any) -> str:
     if boxed is not None:
         return boxed
     marks = list(_MARK.finditer(whole))
-    return (whole[marks[-1].end() :].strip().split("\n")[0] if marks else whole).strip().rstrip(".")
+    return _inner((whole[marks[-1].end() :].strip().split("\n")[0] if marks else whole).strip().rstrip("."))
 
 
 def _fraction(m: re.Match[str]) -> Fraction | None:
@@ -159,11 +168,29 @@ def _boxed(text: str) -> str | None:
 
 
 def _bare(text: str) -> str:
-    """Without dollar signs around it, without a box, without a full stop."""
+    """Without what sets it apart, without dollar signs around it, without a box, without a full stop."""
     if len(text) > _LONGEST:
         return text
     boxed = _boxed(text)
-    return _MEMBER.sub("", (text if boxed is None else boxed).strip().strip("$").strip().rstrip(".").strip())
+    bare = _MEMBER.sub("", _inner(text if boxed is None else boxed).strip("$").strip().rstrip(".").strip())
+    if _PLAIN_SET.fullmatch(bare):
+        return f"\\{bare[:-1]}\\}}"
+    # A word is the same at the start of a sentence; a product of variables is not.
+    return bare.lower() if len(bare) > 1 and bare.isalpha() and bare == bare.capitalize() else bare
+
+
+def _inner(text: str) -> str:
+    """A text without the marks that a chat or a page sets around an answer."""
+    text = text.strip()
+    if len(text) > _LONGEST:
+        return text
+    if in_stars := _IN_STARS.fullmatch(text):
+        text = in_stars[1].strip()
+    while mark := next(filter(text.startswith, _OPENING), ""):
+        text = text[len(mark) :].lstrip()
+    while mark := next(filter((bare := text.rstrip(" .")).endswith, _CLOSING), ""):
+        text = bare[: -len(mark)].rstrip()
+    return text
 
 
 def _text(value: str) -> str:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["Token", "tokens_of"]
+__all__ = ["Token", "tokens_of", "with_powers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,16 @@ _UNITS = frozenset(
 # Units of single letters that would pass for a fraction of two variables.
 _RATES = frozenset(("m/s", "m/h", "g/l", "g/s", "l/h", "l/s"))
 _CHARACTERS = str.maketrans({
-    "\u2212": "-", "\u2013": "-", "\u00d7": "*", "\u00b7": "*", "\u22c5": "*", "\u00f7": "/", "\u2044": "/", "\u00b2": "^2",
-    "\u00b3": "^3", "\u221e": "\\infty ", "\u03c0": "\\pi ", "\u221a": "\\sqrt ", "\u00b0": "", "\u2019": "'", "\u20ac": "", "\u00a3": "",
+    "\u2212": "-", "\u2013": "-", "\u00d7": "*", "\u00b7": "*", "\u22c5": "*", "\u00f7": "/", "\u2044": "/",
+    "\u221e": "\\infty ", "\u03c0": "\\pi ", "\u221a": "\\sqrt ", "\u00b0": "", "\u2019": "'", "\u20ac": "", "\u00a3": "",
     "$": "", "\u00a0": " ", "\u202f": " ",
 })  # fmt: skip
+_RAISED = re.compile("\u207b?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")
+_LOWERED = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b", "0123456789-")
 _VULGAR = re.compile(r"(\d)?([\u00bc-\u00be\u2150-\u215e])")
 _SUBSTITUTIONS = (
     (re.compile(r"\\(?:text|textbf|textrm|mathrm|mbox|operatorname|mathbf)\s*\{([^{}]*)\}(?:\^\{?\d\}?)?"), r" \1 "),
+    (re.compile(r"(?<=\d),(?:\\!|\s)*\\!\s*(?=\d{3}(?!\d))"), ""),
     (re.compile(r"\\[$,;:! ]|~"), " "),
     (re.compile(r"\\%|\bper ?cent\b"), "%"),
     (re.compile(r"\{,\}"), ""),
@@ -67,7 +70,7 @@ def tokens_of(text: str) -> list[Token]:
     >>> [token.text for token in tokens_of("2xy cm")]
     ['2', 'x', 'y']
     """
-    text = _VULGAR.sub(_vulgar, text.replace("\\$", "")).translate(_CHARACTERS)
+    text = with_powers(_VULGAR.sub(_vulgar, text.replace("\\$", ""))).translate(_CHARACTERS)
     for pattern, replacement in _SUBSTITUTIONS:
         text = pattern.sub(replacement, text)
     if "(" not in text and "[" not in text and "\\{" not in text:
@@ -76,6 +79,15 @@ def tokens_of(text: str) -> list[Token]:
     for match in _TOKEN.finditer(text):
         tokens += _tokens(match)
     return tokens
+
+
+def with_powers(text: str) -> str:
+    """A text with raised digits written as powers.
+
+    >>> with_powers("10\u207b\u00b9\u00b2")
+    '10^{-12}'
+    """
+    return _RAISED.sub(lambda match: f"^{{{match[0].translate(_LOWERED)}}}", text)
 
 
 def _vulgar(match: re.Match[str]) -> str:
