@@ -50,6 +50,11 @@ class Request:
     names; nothing is sent that is not there. `n` is the number of samples. `rollout_id` tells apart repeated samples of the same request
     in the
     cache and is never sent. `response_schema` is the JSON schema the answer must have, or `"json"` for any JSON object.
+
+    >>> import whet.testing
+    >>> request = Request(messages=(whet.Message("user", "Hello"),), options={"temperature": 0.5})
+    >>> whet.testing.ScriptedLM(["Hi"])(request)
+    ['Hi']
     """
 
     messages: tuple[Message, ...]

@@ -81,7 +81,14 @@ class Unread(NamedTuple):
 
 class Trace(list[Any]):
     """A list of `Step`s, in `unread` the calls whose answers could not be read, and in `calls` the `CallRecord`s of every model call made
-    meanwhile."""
+    meanwhile.
+
+    >>> import whet.testing
+    >>> with whet.trace() as trace:
+    ...     _ = whet.Predict("question -> answer", lm=whet.testing.ScriptedLM([{"answer": "4"}]))(question="2+2?")
+    >>> [(inputs["question"], prediction.answer) for predictor, inputs, prediction in trace], len(trace.calls)
+    ([('2+2?', '4')], 1)
+    """
 
     def __init__(self, steps: Any = ()) -> None:
         super().__init__(steps)

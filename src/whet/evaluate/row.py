@@ -57,6 +57,13 @@ class EvaluationResult(Prediction):
     `score` is the mean in percent, rounded to two digits; `results` the triples (example, prediction, score); `rows` everything that is
     known of each
     example; `mean` the mean with its 95 % interval. `complete` is false when the evaluation was interrupted.
+
+    >>> import whet.testing
+    >>> rows = [whet.Example(question=q, answer=a).with_inputs("question") for q, a in (("2+2?", "4"), ("3+3?", "6"))]
+    >>> program = whet.Predict("question -> answer", lm=whet.testing.ScriptedLM(lambda request: {"answer": "4"}))
+    >>> result = whet.Evaluate(devset=rows, metric=whet.evaluate.answer_exact_match)(program)
+    >>> result.score, [row.status for row in result.rows], result.rows[1].prediction.answer
+    (50.0, ['ok', 'ok'], '4')
     """
 
     __slots__ = ("_complete", "_corpus", "_metric", "_rows")

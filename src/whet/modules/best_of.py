@@ -49,6 +49,13 @@ class BestOfN(Module):
     `reward_fn` the reward is the part of them that hold, and all of them are wanted. With `required=True` a result that is not good
     enough raises `AssertionFailed` with every attempt. A run that raises is logged; more than `fail_count` of them (default: `N`), or
     nothing but such runs, raise the last one's exception.
+
+    >>> import whet.testing
+    >>> lm = whet.testing.ScriptedLM([{"answer": "about four"}, {"answer": "4"}])
+    >>> with whet.context(lm=lm):
+    ...     program = BestOfN(whet.Predict("question -> answer"), N=3, reward_fn=lambda args, pred: pred.answer.isdigit(), threshold=1)
+    ...     program(question="2+2?").answer, lm.calls
+    ('4', 2)
     """
 
     def __init__(  # noqa: PLR0913 - the arguments that people know, and two by keyword

@@ -24,6 +24,12 @@ class MultiChainComparison(Answering[P, R]):
     arXiv 2304.13007).
 
     Called as `compare(completions, **inputs)`; each completion has a `rationale` or `reasoning` and the last output.
+
+    >>> import whet.testing
+    >>> attempts = [{"reasoning": "2 and 2", "answer": "4"}, {"reasoning": "a guess", "answer": "5"}]
+    >>> with whet.context(lm=whet.testing.ScriptedLM([{"rationale": "The first one counts.", "answer": "4"}])):
+    ...     MultiChainComparison("question -> answer", M=2)(attempts, question="2+2?").answer
+    '4'
     """
 
     if TYPE_CHECKING:

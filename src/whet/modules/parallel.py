@@ -24,6 +24,12 @@ class Parallel(Module):
     An example is an `Example` (called with its inputs), a dict (keywords), a tuple (positional arguments), or a list of pairs when the
     module is a `Parallel`. When `max_errors` items have failed the rest is not started and `EvaluationError` is raised. `timeout` is
     in seconds per item, `None` for no limit; nothing is ever run twice (`straggler_limit` is accepted and has no effect).
+
+    >>> import whet.testing
+    >>> program = whet.Predict("question -> answer", lm=whet.testing.ScriptedLM({"2+2": {"answer": "4"}, "3+3": {"answer": "6"}}))
+    >>> pairs = [(program, whet.Example(question=q).with_inputs("question")) for q in ("2+2?", "3+3?")]
+    >>> [prediction.answer for prediction in Parallel(num_threads=2)(pairs)]
+    ['4', '6']
     """
 
     _transparent = True

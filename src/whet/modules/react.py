@@ -70,6 +70,18 @@ class ReAct(Answering[P, R]):
     `context_policy` says what happens when the prompt gets too long: `drop_oldest` leaves out the oldest turn, `summarize` replaces the
     older half by a summary (one call), each at most 3 times per step; `error` raises. `native=False` asks every model in text.
     `max_seconds` is looked at between turns.
+
+    >>> import whet.testing
+    >>> def people(city: str) -> int:
+    ...     return {"Oslo": 717710}[city]
+    >>> lm = whet.testing.ScriptedLM([
+    ...     {"next_thought": "Ask the tool.", "next_tool_name": "people", "next_tool_args": {"city": "Oslo"}},
+    ...     {"next_thought": "That is it.", "next_tool_name": "finish", "next_tool_args": {}},
+    ...     {"reasoning": "The tool said so.", "answer": 717710},
+    ... ])
+    >>> with whet.context(lm=lm):
+    ...     ReAct("question -> answer: int", tools=[people])(question="How many people live in Oslo?").answer
+    717710
     """
 
     def __init__(  # noqa: PLR0913 - the arguments that people know, and limits with defaults

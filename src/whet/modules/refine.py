@@ -48,6 +48,14 @@ class Refine(BestOfN):
     What `checks` and the feedback of a reward (`Score(value=..., feedback=...)`) say reaches the predictors word for word. With a
     `reward_fn`, a model also looks at the program, its trajectory and the reward, and writes advice for each predictor (one more call;
     `advise=False` does without it). The rest is as in `BestOfN`.
+
+    >>> import whet.testing
+    >>> advised = {"discussion": "It wrote words.", "advice": {"self": "Digits only."}}
+    >>> lm = whet.testing.ScriptedLM([{"answer": "about four"}, advised, {"answer": "4"}])
+    >>> with whet.context(lm=lm):
+    ...     program = Refine(whet.Predict("question -> answer"), N=3, reward_fn=lambda args, pred: pred.answer.isdigit(), threshold=1)
+    ...     program(question="2+2?").answer
+    '4'
     """
 
     def __init__(self, *args: Any, advise: bool | None = None, **options: Any) -> None:

@@ -96,6 +96,12 @@ def syncify(program: Module, in_place: bool = True) -> Module:
     """The program, callable from sync code: modules with only an `aforward` are so already. `in_place=False` gives a wrapper.
 
     Raises `InputError` for what is no module, and in place for one that has an `acall` of its own.
+
+    >>> class Echo(Module):
+    ...     async def aforward(self, text):
+    ...         return text
+    >>> syncify(Echo())(text="Hello")
+    'Hello'
     """
     if not isinstance(program, Module):
         raise InputError(f"`syncify` takes a module, not {program!r}. Put the async function into the `aforward` of one.")

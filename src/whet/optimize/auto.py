@@ -34,6 +34,14 @@ class Auto(Optimizer):
     rows back. `contests` is how many contests of challengers are under way at a time: with more of them many threads have more to do, and
     each contest is started before much was learnt from those before (`docs/optimizers-measured.md` shows both). Rows given as
     `compile(..., pinned=rows)` may not get worse. Without a `valset` the trainset is split into halves.
+
+    >>> import whet
+    >>> rows = [whet.Example(text=f"coat {i} is {c}", colour=c).with_inputs("text") for i, c in enumerate(("red", "green", "blue") * 20)]
+    >>> optimizer = whet.Optimizer("auto", metric=lambda row, prediction, trace=None: row.colour == prediction.colour)
+    >>> with whet.context(lm=whet.LM("embedded")):
+    ...     better = optimizer.compile(whet.Predict("text -> colour"), trainset=rows)
+    >>> better.run.optimizer, better.run.certificate is not None
+    ('Auto', True)
     """
 
     def __init__(  # noqa: PLR0913 - options by name

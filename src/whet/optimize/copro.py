@@ -35,6 +35,18 @@ class COPRO(Optimizer):
     `prompt_model` writes, at `init_temperature`. Candidates race on the rows of the trainset: all on 8 of them, the better half on twice as
     many, and so on; scores of those that left early are put on the scale of the best by comparing row by row. The predictors of a program
     are worked on side by side. `strict=True` runs each candidate on all rows, one predictor after the other, as published.
+
+    >>> import whet.testing
+    >>> def model(request):
+    ...     if "proposed_instruction" in request.messages[0].text:
+    ...         return {"proposed_instruction": "Give only the number.", "proposed_prefix_for_output_field": "Answer:"}
+    ...     return {"answer": "4" if "only the number" in request.messages[0].text else "It is 4."}
+    >>> rows = [whet.Example(question=f"2+2? {i}", answer="4").with_inputs("question") for i in range(4)]
+    >>> optimizer = COPRO(metric=lambda row, prediction, trace=None: row.answer == prediction.answer, breadth=2, depth=1)
+    >>> with whet.context(lm=whet.testing.ScriptedLM(model)):
+    ...     better = optimizer.compile(whet.Predict("question -> answer"), trainset=rows)
+    >>> better.signature.instructions
+    'Give only the number.'
     """
 
     needs_metric: ClassVar[bool] = True

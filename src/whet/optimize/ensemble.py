@@ -24,6 +24,11 @@ class Ensemble(Optimizer):
 
     A call runs all of them (or `size` of them, drawn anew each time) side by side, and returns `reduce_fn(outputs)`, or the list of outputs
     without it. `deterministic=True` is not supported.
+
+    >>> import whet.testing
+    >>> programs = [whet.Predict("question -> answer", lm=whet.testing.ScriptedLM([{"answer": a}])) for a in ("4", "5", "4")]
+    >>> Ensemble(reduce_fn=whet.majority).compile(programs)(question="2+2?").answer
+    '4'
     """
 
     def __init__(

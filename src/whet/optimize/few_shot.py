@@ -24,6 +24,11 @@ class LabeledFewShot(Optimizer):
     """Puts `k` labelled rows into each predictor as demos: drawn with a fixed seed, or the first ones with `compile(..., sample=False)`.
 
     Costs nothing. An empty trainset gives a program without demos.
+
+    >>> import whet
+    >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue")]
+    >>> [demo.colour for demo in LabeledFewShot(k=2).compile(whet.Predict("text -> colour"), trainset=rows, sample=False).demos]
+    ['red', 'green']
     """
 
     needs_metric: ClassVar[bool] = False
@@ -59,6 +64,14 @@ class BootstrapFewShot(Optimizer):
     The teacher is a copy of the student with labelled demos, unless another one is given; `teacher_settings` hold for its calls (`lm=...`).
     Without a metric every run is accepted, with `metric_threshold` those that reach it. `max_rounds` above 1 asks again at temperature 1.
     Rows run side by side; the result is that of running them in turn (`strict=True` does that).
+
+    >>> import whet.testing
+    >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue")]
+    >>> optimizer = BootstrapFewShot(metric=lambda row, prediction, trace=None: row.colour == prediction.colour, max_labeled_demos=0)
+    >>> with whet.context(lm=whet.testing.ScriptedLM(lambda request: {"colour": "green"})):
+    ...     better = optimizer.compile(whet.Predict("text -> colour"), trainset=rows)
+    >>> [(demo.text, demo.colour) for demo in better.demos]
+    [('a green coat', 'green')]
     """
 
     needs_metric: ClassVar[bool] = False

@@ -57,6 +57,22 @@ class GEPA(Optimizer):
     >>> hasty = whet.GEPA(metric=right, auto="light", instruction_proposer=lambda *asked: {}, children=8)
     >>> hasty.children
     8
+
+    >>> import whet.testing
+    >>> def metric(gold, pred, trace=None, pred_name=None, pred_trace=None):
+    ...     return whet.Prediction(score=float(pred.answer == "4"), feedback="Only the number.")
+    >>> rows = [whet.Example(question=f"2+2? {i}", answer="4").with_inputs("question") for i in range(8)]
+    >>> def model(request):
+    ...     if "new_instruction" in request.messages[0].text:
+    ...         return {"new_instruction": "Give only the number."}
+    ...     return {"answer": "4" if "only the number" in request.messages[0].text else "It is 4."}
+    >>> lm = whet.testing.ScriptedLM(model)
+    >>> with whet.context(lm=lm):
+    ...     better = GEPA(metric=metric, max_metric_calls=60, reflection_lm=lm).compile(
+    ...         whet.Predict("question -> answer"), trainset=rows[:4], valset=rows[4:]
+    ...     )
+    >>> better.signature.instructions
+    'Give only the number.'
     """
 
     def __init__(  # noqa: PLR0913 - the arguments people know

@@ -162,6 +162,13 @@ def load_best(run_dir: Any, student: M) -> M:
 
     `student` is the program that was given to `compile`; it is left as it is. Before the first candidate has been judged, the best is the
     program as given. Raises `StateError` when the folder holds no run.
+
+    >>> import tempfile, whet
+    >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue")]
+    >>> folder, program = tempfile.mkdtemp(), whet.Predict("text -> colour")
+    >>> _ = whet.LabeledFewShot(k=1, run_dir=folder).compile(program, trainset=rows)
+    >>> len(load_best(folder, program).demos)
+    1
     """
     folder = Path(run_dir).expanduser()
     states: dict[str, Any] = {}

@@ -63,6 +63,14 @@ class MIPROv2(Optimizer):
     By default one teacher answers each row once for all sets, proposals are written at the same time, candidates are compared on the same
     rows, and only the best of them go on to more rows: about half of the calls of the published order, which `strict=True` follows
     (a fresh minibatch per trial, full evaluations in between). Without a `valset` 80 % of the trainset, at most 1000 rows, are held out.
+
+    >>> import whet
+    >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue") * 8]
+    >>> optimizer = MIPROv2(metric=lambda row, prediction, trace=None: row.colour == prediction.colour, auto="light")
+    >>> with whet.context(lm=whet.LM("embedded")):
+    ...     better = optimizer.compile(whet.Predict("text -> colour"), trainset=rows[:12], valset=rows[12:])
+    >>> better.run.stop_reason, len(better.demos) > 0
+    ('finished', True)
     """
 
     def __init__(  # noqa: PLR0913 - the arguments people know

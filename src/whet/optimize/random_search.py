@@ -27,6 +27,14 @@ class BootstrapFewShotWithRandomSearch(BootstrapFewShot):
     answers each row once for all candidates, and candidates race: all on 8 rows, the better half on 16, and so on, the last two on all
     rows. `strict=True` instead bootstraps and evaluates each candidate on its own, in turn, on all rows, as published; so does
     `stop_at_score` (in percent), which ends the search at the first candidate that reaches it.
+
+    >>> import whet
+    >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue") * 4]
+    >>> optimizer = BootstrapRS(metric=lambda row, prediction, trace=None: row.colour == prediction.colour, num_candidate_programs=2)
+    >>> with whet.context(lm=whet.LM("embedded")):
+    ...     better = optimizer.compile(whet.Predict("text -> colour"), trainset=rows[:6], valset=rows[6:])
+    >>> better.candidate_programs[0]["score"], better.run.stop_reason, len(better.demos) > 0
+    (100.0, 'finished', True)
     """
 
     def __init__(  # noqa: PLR0913 - the arguments people know
