@@ -9,9 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-import whet
 from compat.loopback import Internet, internet
 
 SEEDS = Path(__file__).parent / "seeds"
@@ -40,11 +37,6 @@ def run(name: str, net: Internet, tmp_path: Path, seconds: float = 60) -> list[s
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
-
-
-def needs(*names: str) -> Any:
-    missing = [n for n in names if n not in whet.__all__]
-    return pytest.mark.skipif(bool(missing), reason=f"not there yet: {missing}")
 
 
 def test_every_door_to_a_model_opens(tmp_path: Path) -> None:
@@ -97,7 +89,6 @@ def turns(first: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-@needs("ReAct")
 def test_an_agent_with_tools(tmp_path: Path) -> None:
     with internet({**turns(("evaluate_math", {"expression": "9362158 / 1625"})), "answer": 5761.328}) as net:
         assert run("agent", net, tmp_path) == ["5761.328"]
@@ -118,7 +109,6 @@ def test_a_pipeline_of_several_stages(tmp_path: Path) -> None:
     assert len(net.bodies) == 3
 
 
-@needs("ReAct", "MIPROv2")
 def test_optimizing_the_prompts_of_an_agent(tmp_path: Path) -> None:
     data = tmp_path / "data" / "hotpotqa"
     data.mkdir(parents=True)
@@ -131,7 +121,6 @@ def test_optimizing_the_prompts_of_an_agent(tmp_path: Path) -> None:
     assert net.bodies
 
 
-@needs("MIPROv2")
 def test_optimizing_the_prompts_of_a_rag_program(tmp_path: Path) -> None:
     answers = {"reasoning": "r", "response": "David Gregory", "precision": 1.0, "recall": 1.0, "discussion": "d"}
     with internet(answers) as net:
@@ -139,7 +128,6 @@ def test_optimizing_the_prompts_of_a_rag_program(tmp_path: Path) -> None:
     assert any("ground" in str(body["messages"]) for body in net.bodies), "the judge was asked"
 
 
-@needs("BootstrapFinetune")
 def test_optimizing_the_weights_of_a_classifier(tmp_path: Path) -> None:
     (tmp_path / "datasets.py").write_text(DATASETS, encoding="utf-8")
     with internet({"reasoning": "It is pending.", "label": "pending_cash_withdrawal"}) as net:
@@ -148,7 +136,6 @@ def test_optimizing_the_weights_of_a_classifier(tmp_path: Path) -> None:
     assert net.bodies[-1]["model"] == "ft:tuned"
 
 
-@needs("Assert", "Suggest")
 def test_names_that_dspy_has_dropped(tmp_path: Path) -> None:
     with internet({"reasoning": "r", "answer": "David Gregory"}) as net:
         assert run("old_names", net, tmp_path) == ["2", "David Gregory", "BayesianSignatureOptimizer BootstrapFewShotWithRandomSearch"]

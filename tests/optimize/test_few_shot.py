@@ -291,3 +291,25 @@ def test_compile_handlers_fire_once_also_for_overrides() -> None:
 def test_a_misspelt_argument_of_the_recipe_itself_is_named() -> None:
     with pytest.raises(ValueError, match="Did you mean `max_labeled_demos`"):
         whet.BootstrapRS(metric=lambda row, prediction: True, max_labelled_demos=3)
+
+
+class Branching(whet.Module):
+    """Its second predictor is asked about large numbers only."""
+
+    def __init__(self) -> None:
+        self.ask = whet.Predict("question -> answer")
+        self.check = whet.Predict("number -> answer")
+
+    def forward(self, question: str) -> Any:
+        found = self.ask(question=question)
+        number = question.split()[-1]
+        return self.check(number=f"double the number {number}") if int(number) >= 4 else found
+
+
+def test_a_predictor_that_the_first_rows_do_not_reach_gets_its_demos_from_later_ones() -> None:
+    with whet.context(lm=model()):
+        options = {"max_bootstrapped_demos": 2, "max_labeled_demos": 0}
+        compiled = whet.BootstrapFewShot(metric=lambda *_: True, **options).compile(Branching(), trainset=rows(12))
+        in_turn = whet.BootstrapFewShot(metric=lambda *_: True, strict=True, **options).compile(Branching(), trainset=rows(12))
+    assert [d.question[-1] for d in compiled.ask.demos] == [d.question[-1] for d in in_turn.ask.demos] == ["0", "1"]
+    assert [d.number[-1] for d in compiled.check.demos] == ["4", "5"] and in_turn.check.demos == []

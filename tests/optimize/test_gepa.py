@@ -241,3 +241,13 @@ def test_children_are_checked_before_anything_is_asked() -> None:
         with pytest.raises(ValueError, match="published one"):
             whet.GEPA(metric=told, auto="light", reflection_lm=lm, children=8, strict=True).compile(program(), trainset=rows(20))
     assert lm.calls == 0
+
+
+def test_a_budget_in_full_evaluations_is_one_in_program_runs() -> None:
+    def most(**options: Any) -> int:
+        plan = whet.GEPA(metric=told, max_full_evals=3, reflection_lm=model()).plan(program(), trainset=rows(20), **options)
+        return plan.runs[1]
+
+    with whet.context(lm=model()):
+        assert most() == 3 * 20
+        assert most(valset=rows(10, start=100)) == 3 * (10 + 20)

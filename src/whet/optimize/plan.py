@@ -103,8 +103,8 @@ def _first_size(candidates: int, rows: int, first: int) -> int:
 def halving_cost(candidates: int, rows: int, first: int = 8) -> int:
     """The most program runs that halving takes.
 
-    >>> halving_cost(19, 100)
-    388
+    >>> halving_cost(19, 100), halving_cost(2, 100)
+    (388, 150)
     """
     size = _first_size(candidates, rows, first)
     runs, alive = candidates * size, candidates
