@@ -43,6 +43,8 @@ def test_adapters_by_themselves() -> None:
     assert dspy.XMLAdapter().parse(QA, "<answer>x</answer>") == {"answer": "x"}
     with pytest.raises(NotImplementedError):
         dspy.JSONAdapter().format_finetune_data(QA, [], {"question": "q"}, {"answer": "a"})
+    row = dspy.XMLAdapter().format_finetune_data(QA, [], {"question": "q"}, {"answer": "a"})
+    assert row["messages"][-1] == {"role": "assistant", "content": "<answer>\na\n</answer>"}
 
 
 # -- 9 and 10 types and tools ---------------------------------------------------------------------------------------------

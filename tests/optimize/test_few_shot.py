@@ -143,6 +143,19 @@ def test_every_predictor_of_a_larger_program_gets_its_own_steps() -> None:
     assert [set(d.keys()) for d in compiled.second.demos] == [{"augmented", "thought", "answer"}] * 2
 
 
+def test_labelled_rows_fill_each_predictor_for_itself() -> None:
+    class Three(whet.Module):
+        def __init__(self) -> None:
+            self.asked, self.never, self.nor = (whet.Predict("question -> answer") for _ in range(3))
+
+        def forward(self, question: str) -> Any:
+            return self.asked(question=question)
+
+    with whet.context(lm=model()):
+        compiled = whet.BootstrapFewShot(metric=exact, max_bootstrapped_demos=2, max_labeled_demos=3).compile(Three(), trainset=rows(6))
+    assert [[bool(d.get("augmented")) for d in p.demos] for p in compiled.predictors()] == [[True, True, False], [False] * 3, [False] * 3]
+
+
 def test_teachers_must_fit_and_students_must_be_fresh() -> None:
     student, recipe = whet.Predict("question -> answer"), whet.BootstrapFewShot(metric=exact)
     for teacher in (student, whet.Predict("question -> reply"), whet.ChainOfThought("question -> answer")):

@@ -228,6 +228,13 @@ class Adapter(Layout, Reader):
 
     # -- calling a model with it ---------------------------------------------------------------------------------------
 
+    def format_finetune_data(
+        self, signature: Signature, demos: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """A training row: the messages of a call and the answer wanted."""
+        answer = {"role": "assistant", "content": self.format_assistant_message_content(signature, outputs)}
+        return {"messages": [*self.format(signature, demos, inputs), answer]}
+
     def flow(
         self, lm: Any, lm_kwargs: Mapping[str, Any], signature: Signature, demos: Sequence[Any], inputs: Mapping[str, Any]
     ) -> Flow[Any]:

@@ -179,13 +179,6 @@ class ChatAdapter(Adapter):
         """The marker."""
         return self.marks.of(name)
 
-    def format_finetune_data(
-        self, signature: Signature, demos: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
-    ) -> dict[str, list[dict[str, Any]]]:
-        """A training row: the messages of a call and the answer wanted."""
-        answer = {"role": "assistant", "content": self.format_assistant_message_content(signature, outputs)}
-        return {"messages": [*self.format(signature, demos, inputs), answer]}
-
 
 def short_type(field: Field) -> str:
     """A reminder of the type; long ones are described above and not worth their tokens twice."""

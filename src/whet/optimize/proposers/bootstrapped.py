@@ -125,6 +125,5 @@ def filled(
     demos: dict[str, list[Any]] = {}
     for name in base.params:
         own = [made[name] for _, made in found if name in made]
-        rest = rng.sample(rest, max(0, min(max_labeled - len(own), len(rest))))
-        demos[name] = own + rest
+        demos[name] = own + rng.sample(rest, max(0, min(max_labeled - len(own), len(rest))))
     return base.with_demos(demos, f"{len(found)} bootstrapped demos, labels for the rest", seed=seed)
