@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 import types
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import whet.core.context as context
 from whet.core.records import Example
 from whet.datasets import DataLoader
+from whet.datasets.files import read_rows
 from whet.errors import ConfigurationError, InputError, MissingExtraError
 
 ROWS = [{"text": f"t{i}", "label": i % 3, "other": None} for i in range(10)]
@@ -204,6 +206,10 @@ def test_sizes_that_do_not_fit_are_refused(train: Any, test: Any) -> None:
         ("a.json", b"[" * 100_000 + b"]" * 100_000, "JSON that cannot be read: (maximum recursion|Stack overflow)"),
         ("a.json", b'[{"a":' + b"9" * 5000 + b"}]", "JSON that cannot be read: .*5000 digits"),
         ("a.jsonl", b'{"a":1}\n{"a":\n', "Line 2 of .* is no JSON"),
+        ("a.json", b'{"a":1}\n{"a":\n{"a":2}', "Line 2 of .* is no JSON"),
+        ("a.json", b'["a"]', "row 0 is 'a'"),
+        ("a.json", b'{"train": [{"a": 1}], "test": [{"a": 2}]}', "several lists of rows: train, test"),
+        ("a.csv", gzip.compress(b"a,b\nx,1\n" * 99, mtime=0)[:20], "packed by gzip, and damaged"),
         ("a.jsonl", b'{"a":1}\n[1]\n', r"Line 2 of .* holds '\[1\]'; one object per line"),
     ],
 )
@@ -221,7 +227,11 @@ def test_files_with_something_wrong_in_them_name_the_place(tmp_path: Path, name:
         ("a,b\nx,1\n".encode("utf-16"), {}, {"a": "x", "b": 1}),
         (b"a;b\nx;1\n", {}, {"a": "x", "b": 1}),
         (b"a,a\nx,1\n", {}, {"a": "x", "a.1": 1}),
+        (b"a,a.1,a\nx,1,2\n", {}, {"a": "x", "a.1": 1, "a.2": 2}),
         (b"a,b\nx\n", {}, {"a": "x", "b": None}),
+        (b"\n\na,b\nx,1\n\n", {}, {"a": "x", "b": 1}),
+        (b'"a,b";c\n1;2\n', {}, {"a,b": 1, "c": 2}),
+        (gzip.compress(b"a,b\nx,1\n", mtime=0), {}, {"a": "x", "b": 1}),
         (b"a\n" + b"9" * 5000 + b"\n", {}, {"a": "9" * 5000}),
         (b"a\n" + b"x" * 200_000 + b"\n", {}, {"a": "x" * 200_000}),
         (b"a\n1e999\n", {}, {"a": "1e999"}),
@@ -247,5 +257,93 @@ def test_shares_of_more_than_everything_are_refused() -> None:
     rows = [Example(n=i) for i in range(2)]
     with pytest.raises(InputError, match="ask for more than the 2 rows"):
         DataLoader().train_test_split(rows, train_size=0.5, test_size=0.9)
-    with pytest.raises(InputError, match="-1 rows were asked for"):
+    with pytest.raises(InputError, match="`n` is -1"):
         DataLoader().sample(rows, -1)
+
+
+def test_a_pattern_stands_for_the_files_that_fit_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("b", "a", "c"):
+        (tmp_path / f"{name}.csv").write_text(f"q\n{name}\n", encoding="utf-8")
+    (tmp_path / "d.csv.gz").write_bytes(gzip.compress(b"q\nd\n"))
+    loader = DataLoader()
+    assert [row.q for row in loader.from_csv(f"{tmp_path}/*.csv")] == ["a", "b", "c"]
+    assert [row["q"] for row in read_rows(tmp_path / "d.csv.gz")] == ["d"]
+    for path, says in (
+        (f"{tmp_path}/*.tsv", "No file fits"),
+        (tmp_path, "is a folder; .* holds: a.csv, b.csv"),
+        ("https://x/y", "download it"),
+    ):
+        with pytest.raises(ConfigurationError, match=says):
+            loader.from_csv(path)
+
+
+def test_json_in_its_rarer_shapes(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    for text, rows in (
+        ('{"q": "a", "n": 1}', [{"q": "a", "n": 1}]),
+        ('{"q": ["a", "b"], "more": [{"x": 1}, {"x": 2}]}', [{"q": "a", "more": {"x": 1}}, {"q": "b", "more": {"x": 2}}]),
+        ('{"tags": ["x", "y"], "data": [{"q": "a"}]}', [{"q": "a"}]),
+    ):
+        path.write_text(text, encoding="utf-8")
+        assert [dict(row) for row in DataLoader().from_json(path, fields=())] == rows
+
+
+def test_what_a_frame_lacks_is_none_and_what_is_no_frame_is_named() -> None:
+    class Frame(list[Any]):
+        def to_dict(self, orient: str) -> list[Any]:
+            return list(self)
+
+    class NaTType: ...
+
+    class Series:
+        def to_dict(self) -> None: ...
+
+    assert [dict(row) for row in DataLoader().from_pandas(Frame([{"q": float("nan"), "d": NaTType(), "n": 0.0}]))] == [
+        {"q": None, "d": None, "n": 0.0}
+    ]
+    for frame, says in ((Series(), "this is a Series"), (Frame([{0: "x"}]), "a column named 0, a int")):
+        with pytest.raises(InputError, match=says):
+            DataLoader().from_pandas(frame)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"), [(None, "it gave None"), ("text", "it gave 'text'"), (["text"], "row 0 is 'text'"), ([object()], "row 0 is <object")]
+)
+def test_a_retriever_that_hands_out_no_rows_is_named(given: Any, says: str) -> None:
+    class Shelf:
+        def get_objects(self, **_: Any) -> Any:
+            return given
+
+    with context.context(rm=Shelf()):
+        with pytest.raises(InputError, match=says):
+            DataLoader().from_rm(2, fields=["q"])
+        for num_samples, fields, of in ((-1, ["q"], "`num_samples` is -1"), (2, "q", "`fields` is 'q'"), (2, None, "`fields` is None")):
+            with pytest.raises(InputError, match=of):
+                DataLoader().from_rm(num_samples, fields=fields)  # type: ignore[arg-type]
+
+
+def test_draws_are_the_same_in_every_process_and_shares_are_those_that_were_asked_for() -> None:
+    rows = [Example(n=i) for i in range(100)]
+    assert [row.n for row in DataLoader().sample(rows, 4, seed=7)] == [41, 19, 50, 83]
+    assert [row.n for row in DataLoader().train_test_split(rows, train_size=3, random_state=7)["train"]] == [33, 25, 99]
+    assert [len(part) for part in DataLoader().train_test_split(rows, train_size=0.29, test_size=0.57).values()] == [29, 57]
+    for wrong in (2.0, "2", True, None):
+        with pytest.raises(InputError, match="`n` is"):
+            DataLoader().sample(rows, wrong)  # type: ignore[arg-type]
+
+
+def test_a_data_set_with_a_script_comes_from_the_copy_that_the_hub_made_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def load_dataset(name: str, **options: Any) -> Any:
+        asked.append(options)
+        if options.get("revision") is None:
+            raise RuntimeError("Dataset scripts are no longer supported, but found banking77.py")
+        return ROWS
+
+    monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(load_dataset=load_dataset))
+    rows = DataLoader().from_huggingface("PolyAI/banking77", split="train", trust_remote_code=True)
+    assert len(rows) == 10 and asked == [{"split": "train"}, {"split": "train", "revision": "refs/convert/parquet"}]
+    monkeypatch.delenv("WHET_DATA", raising=False)
+    with pytest.raises(ConfigurationError, match="scripts are no longer supported"):
+        DataLoader().from_huggingface("PolyAI/banking77", revision=None)

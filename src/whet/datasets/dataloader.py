@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import random
 import re
@@ -23,7 +24,7 @@ Paths = str | Path | Sequence[str | Path]
 
 
 class DataLoader(Dataset):
-    """Reads rows into lists of examples. `fields` picks columns (default: all), `input_keys` says which of them are inputs.
+    """Reads rows into lists of examples. `fields` picks columns (default or empty: all), `input_keys` says which of them are inputs.
 
     >>> loader = DataLoader()
     >>> rows = loader.from_json("rows.jsonl", fields=("question", "answer"), input_keys=("question",))  # doctest: +SKIP
@@ -56,7 +57,7 @@ class DataLoader(Dataset):
     def from_csv(
         self, file_path: Paths, fields: Sequence[str] | None = None, input_keys: Sequence[str] = (), *, encoding: str | None = None
     ) -> list[Example]:
-        """The rows of one or more CSV files with a header line; columns of numbers become numbers.
+        """The rows of one or more CSV files with a header line; columns of numbers become numbers. `data/*.csv` are all that fit.
 
         Text is UTF-8, or what the mark at its beginning says, unless `encoding` is given. Raises `ConfigurationError` for a file that is
         not there or cannot be read, `InputError` for a column that is not there.
@@ -74,18 +75,28 @@ class DataLoader(Dataset):
         return _from_files(file_path, "parquet", fields, input_keys)
 
     def from_pandas(self, df: Any, fields: Sequence[str] | None = None, input_keys: Sequence[str] = ()) -> list[Example]:
-        """The rows of a pandas data frame (or of anything with `to_dict("records")`). Raises `InputError` for anything else."""
-        if not hasattr(df, "to_dict"):
+        """The rows of a pandas data frame (or of anything with `to_dict("records")`), with `None` for what is missing (NaN, NaT, NA).
+
+        Raises `InputError` for anything else.
+        """
+        try:
+            read = df.to_dict("records")
+        except (AttributeError, TypeError) as error:  # a list has no such method, and that of a series takes no such word
             raise InputError(
                 f"`from_pandas` reads a data frame; this is a {type(df).__name__}. Rows in a list are `[Example(row) for row in rows]`."
-            )
-        return _examples(df.to_dict("records"), fields, input_keys)
+            ) from error
+        rows = [{name: None if _is_missing(cell) else cell for name, cell in row.items()} for row in read]
+        return _examples(rows, fields, input_keys)
 
     def from_rm(self, num_samples: int, fields: Sequence[str], input_keys: Sequence[str] = ()) -> list[Example]:
-        """Rows that the configured retriever hands out by its method `get_objects(num_samples=, fields=)`.
+        """Rows that the configured retriever hands out by its method `get_objects(num_samples=, fields=)`, mappings with these fields.
 
-        Raises `ConfigurationError` when no retriever is configured, or one without that method.
+        Raises `ConfigurationError` when no retriever is configured, or one without that method, `InputError` for what is no row.
         """
+        if fields is None:
+            raise InputError("`fields` is None; name the columns that the rows shall have.")
+        _check_names(fields, input_keys)
+        _check_count("num_samples", num_samples)
         rm = settings.rm
         if rm is None:
             raise ConfigurationError("No retriever is configured. Set one: `whet.configure(rm=...)`.")
@@ -93,13 +104,17 @@ class DataLoader(Dataset):
             raise ConfigurationError(
                 f"The retriever {type(rm).__name__} has no method `get_objects(num_samples, fields)`: it gives no rows."
             )
-        return _examples(rm.get_objects(num_samples=num_samples, fields=list(fields)), fields, input_keys)
+        rows = rm.get_objects(num_samples=num_samples, fields=list(fields))
+        if isinstance(rows, str | Mapping) or not isinstance(rows, Iterable):
+            raise InputError(f"`{type(rm).__name__}.get_objects` gives a list of rows; it gave {rows!r:.80}, a {type(rows).__name__}.")
+        return _examples(rows, fields, input_keys)
 
     def sample(self, dataset: list[Example], n: int, *args: Any, seed: int | None = None, **kwargs: Any) -> list[Example]:
         """`n` rows drawn without replacement; the same `seed` draws the same rows. Further arguments are those of `random.sample`."""
         if not isinstance(dataset, list):
             raise InputError(f"`dataset` is a {type(dataset).__name__}; give a list of examples.")
-        if not 0 <= n <= len(dataset):
+        _check_count("n", n)
+        if n > len(dataset):
             raise InputError(f"{n} rows were asked for, but there are {len(dataset)}.")
         return random.Random(seed).sample(dataset, n, *args, **kwargs)
 
@@ -131,10 +146,16 @@ def _shares(*sizes: int | float | None) -> float:
 
 
 def _size(name: str, size: int | float, n: int) -> int:
-    count = int(n * size) if isinstance(size, float) and 0 < size < 1 else size
+    # 0.29 of 100 rows are 29, though 100 * 0.29 is less by the last bit.
+    count = int(n * size + 1e-9) if isinstance(size, float) and 0 < size < 1 else size
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= n:
         raise InputError(f"`{name}` is {size!r}; give a share between 0 and 1, or a number of rows up to {n}.")
     return count
+
+
+def _check_count(name: str, count: Any) -> None:
+    if not hasattr(count, "__index__") or isinstance(count, bool) or count < 0:
+        raise InputError(f"`{name}` is {count!r}; give a number of rows, from 0 up.")
 
 
 def _check_names(fields: Any, input_keys: Any) -> None:
@@ -150,19 +171,40 @@ def _from_files(
     files = [paths] if isinstance(paths, str | Path) else paths
     if not isinstance(files, list | tuple) or not all(isinstance(file, str | Path) for file in files):
         raise InputError(f"The files are {paths!r:.80}; give a path, or a list of paths.")
-    return _examples([row for file in files for row in read_rows(file, kind=kind, encoding=encoding)], fields, input_keys)
+    found = [path for file in files for path in _matching(file)]
+    return _examples([row for file in found for row in read_rows(file, kind=kind, encoding=encoding)], fields, input_keys)
+
+
+def _matching(file: str | Path) -> list[str | Path]:
+    """The files that a pattern such as `data/*.csv` stands for, in the order of their names, or the file itself."""
+    pattern = str(Path(file).expanduser())
+    if not glob.has_magic(pattern) or Path(pattern).exists():
+        return [file]
+    found: list[str | Path] = sorted(glob.glob(pattern, recursive=True))
+    if not found:
+        raise ConfigurationError(f"No file fits `{pattern}`. Check the path; it is looked up from `{Path.cwd()}`.")
+    return found
 
 
 def _examples(rows: Iterable[Mapping[str, Any]], fields: Sequence[str] | None, input_keys: Sequence[str]) -> list[Example]:
     _check_names(fields, input_keys)
     examples = []
     for number, row in enumerate(rows):
-        chosen = row if fields is None else {name: row[name] if name in row else _missing(name, row, number) for name in fields}
+        if not isinstance(row, Mapping | Example):
+            raise InputError(f"A row is a mapping of columns; row {number} is {row!r:.80}, a {type(row).__name__}.")
+        unnamed = [name for name in row if not isinstance(name, str)]
+        if unnamed:
+            raise InputError(f"Row {number} has a column named {unnamed[0]!r}, a {type(unnamed[0]).__name__}; name columns by texts.")
+        chosen = row if not fields else {name: row[name] if name in row else _missing(name, row, number) for name in fields}
         examples.append(Example(dict(chosen)).with_inputs(*input_keys))
         for name in input_keys:
             if name not in chosen:
                 _missing(name, chosen, number)
     return examples
+
+
+def _is_missing(cell: Any) -> bool:
+    return type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
 
 
 def _missing(name: str, row: Mapping[str, Any], number: int) -> NoReturn:
@@ -182,7 +224,9 @@ def _local_copy(name: str, split: Any, error: Exception) -> Any:
         raise MissingExtraError(f"{name!r} is not in the folder WHET_DATA. {way} Loading it from the hub", "datasets", "datasets") from None
     if isinstance(error, WhetError):
         raise error
-    raise ConfigurationError(f"{name!r} could not be loaded from the hub: {type(error).__name__}: {error}. {way}") from error
+    raise ConfigurationError(
+        f"{name!r} could not be loaded from the hub: {type(error).__name__}: {str(error).rstrip('.')}. {way}"
+    ) from error
 
 
 def _local_file(folder: Path, split: str) -> Path | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
 import json
 import math
+import re
 import sys
-from collections import Counter
+import zlib
 from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
 
+_GZIP = b"\x1f\x8b"
+
 
 def read_rows(path: str | Path, *, kind: str = "", encoding: str | None = None) -> Rows:
     """The rows of one file as dicts. `kind` is "csv", "tsv", "json", "jsonl" or "parquet"; the default is the file's ending.
@@ -31,16 +36,17 @@ def read_rows(path: str | Path, *, kind: str = "", encoding: str | None = None) 
     Columns of a CSV file that hold only whole numbers, numbers or true/false become such (with `None` for an empty cell); a column where
     some number starts with a zero, or is too large for a float, stays text. A header without a comma may be divided by semicolons or tabs;
     a second column of the same name is called `name.1`. A JSON file holds a list of objects, an object whose one list is taken, an object
-    of columns, or one object a line. Text is UTF-8, or what the mark at its beginning says, unless `encoding` is given.
+    of columns, or one object a line. Text is UTF-8, or what the mark at its beginning says, unless `encoding` is given. Text may be packed
+    by gzip (`rows.csv.gz`).
 
     Raises `ConfigurationError` for a file that is not there, or that cannot be read as what it should be.
     """
     path = Path(path).expanduser()
-    kind = kind or path.suffix.lstrip(".").lower()
+    kind = kind or Path(path.name.removesuffix(".gz")).suffix.lstrip(".").lower()
     if kind not in ("csv", "tsv", "json", "jsonl", "ndjson", "parquet"):
         raise ConfigurationError(f"`{path.name}` ends in {path.suffix!r}; whet reads .csv, .tsv, .json, .jsonl and .parquet.")
     if not path.is_file():
-        raise ConfigurationError(f"There is no file `{path}`. Check the path; it is looked up from `{Path.cwd()}`.")
+        raise _no_file(path)
     if kind == "parquet":
         return _parquet(path)
     text = _text(path, encoding)
@@ -49,8 +55,23 @@ def read_rows(path: str | Path, *, kind: str = "", encoding: str | None = None) 
     return _json(text, path)
 
 
+def _no_file(path: Path) -> ConfigurationError:
+    if path.is_dir():
+        held = sorted(file.name for file in path.iterdir())
+        shown = ", ".join(held[:8]) + (", ..." if len(held) > 8 else "")
+        return ConfigurationError(f"`{path}` is a folder; give the files in it. It holds: {shown or 'nothing'}.")
+    if re.match(r"\w+:/", str(path)):
+        return ConfigurationError(f"`{path}` is no file on this machine, and whet fetches none: download it first.")
+    return ConfigurationError(f"There is no file `{path}`. Check the path; it is looked up from `{Path.cwd()}`.")
+
+
 def _text(path: Path, encoding: str | None) -> str:
     raw = path.read_bytes()
+    if raw.startswith(_GZIP):
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ConfigurationError(f"`{path}` is packed by gzip, and damaged: {error}.") from error
     chosen = encoding or next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
     try:
         return raw.decode(chosen).removeprefix("\ufeff")
@@ -64,7 +85,7 @@ def _text(path: Path, encoding: str | None) -> str:
 
 
 def _delimiter(text: str) -> str:
-    header = text.partition("\n")[0]
+    header = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])
     return next((sign for sign in ",;\t" if sign in header), ",")
 
 
@@ -74,7 +95,7 @@ def _table(text: str, delimiter: str, path: Path) -> Rows:
     # Strict: a quote that is never closed would take all rows after it for one cell.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        lines = [(reader.line_num, cells) for cells in reader]
+        lines = [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
         raise ConfigurationError(f"Line {reader.line_num} of `{path}` is no line of CSV: {error}.") from error
     names = _named_apart(lines[0][1] if lines else [])
@@ -85,18 +106,16 @@ def _table(text: str, delimiter: str, path: Path) -> Rows:
                 f"Line {number} of `{path}` has {len(cells)} cells, but the header names {len(names)} columns. "
                 "A cell that holds the delimiter stands in double quotes."
             )
-        if cells:
-            rows.append(dict(zip(names, [*cells, *[None] * (len(names) - len(cells))], strict=True)))
+        rows.append(dict(zip(names, [*cells, *[None] * (len(names) - len(cells))], strict=True)))
     return rows
 
 
 def _named_apart(header: list[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    names = []
+    names: dict[str, None] = {}
     for name in header:
-        names.append(f"{name}.{seen[name]}" if seen[name] else name)
-        seen[name] += 1
-    return names
+        free = (f"{name}.{number}" for number in count(1) if f"{name}.{number}" not in header)
+        names[name if name not in names else next(other for other in free if other not in names)] = None
+    return list(names)
 
 
 def _typed(rows: Rows) -> Rows:
@@ -141,11 +160,8 @@ def _json(text: str, path: Path) -> Rows:
     try:
         return _lines(text, path) if lines else _objects(json.loads(text), path)
     except json.JSONDecodeError as error:
-        if not lines:
-            try:
-                return _lines(text, path)  # many files called .json hold one object a line
-            except ConfigurationError:
-                pass
+        if error.msg == "Extra data" and text.lstrip().startswith("{"):
+            return _lines(text, path)  # many files called .json hold one object a line
         raise ConfigurationError(f"`{path}` is no JSON: {error}.") from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, or nesting as deep
         if isinstance(error, WhetError):
@@ -170,15 +186,28 @@ def _lines(text: str, path: Path) -> Rows:
 
 def _objects(value: Any, path: Path) -> Rows:
     if isinstance(value, dict):
-        lists = {k: v for k, v in value.items() if isinstance(v, list)}
-        tables = [v for v in lists.values() if v and all(isinstance(row, dict) for row in v)]
-        if len(tables) == 1:
-            value = tables[0]
-        elif lists and len(lists) == len(value) and len({len(v) for v in lists.values()}) == 1:
-            value = [dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)]
-    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        value = _table_in(value, path)
+    if not isinstance(value, list):
         raise ConfigurationError(f"`{path}` holds no list of JSON objects, but {type(value).__name__}. One object per row is needed.")
+    for number, row in enumerate(value):
+        if not isinstance(row, dict):
+            raise ConfigurationError(f"`{path}` holds no list of JSON objects: row {number} is {row!r:.40}. One object per row is needed.")
     return value
+
+
+def _table_in(value: dict[str, Any], path: Path) -> Any:
+    """The rows in an object: its one list of objects, its lists as columns, or itself, if it holds no list."""
+    lists = {k: v for k, v in value.items() if isinstance(v, list)}
+    tables = [k for k, v in lists.items() if v and all(isinstance(row, dict) for row in v)]
+    even = bool(lists) and len(lists) == len(value) and len({len(v) for v in lists.values()}) == 1
+    if even and len(tables) < len(lists):
+        return [dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)]
+    if len(tables) > 1:
+        held = ", ".join(tables)
+        raise ConfigurationError(f"`{path}` holds several lists of rows: {held}. Save the one that is wanted in a file of its own.")
+    if tables:
+        return value[tables[0]]
+    return value if lists or any(isinstance(v, dict) for v in value.values()) else [value]
 
 
 def _parquet(path: Path) -> Rows:

@@ -43,7 +43,7 @@ def find_leaks(train: Iterable[Any], test: Iterable[Any], *, threshold: float = 
     the Jaccard overlap of words and word pairs (of characters, in Chinese and Japanese); from 0.6 on rows differ in a word or two, so that
     a long row with other numbers in it is a near-duplicate, too. `threshold=1` finds rows that are equal but for case and punctuation. No
     test row that leaks is missed; where hundreds come near one row, an equal one or the nearest of some hundred is named. 50,000 rows
-    against 50,000 take some seconds of CPU where few are alike, one or two minutes where all are.
+    against 50,000 take some seconds of CPU where few are alike, up to two minutes where all are.
 
     Raises `ConfigurationError` unless `threshold` is above 0 and at most 1, `InputError` for what is no list of rows and for a row that has
     none of the `fields`.

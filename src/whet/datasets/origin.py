@@ -84,7 +84,7 @@ class Origin:
         except MissingExtraError:
             raise MissingExtraError(f"{self.title} is not here. {self._ways()} The hub", "datasets", "datasets") from None
         except (OSError, ValueError, RuntimeError) as error:
-            what = f"{self.title} could not be loaded from the hub ({type(error).__name__}: {error})."
+            what = f"{self.title} could not be loaded from the hub ({type(error).__name__}: {str(error).rstrip('.')})."
             raise ConfigurationError(f"{what} {self._ways()}") from error
         return self.checked(rows, self.hub), f"hub: {self.hub}"
 
@@ -110,4 +110,10 @@ def load_from_hub(name: str, *args: Any, **kwargs: Any) -> Any:
     except ImportError:
         raise MissingExtraError("Loading from the Hugging Face hub", "datasets", "datasets") from None
     kwargs.pop("trust_remote_code", None)
-    return load_dataset(name, *args, **kwargs)
+    try:
+        return load_dataset(name, *args, **kwargs)
+    except RuntimeError as error:
+        if "scripts are no longer supported" not in str(error) or "revision" in kwargs:
+            raise
+    # Of data sets that are a program the hub keeps a copy as plain files.
+    return load_dataset(name, *args, revision="refs/convert/parquet", **kwargs)

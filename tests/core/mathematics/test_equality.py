@@ -274,3 +274,23 @@ def test_marks_around_an_answer_hide_no_other_answer() -> None:
 )
 def test_the_power_of_a_unit_is_no_number(text: str, number: float) -> None:
     assert numeric_equal(text, number)
+
+
+# Answers as they stand in rows of MATH, and ways in which models write them.
+@pytest.mark.parametrize(
+    ("answer", "same", "other"),
+    [
+        (r"\dfrac{9}{7}", ["9/7", r"\frac97", "1.2857142857142858", "x = 9/7"], ["7/9", "1.28"]),
+        (r"x \in [-2,7]", ["[-2, 7]", r"-2 \le x \le 7", r"7 \geq x \geq -2"], ["(-2,7)", "-2 < x < 7", "[-2,8]"]),
+        (r"[0,\infty)", [r"x \ge 0", "0 <= x", r"[0, \infty)"], [r"(0,\infty)", "x > 0", r"x \le 0", "0"]),
+        (r"(-\infty,3)", ["x<3", "3 > t", r"x \lt 3"], ["x>3", "x<4", r"x \leq 3"]),
+        (r"\frac{x+2}{7}", [r"h^{-1}(x) = \frac{x+2}{7}", "f(x)=(2+x)/7", "y = (x+2)/7"], ["h(x) = (x-2)/7", "h(x)"]),
+        ("4,6,14,15", ["4, 6, 14, 15"], ["4,6,14"]),
+        (r"\$40", ["40", "$40", "40 dollars"], ["4"]),
+        (".5", ["1/2", r"\frac{1}{2}"], ["5"]),
+        ("x < y", ["x<y"], ["x > y"]),
+    ],
+)
+def test_answers_of_math_as_models_write_them(answer: str, same: list[str], other: list[str]) -> None:
+    assert [text for text in same if not math_equal(answer, text)] == []
+    assert [text for text in other if math_equal(answer, text)] == []

@@ -41,6 +41,12 @@ _IN_STARS = re.compile(r"\*([^*]+)\*")
 _PLAIN_SET = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _RAISED = re.compile(r"[A-Za-z)}]\^\{?$")
 _MEMBER = re.compile(r"^[A-Za-z]\s*\\in(?![a-zA-Z])\s*")
+# The head of a function: f(x) =, h^{-1}(x) =.
+_HEAD = re.compile(r"^[A-Za-z](?:\^\{?-1\}?)?\s*\(\s*[A-Za-z]\s*\)\s*=(?!=)\s*")
+_RELATION = re.compile(
+    r"\s*(?:(<=|\\leq?(?:slant)?(?![a-zA-Z])|\u2264)|(>=|\\geq?(?:slant)?(?![a-zA-Z])|\u2265)|(<|\\lt(?![a-zA-Z]))|(>|\\gt(?![a-zA-Z])))\s*"
+)
+_VARIABLE = re.compile(r"[A-Za-z]")
 _SAMPLES = (0.37, 1.13, 2.71)
 
 
@@ -86,8 +92,9 @@ def math_equal(a: Any, b: Any, *, rel_tol: float = 1e-6) -> bool:
     """Whether two mathematical answers mean the same.
 
     Reads plain and LaTeX notation: fractions, roots, powers, pi, mixed numbers, percentages, degrees, thousands separators, `\\boxed`,
-    `\\text` and units, tuples, intervals and sets (in any order), `x = 5`, and formulas with variables, which are compared at three
-    points. Numbers compare exactly where they are rational, else with `rel_tol`; a percentage also equals its bare number. What cannot be
+    `\\text` and units, tuples, intervals (written `2 < x`, too) and sets (in any order), `x = 5` and `f(x) = x + 1`, and formulas with
+    variables, which are compared at three points. Numbers compare exactly where they are rational, else with `rel_tol`; a percentage also
+    equals its bare number. What cannot be
     read compares as text. Nothing is evaluated as code, and long texts, deep nesting and huge powers are refused, so hostile input costs
     milliseconds and is unequal.
 
@@ -172,7 +179,8 @@ def _bare(text: str) -> str:
     if len(text) > _LONGEST:
         return text
     boxed = _boxed(text)
-    bare = _MEMBER.sub("", _inner(text if boxed is None else boxed).strip("$").strip().rstrip(".").strip())
+    bare = _inner(text if boxed is None else boxed).strip("$").strip().rstrip(".").strip()
+    bare = _interval(_HEAD.sub("", _MEMBER.sub("", bare)))
     if _PLAIN_SET.fullmatch(bare):
         return f"\\{bare[:-1]}\\}}"
     # A word is the same at the start of a sentence; a product of variables is not.
@@ -190,6 +198,26 @@ def _inner(text: str) -> str:
         text = text[len(mark) :].lstrip()
     while mark := next(filter((bare := text.rstrip(" .")).endswith, _CLOSING), ""):
         text = bare[: -len(mark)].rstrip()
+    return text
+
+
+def _interval(text: str) -> str:
+    r"""`-2 \le x < 7` and `x > 3` as the intervals that they describe; any other text as it is."""
+    found = list(_RELATION.finditer(text))
+    if not 1 <= len(found) <= 2:
+        return text
+    parts = _RELATION.sub("\n", text).split("\n")
+    if len({bool(m[1] or m[3]) for m in found}) > 1:
+        return text
+    closed = [bool(m[1] or m[2]) for m in found]
+    if found[0][2] or found[0][4]:  # greater first: read it from the other end
+        parts, closed = parts[::-1], closed[::-1]
+    if len(found) == 2 and _VARIABLE.fullmatch(parts[1]):
+        return f"{'[' if closed[0] else '('}{parts[0]},{parts[2]}{']' if closed[1] else ')'}"
+    if len(found) == 1 and _VARIABLE.fullmatch(parts[0]):
+        return f"(-\\infty,{parts[1]}{']' if closed[0] else ')'}"
+    if len(found) == 1 and _VARIABLE.fullmatch(parts[1]):
+        return f"{'[' if closed[0] else '('}{parts[0]},\\infty)"
     return text
 
 
