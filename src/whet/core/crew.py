@@ -165,8 +165,8 @@ class _Threads:
                 self.changed.notify_all()
 
     def _is_surplus(self, began: float, cpu: float) -> bool:
-        """Whether the worker that did a job is one too many."""
-        if self.workers == 1:
+        """Whether the worker that did a job is one too many: never while others are idle, for what it did may have made work for them."""
+        if self.workers == 1 or self.idlers:
             return False
         now = time.monotonic()
         useful = self.load.look(self.workers, now, cpu, now - began)
@@ -176,8 +176,6 @@ class _Threads:
             self.surplus = self.workers - useful
         leaves = self.surplus > 0
         self.surplus -= leaves
-        if leaves:
-            self.idle.notify()  # another one looks for the jobs that waited for this one's
         return leaves
 
     def _next_job(self) -> tuple[int, Job] | None:
