@@ -26,7 +26,9 @@ def test_semantic_f1_is_the_harmonic_mean_of_the_two_shares_held_to_0_and_1(deco
         judged = SemanticF1(decompositional=decompositional)(ROW, PRED)
     assert judged.score == pytest.approx(2 / 3)
     assert judged > 0.6
-    assert judged.feedback == ("b is missing" if decompositional else "r")
+    assert judged.feedback.startswith(
+        "b is missing (The judge gave precision 1.5;" if decompositional else "r (The judge gave precision 1.5;"
+    )
     shown = lm.requests[0].messages[-1].text
     assert "David Gregory did, in 1664." in shown
     assert "[[ ## system_response ## ]]\nDavid Gregory." in shown
@@ -182,3 +184,47 @@ def test_a_rubric_that_cannot_be_scored(arguments: Any, says: str) -> None:
 def test_a_criterion_cannot_hide_the_score(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"cannot be called '{name}'"):
         RubricJudge({name: "Is it good?"})
+
+
+def test_a_share_that_is_no_number_is_no_judgement() -> None:
+    with (
+        whet.context(lm=ScriptedLM(lambda _: {"reasoning": "r", "recall": "nan", "precision": 1.0})),
+        pytest.raises(InputError, match="NaN"),
+    ):
+        SemanticF1()(ROW, PRED)
+
+
+@pytest.mark.parametrize("grade", [5, 9, -1, 100])
+def test_a_grade_of_another_scale_is_an_error_and_not_full_marks(grade: int) -> None:
+    rows = [ROW, ROW]
+    with (
+        whet.context(lm=ScriptedLM(lambda _: {"reasoning": "r", "grade": grade})),
+        pytest.raises(whet.EvaluationError, match="less than or equal to: 4"),
+    ):
+        whet.Evaluate(devset=rows, metric=RubricJudge({"kind": "Is it kind?"}), num_threads=1)(lambda question: PRED)
+
+
+@pytest.mark.parametrize("judge", [RubricJudge({"kind": "?"}), PairwiseJudge()])
+def test_rows_that_are_plain_dicts_are_judged(judge: Any) -> None:
+    lm = ScriptedLM(lambda _: {"reasoning": "r", "grade": 4, "better": "equal"})
+    with whet.context(lm=lm):
+        judge({"request": "Say who.", "response": "the answer of the row"}, PRED)
+    shown = lm.requests[0].messages[-1].text
+    assert "request: Say who." in shown
+    assert ("the answer of the row" in shown) == isinstance(judge, PairwiseJudge)
+
+
+def test_people_who_did_not_score_are_found_before_the_judge_is_paid() -> None:
+    lm = ScriptedLM(lambda _: {"reasoning": "r", "recall": 1, "precision": 1})
+    with whet.context(lm=lm):
+        with pytest.raises(InputError, match="Score 1 of a human is None"):
+            calibrate(SemanticF1(), [(ROW, PRED, 1), (ROW, PRED, None)])
+        with pytest.raises(ConfigurationError, match="level"):
+            calibrate(SemanticF1(), [(ROW, PRED, 1), (ROW, PRED, 0)], level=95)
+    assert not lm.requests
+
+
+def test_weights_and_scales_that_are_none() -> None:
+    for wrong in ({"weights": {"kind": float("nan")}}, {"best": 2.5}):
+        with pytest.raises(ConfigurationError):
+            RubricJudge({"kind": "?"}, **wrong)  # type: ignore[arg-type]

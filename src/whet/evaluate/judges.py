@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -90,8 +91,16 @@ def f1_of(precision: float, recall: float) -> float:
 
 
 def _held(share: Any) -> float:
-    """A share that a model named, held between 0 and 1."""
-    return min(1.0, max(0.0, float(share)))
+    """A share that a model named, held between 0 and 1. Raises `InputError` for NaN, which is no judgement."""
+    if (value := float(share)) != value:
+        raise InputError("The judge answered NaN in place of a share from 0 to 1.")
+    return min(1.0, max(0.0, value))
+
+
+def _said(**shares: Any) -> str:
+    """What the feedback has to say of shares that were none as the judge gave them: 80 may have meant 80 %."""
+    wrong = [f"{name} {float(share):g}" for name, share in shares.items() if not 0 <= float(share) <= 1]
+    return f" (The judge gave {', '.join(wrong)}; shares lie between 0 and 1, and it counts as the nearest of them.)" if wrong else ""
 
 
 def _field(row: Any, name: str, kind: str) -> Any:
@@ -101,6 +110,12 @@ def _field(row: Any, name: str, kind: str) -> Any:
     if name not in row:
         raise InputError(f"The {kind} has no field {name!r}, which this judge reads; it has: {', '.join(row) or 'none'}.")
     return row[name]
+
+
+def _task(example: Any, judged: str) -> str:
+    """What the response was asked for: the inputs of the example; of a plain mapping all but the field that is judged."""
+    fields = example.inputs() if isinstance(example, Example) else {name: value for name, value in example.items() if name != judged}
+    return "\n".join(f"{name}: {value}" for name, value in fields.items())
 
 
 class SemanticF1(Module):
@@ -121,7 +136,7 @@ class SemanticF1(Module):
         inputs = {"question": question, "ground_truth": truth, "system_response": _field(pred, "response", "prediction")}
         judged = yield from self.module.run_flow((), inputs)
         score = f1_of(judged.precision, judged.recall)
-        why = judged.get("discussion") or judged.get("reasoning", "")
+        why = (judged.get("discussion") or judged.get("reasoning", "")) + _said(recall=judged.recall, precision=judged.precision)
         return _verdict(score, self.threshold, trace, why, precision=_held(judged.precision), recall=_held(judged.recall))
 
 
@@ -148,7 +163,8 @@ class CompleteAndGrounded(Module):
             partial(self.groundedness_module.run_flow, (), {**shared, "retrieved_context": context}),
         )
         score = f1_of(grounded.groundedness, complete.completeness)
-        why = f"{complete.discussion}\n{grounded.discussion}"
+        strange = _said(completeness=complete.completeness, groundedness=grounded.groundedness)
+        why = f"{complete.discussion}\n{grounded.discussion}{strange}"
         parts = {"completeness": _held(complete.completeness), "groundedness": _held(grounded.groundedness)}
         return _verdict(score, self.threshold, trace, why, **parts)
 
@@ -172,7 +188,7 @@ class PairwiseJudge(Module):
 
     def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
         """The prediction against the example's own response."""
-        question = example.get("question") or "\n".join(f"{k}: {v}" for k, v in example.inputs().items())
+        question = example.get("question") or _task(example, self.field)
         mine, other = _field(pred, self.field, "prediction"), _field(example, self.field, "example")
         return (yield from self.compare_flow(question, mine, other))
 
@@ -217,22 +233,26 @@ class RubricJudge(Module):
         super().__init__()
         if not isinstance(rubric, Mapping):
             raise ConfigurationError(f"A rubric maps names to criteria, {{'clear': 'Is it clear?'}}; got {rubric!r:.80}.")
-        if not rubric or best < 1:
-            raise ConfigurationError("A rubric has at least one criterion, and a scale that goes from 0 to at least 1.")
+        if not rubric or not isinstance(best, int) or best < 1:
+            raise ConfigurationError(
+                f"A rubric has at least one criterion, and a scale of whole numbers from 0 to at least 1; `best` is {best!r}."
+            )
         if taken := {"score", "feedback"}.intersection(rubric):
             raise ConfigurationError(f"A criterion cannot be called {sorted(taken)[0]!r}: the judgement has a field of that name.")
         if strange := set(weights or ()) - set(rubric):
             raise ConfigurationError(f"`weights` names {sorted(strange)[0]!r}, which is no criterion: {', '.join(rubric)}.")
         self.rubric, self.field, self.best, self.swap = dict(rubric), field, best, swap
         self.weights = {name: float((weights or {}).get(name, 1.0)) for name in rubric}
-        if min(self.weights.values()) < 0 or not sum(self.weights.values()):
+        if not all(0 <= weight < math.inf for weight in self.weights.values()) or not any(self.weights.values()):
             raise ConfigurationError(f"`weights` are {self.weights}; none is below 0, and at least one above.")
-        text = "task: str, response: str, criterion: str, scale: str -> grade: int"
-        self.judge = ChainOfThought(Signature(text, "Grade the response by this criterion alone; the grade is a number of the scale."))
+        # A grade beyond the scale is of another one, and no judgement: 8 of 10 is not 4 of 4.
+        inputs = {name: (str, InputField()) for name in ("task", "response", "criterion", "scale")}
+        text = "Grade the response by this criterion alone; the grade is a number of the scale."
+        self.judge = ChainOfThought(Signature({**inputs, "grade": (int, OutputField(ge=0, le=best))}, text))
 
     def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
         """One judgement, criteria side by side."""
-        task = "\n".join(f"{k}: {v}" for k, v in example.inputs().items())
+        task = _task(example, self.field)
         response = _field(pred, self.field, "prediction")
         asked = [(name, scale) for name in self.rubric for scale in self._scales()]
         outcomes = yield from _side_by_side(*(partial(self._grade, task, response, name, scale) for name, scale in asked))
@@ -249,7 +269,7 @@ class RubricJudge(Module):
     def _grade(self, task: str, response: str, name: str, scale: str) -> Flow[tuple[float, str]]:
         inputs = {"task": task, "response": response, "criterion": f"{name}: {self.rubric[name]}", "scale": scale}
         judged = yield from self.judge.run_flow((), inputs)
-        return _held(judged.grade / self.best), judged.reasoning
+        return judged.grade / self.best, judged.reasoning
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -274,11 +294,17 @@ def calibrate(
     rest = list(unlabelled)
     if len(seen) < 2:
         raise InputError(f"There are {len(seen)} rows with human scores; a calibration needs at least two, 100 are good.")
+    humans = _people([human for _, _, human in seen], tolerance, level)
     call = metric_call(judge)
     pairs = [*((example, pred) for example, pred, _ in seen), *rest]
     scores = drive(_scores(call, pairs, num_threads or current().num_threads))
-    humans = [float(human) for _, _, human in seen]
     return calibrate_judge(scores[: len(seen)], humans, unlabelled=scores[len(seen) :], tolerance=tolerance, level=level)
+
+
+def _people(scores: list[Any], tolerance: float, level: float) -> list[float]:
+    """The scores of people, looked at before a judge is paid for its own."""
+    calibrate_judge([0.0] * len(scores), scores, tolerance=tolerance, level=level)
+    return [float(score) for score in scores]
 
 
 def _scores(call: MetricCall, pairs: Sequence[tuple[Any, Any]], threads: int) -> Flow[list[float]]:
