@@ -67,7 +67,7 @@ def check(
         lost = -changes.comparison.effect.value
         worst = ", ".join(str(c.index) for c in changes.worsened[:5])
         reasons.append(
-            f"The mean fell by {lost:.4f} against the baseline, and {tolerance:.4f} is allowed; {len(changes.worsened)} rows got worse "
+            f"The mean fell by {lost:.4f} against the baseline, and {tolerance:g} is allowed; {len(changes.worsened)} rows got worse "
             f"(first: {worst}). {changes.comparison.verdict}"
         )
     return Gate(result=result, reasons=tuple(reasons), diff=changes)
@@ -89,6 +89,7 @@ def write_junit(gate: Gate, path: Any, name: str = "whet eval") -> None:
     """
     rows = gate.result.rows
     failed, kind = sum(row.status != "ok" for row in rows), "skipped" if gate.passed else "error"
+    name = _legal(name)
     suite = ElementTree.Element(
         "testsuite",
         name=name,
@@ -98,16 +99,17 @@ def write_junit(gate: Gate, path: Any, name: str = "whet eval") -> None:
         skipped=str(failed if gate.passed else 0),
         time=f"{sum(row.seconds for row in rows):.3f}",
     )
-    case = ElementTree.SubElement(suite, "testcase", classname=name, name="gate")
+    case = ElementTree.SubElement(suite, "testcase", classname=name, name="gate", time="0.000")
     if not gate.passed:
-        ElementTree.SubElement(case, "failure", message=_legal(gate.reasons[0])).text = _legal("\n".join(gate.reasons))
+        ElementTree.SubElement(case, "failure", type="gate", message=_legal(gate.reasons[0])).text = _legal("\n".join(gate.reasons))
     ElementTree.SubElement(case, "system-out").text = _legal(str(gate))
     for row in rows:
         label = f"example {row.index}" + (f" run {row.repeat}" if row.repeat else "")
         case = ElementTree.SubElement(suite, "testcase", classname=f"{name}.rows", name=label, time=f"{row.seconds:.3f}")
         if row.status != "ok":
             text = f"{type(row.error).__name__}: {row.error}" if row.error is not None else row.status
-            ElementTree.SubElement(case, kind, type=row.status, message=_legal(text))
+            # Some servers show the attribute, some the text of the element.
+            ElementTree.SubElement(case, kind, type=row.status, message=_legal(text)).text = _legal(text)
         elif row.score is not None:
             ElementTree.SubElement(case, "system-out").text = f"score {row.score.value:g}"
     tree = ElementTree.ElementTree(suite)

@@ -109,3 +109,23 @@ def test_typed_values_and_fenced_json_are_compared_by_what_they_say() -> None:
 )
 def test_where_a_sentence_ends(text: str, sentences: int) -> None:
     assert f" of {sentences} sentences" in citation_score(text, ["x"]).feedback
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "same"),
+    [
+        ("-5", "5", False),
+        ("1.5", "15", False),
+        ("-1.5 C", "1.5 C", False),
+        ("1,000", "1000", True),
+        ("555-1234", "5551234", True),
+        ("Room 5.", "room 5", True),
+        ("The Nile", "nile", True),
+    ],
+)
+def test_the_sign_and_the_point_of_a_number_in_a_text_count(wanted: str, found: str, same: bool) -> None:
+    assert (json_diff_score({"a": wanted}, {"a": found}).value == 1.0) == same
+
+
+def test_a_fence_that_closes_on_the_last_line_is_looked_through() -> None:
+    assert json_diff_score({"a": 1}, '```json\n{"a": 1}```').value == 1.0

@@ -16,7 +16,9 @@ from whet.errors import InputError, WhetError
 __all__ = ["citation_score", "cited_ids", "json_diff_score", "supports"]
 
 _LISTED = 5
-_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)```\s*", re.DOTALL | re.IGNORECASE)
+# A number in a text, with the sign and the point that `normalize_text` takes for punctuation.
+_NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:\.\d+)*")
 _MARKS_AFTER = re.compile(r"([.!?\u3002\uff01\uff1f])((?:\s*\[[\d,; ]+\])+)")
 # A full stop after these ends no sentence.
 _ABBREVIATED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|vs|cf|Fig|[A-Z]|e\.g|i\.e|[A-Z]\.[A-Z])\.$")
@@ -27,7 +29,8 @@ def json_diff_score(expected: Any, found: Any, *, rel_tol: float = 1e-9, normali
     """How much of a JSON value is right: F1 over its leaves, each a path with a value. The feedback names the first differences.
 
     Values may be JSON text (also in a code fence), mappings, lists, pydantic models or dataclasses. Lists compare by place. Texts compare
-    normalised (see `normalize_text`) unless `normalize` is false, numbers with `rel_tol`. Text that is no JSON scores 0 and says so.
+    normalised (see `normalize_text`; signs and points of numbers in them count) unless `normalize` is false, numbers with `rel_tol`. Text
+    that is no JSON scores 0 and says so.
 
     >>> score = json_diff_score({"name": "Ada", "born": 1815, "tags": ["math"]}, '{"name": "ada", "born": 1816, "tags": ["math"]}')
     >>> round(score.value, 2), score.feedback
@@ -154,5 +157,9 @@ def _same(a: Any, b: Any, rel_tol: float, normalize: bool) -> bool:
     if isinstance(a, int | float) and isinstance(b, int | float):
         return a == b or (a != a and b != b) or numeric_equal(a, b, rel_tol=rel_tol, abs_tol=1e-12)
     if isinstance(a, str) and isinstance(b, str):
-        return a == b or (normalize and normalize_text(a) == normalize_text(b) != "")
+        return a == b or (normalize and normalize_text(a) == normalize_text(b) != "" and _numbers(a) == _numbers(b))
     return type(a) is type(b) and bool(a == b)
+
+
+def _numbers(text: str) -> str:
+    return "".join(_NUMBER.findall(text))
