@@ -46,15 +46,17 @@ class Client:
 
     def patient(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """An exchange that changes nothing when it is repeated: rate limits, server errors and broken connections are waited out."""
+        return self._patiently(lambda: self.once(method, path, body, headers), is_retryable_lm_error)
+
+    def _patiently(self, exchange: Callable[[], dict[str, Any]], may_repeat: Callable[[LMError], bool]) -> dict[str, Any]:
         delay = self.delay
         for left in range(TRIES - 1, -1, -1):
             try:
-                return self.once(method, path, body, headers)
+                return exchange()
             except LMError as error:
-                if not left or not is_retryable_lm_error(error):
+                if not left or not may_repeat(error):
                     raise
-                asked = getattr(error, "retry_after", None)
-                self.pause(min(asked if asked is not None else delay, LONGEST_DELAY))
+                self.pause(min(delay if error.retry_after is None else error.retry_after, LONGEST_DELAY))
                 delay *= 2
         raise AssertionError("the last try returns or raises")
 
@@ -88,15 +90,8 @@ class Client:
 
     def post(self, path: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Send JSON once. Only a rate limit is waited out here: after anything else nobody knows whether it was done."""
-        for left in range(TRIES - 1, -1, -1):
-            try:
-                return self.once("POST", path, json.dumps(values).encode())
-            except LMError as error:
-                if error.status != 429 or not left:
-                    raise
-                asked = getattr(error, "retry_after", None)
-                self.pause(min(asked if asked is not None else self.delay, LONGEST_DELAY))
-        raise AssertionError("the last try returns or raises")
+        body = json.dumps(values).encode()
+        return self._patiently(lambda: self.once("POST", path, body), lambda error: error.status == 429)
 
 
 def multipart(fields: Mapping[str, str], name: str, content: bytes) -> tuple[bytes, dict[str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from core.http.scripted_server import Talk, answer, echo, once, serving
-from whet.core.http import HttpRequest, HttpResponse, Pool, pool as pool_module
+from whet.core.http import HttpRequest, HttpResponse, Pool, fault, pool as pool_module
 from whet.core.http.parser import ERROR_LIMIT
 from whet.errors import LMTimeoutError, LMTransportError, LMUnexpectedError
 
@@ -362,3 +362,8 @@ def test_a_forgotten_pool_closes_its_connections() -> None:
     with serving(script) as server:
         Pool().send(HttpRequest(url=server.url))
         assert server.ended.wait(5)
+
+
+def test_a_time_limit_is_told_in_hundredths() -> None:
+    told = [str(fault.no_time("here", seconds)) for seconds in (1.99974, 600.0, 0.0004, None)]
+    assert [text.split(":")[0].partition("here ")[2] for text in told] == ["within 2 s", "within 600 s", "within 0.0004 s", "in time"]

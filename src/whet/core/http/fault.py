@@ -52,7 +52,8 @@ def early_end(where: str, *, started: bool) -> LMTransportError:
 
 def no_time(where: str, seconds: float | None) -> LMTimeoutError:
     """The deadline of the exchange passed."""
-    limit = f" within {seconds:g} s" if seconds is not None else " in time"
+    # What is left of a deadline is an odd number: 1.99974 s.
+    limit = f" within {round(seconds, 2) or seconds:g} s" if seconds is not None else " in time"
     return LMTimeoutError(f"No complete answer from {where}{limit}: raise the timeout, ask for fewer tokens, or check the server's load.")
 
 
