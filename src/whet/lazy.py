@@ -9,7 +9,7 @@ TYPE_CHECKING = False  # `import whet` passes here: what only annotations name i
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Set
 
-__all__ = ["door", "homes_of"]
+__all__ = ["at_old_path", "door", "homes_of"]
 
 
 def homes_of(package: str, table: Mapping[str, str]) -> dict[str, str]:
@@ -35,6 +35,8 @@ def door(
         if name in modules or name in unlisted:
             return import_module(f"{package}.{name}")
         if name not in homes:
+            if (old := at_old_path(package, name)) is not None:
+                return old
             raise AttributeError(f"module {package!r} has no attribute {name!r}{_became(gone, name) or _nearest(package, name, __dir__())}")
         value: object = getattr(import_module(homes[name]), name)
         setattr(sys.modules[package], name, value)
@@ -44,6 +46,13 @@ def door(
         return sorted({*vars(sys.modules[package]).get("__all__", homes), *modules})
 
     return __getattr__, __dir__
+
+
+def at_old_path(package: str, name: str) -> object | None:
+    """The module that programs written for DSPy reach as an attribute of this package, if there is one."""
+    if name.startswith("_") or not import_module("whet.compat.paths").is_below(package.partition(".")[2], name):
+        return None
+    return import_module(f"{package}.{name}")
 
 
 def _became(module: str, name: str) -> str:

@@ -1,5 +1,8 @@
 """Programs watched while they run: `program.stream(...)`, and `streamify` with its listeners and status messages."""
 
+from typing import TYPE_CHECKING
+
+from whet.lazy import at_old_path
 from whet.modules.streaming.event import Event
 from whet.modules.streaming.listener import StreamListener, StreamResponse
 from whet.modules.streaming.status import StatusMessage, StatusMessageProvider
@@ -20,3 +23,10 @@ __all__ = [
 
 # Programs written for DSPy import modules below this one (`whet.compat.paths`).
 __path__: list[str] = []
+
+if not TYPE_CHECKING:  # so that a checker knows the names above and no others
+
+    def __getattr__(name: str) -> object:
+        if (old := at_old_path(__name__, name)) is not None:
+            return old
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

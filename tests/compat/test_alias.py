@@ -179,6 +179,24 @@ def test_packages_are_reached_as_attributes() -> None:
     assert done.stdout.split() == ["AdapterParseError", "BootstrapFewShotWithRandomSearch", "BaseCallback", "Predict"], done.stderr
 
 
+def test_modules_below_are_reached_as_attributes_without_an_import_of_their_own() -> None:
+    reached = [
+        "adapters.chat_adapter.ChatAdapter",
+        "adapters.types.tool.Tool",
+        "adapters.types.History",
+        "evaluate.metrics.answer_exact_match",
+    ]
+    reached += [
+        "evaluate.evaluate.Evaluate",
+        "streaming.messages.StatusMessage",
+        "evaluate.auto_evaluation.SemanticF1",
+        "adapters.base.Adapter",
+    ]
+    code = "import whet\n" + "\n".join(f"print(whet.{path}.__name__)" for path in reached) + "\nprint(hasattr(whet.streaming, 'nothing'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [*(path.rpartition(".")[2] for path in reached), "False"], done.stderr
+
+
 def test_where_a_module_and_a_function_share_a_path_both_work() -> None:
     code = (
         "import whet\n@whet.predict\ndef first(text: str) -> str:\n    '''Say it.'''\n"

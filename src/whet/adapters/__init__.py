@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from whet.lazy import at_old_path
+
 if TYPE_CHECKING:
     from whet.adapters.baml import BAMLAdapter
     from whet.adapters.base import Adapter
@@ -44,6 +46,8 @@ def __getattr__(name: str) -> object:
 
         return Style
     if name not in __all__ and name not in _TYPES:
+        if (old := at_old_path(__name__, name)) is not None:
+            return old
         raise AttributeError(f"module 'whet.adapters' has no attribute {name!r}")
     # The root, which is always there before its parts, knows where each adapter lives.
     found: object = getattr(sys.modules["whet"], name)

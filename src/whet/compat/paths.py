@@ -6,7 +6,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any, Final
 
-__all__ = ["PATHS", "find", "function", "has_children", "names_of"]
+__all__ = ["PATHS", "find", "function", "has_children", "is_below", "names_of"]
 
 # Old path -> "home: names", a name as `old=new` where it is called otherwise now. Every public name of `whet` is found at every old path
 # too, so only the others stand here.
@@ -130,6 +130,11 @@ PATHS: Final = frozenset({*_OLD, *_EXTRA, *(f"{parent}.{leaf}" for parent, leave
 def has_children(path: str) -> bool:
     """Whether other old paths lie below this one."""
     return path in _OLD
+
+
+def is_below(path: str, name: str) -> bool:
+    """Whether this is the last part of an old path below the other."""
+    return f"{path}.{name}".lstrip(".") in PATHS
 
 
 def names_of(path: str) -> list[str]:
