@@ -112,3 +112,34 @@ def test_a_disk_that_is_full_in_the_middle_keeps_what_is_there(monkeypatch: pyte
     program = Program()
     assert evaluate(program).score == 100.0
     assert program.calls == 2 and len(load_run(run).rows) == 6
+
+
+def test_an_error_that_cannot_be_shown_costs_no_rows(tmp_path: Path) -> None:
+    class Unspeakable(Exception):
+        def __str__(self) -> str:
+            raise KeyError("no text")
+
+    def program(n: int) -> int:
+        if n == 1:
+            raise Unspeakable
+        return n
+
+    evaluate = whet.Evaluate(devset=ROWS, metric=right, num_threads=1, stream_to=tmp_path / "rows.jsonl")
+    result = evaluate(program)
+    assert result.errors[0].reason == "Unspeakable" and result.score == 83.33
+    result.save_csv(tmp_path / "rows.csv")
+    result.save_html(tmp_path / "page.html")
+    assert load_run(tmp_path / "rows.jsonl").errors[0].reason == "Unspeakable"
+    with pytest.raises(whet.EvaluationError, match="the last one: Unspeakable"):
+        whet.Evaluate(devset=ROWS, metric=right, num_threads=1, max_errors=1)(program)
+
+
+def test_an_error_keeps_its_name_however_often_it_is_saved(tmp_path: Path) -> None:
+    def program(n: int) -> int:
+        raise ValueError("boom")
+
+    result = whet.Evaluate(devset=ROWS, metric=right, num_threads=1)(program)
+    for _ in range(3):
+        result.save_jsonl(tmp_path / "rows.jsonl")
+        result = load_run(tmp_path / "rows.jsonl")
+    assert result.errors[0].reason == "ValueError: boom"

@@ -107,7 +107,7 @@ def write_junit(gate: Gate, path: Any, name: str = "whet eval") -> None:
         label = f"example {row.index}" + (f" run {row.repeat}" if row.repeat else "")
         case = ElementTree.SubElement(suite, "testcase", classname=f"{name}.rows", name=label, time=f"{row.seconds:.3f}")
         if row.status != "ok":
-            text = f"{type(row.error).__name__}: {row.error}" if row.error is not None else row.status
+            text = row.reason or row.status
             # Some servers show the attribute, some the text of the element.
             ElementTree.SubElement(case, kind, type=row.status, message=_legal(text)).text = _legal(text)
         elif row.score is not None:

@@ -9,12 +9,16 @@ from typing import Any, Literal, TypeAlias
 
 from whet.core.quick import maker, quick
 from whet.core.records import Prediction, Score
-from whet.errors import InputError
+from whet.errors import EvaluationError, InputError
 from whet.evaluate.statistics import Estimate, mean_interval
 
-__all__ = ["EvaluationResult", "Row", "Status", "check_field", "make_row"]
+__all__ = ["EvaluationResult", "Row", "SavedError", "Status", "check_field", "make_row"]
 
 Status: TypeAlias = Literal["ok", "program_error", "metric_error", "infra_error", "timeout"]
+
+
+class SavedError(EvaluationError):
+    """An error of an earlier session, of which a file kept the name and the text."""
 
 
 @quick
@@ -40,6 +44,16 @@ class Row:
     cache_hits: int = 0
     error: BaseException | None = None
     repeat: int = 0
+
+    @property
+    def reason(self) -> str:
+        """What failed, with the name of the error; empty where nothing did."""
+        if self.error is None:
+            return ""
+        try:
+            return str(self.error) if isinstance(self.error, SavedError) else f"{type(self.error).__name__}: {self.error}"
+        except Exception:  # noqa: BLE001 - there are errors that cannot be shown, and a row is more than its error
+            return type(self.error).__name__
 
     @property
     def counts(self) -> bool:

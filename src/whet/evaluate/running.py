@@ -166,9 +166,7 @@ class _Run:
         if isinstance(row.error, BudgetExceeded | _HOPELESS[0] | _HOPELESS[1] | _HOPELESS[2]):
             self.fatal = row.error
         elif row.status == "metric_error" and len(self.rows) == self.failed == 1:
-            self.fatal = EvaluationError(
-                f"The metric `{self.metric.name}` failed on the first example: {type(row.error).__name__}: {row.error}"
-            )
+            self.fatal = EvaluationError(f"The metric `{self.metric.name}` failed on the first example: {row.reason}")
             self.fatal.__cause__ = row.error
         elif self.failed >= self.plan.max_errors and self.fatal is None:
             self.fatal = self._too_many(row)
@@ -176,7 +174,7 @@ class _Run:
     def _too_many(self, row: Row) -> EvaluationError:
         error = EvaluationError(
             f"Execution cancelled due to errors or interruption. {self.failed} examples failed (`max_errors={self.plan.max_errors:g}`); "
-            f"the last one: {type(row.error).__name__}: {row.error}"
+            f"the last one: {row.reason}"
         )
         error.__cause__ = row.error
         return error

@@ -12,10 +12,10 @@ from typing import IO, Any, get_args
 from whet.core.context import current
 from whet.core.private import make_folder, private
 from whet.core.records import Example, Prediction, Score
-from whet.errors import EvaluationError, StateError
+from whet.errors import StateError
 from whet.evaluate.identity import hashed, identity
 from whet.evaluate.metric import MetricCall, SeveralMetrics
-from whet.evaluate.row import EvaluationResult, Row, Status
+from whet.evaluate.row import EvaluationResult, Row, SavedError, Status
 from whet.evaluate.table import json_text, plain_value
 
 __all__ = ["RowFile", "header_of", "key_of", "load_run", "write_run"]
@@ -216,7 +216,7 @@ def _line_of(row: Row) -> dict[str, Any]:
     if row.score is not None and (row.score.feedback or row.score.parts):
         line |= {"feedback": row.score.feedback, "parts": dict(row.score.parts)}
     if row.error is not None:
-        line["error"] = f"{type(row.error).__name__}: {row.error}"
+        line["error"] = row.reason
     return line
 
 
@@ -233,6 +233,6 @@ def _row_of(saved: Mapping[str, Any], index: int, example: Any) -> Row:
         cost=saved["cost"],
         calls=saved["calls"],
         cache_hits=saved["cache_hits"],
-        error=EvaluationError(saved["error"]) if "error" in saved else None,
+        error=SavedError(saved["error"]) if "error" in saved else None,
         repeat=saved["repeat"],
     )

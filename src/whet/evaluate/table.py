@@ -62,7 +62,7 @@ class Table:
             known["feedback"] = row.score.feedback
         known |= {"status": row.status, "seconds": round(row.seconds, 6), "tokens": row.tokens, "cost": row.cost}
         if row.error is not None:
-            known["error"] = f"{type(row.error).__name__}: {row.error}"
+            known["error"] = row.reason
         parts = {"example_": dict(row.example), "pred_": _outputs(row), "metric_": measures, "row_": known}
         return {self._named[(kind, name)]: value for kind, cells in parts.items() for name, value in cells.items()}
 
