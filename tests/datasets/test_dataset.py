@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from whet.core.records import Example
+from whet.datasets import GSM8K
 from whet.datasets.dataset import Dataset
 from whet.errors import ConfigurationError
 
@@ -83,3 +84,9 @@ def test_training_sets_by_seed_with_a_share_of_the_dev_rows_each() -> None:
     assert [numbers(rows) for rows in whole.eval_sets] == [dev, dev]
     with pytest.raises(ConfigurationError, match="cannot be dealt out to 7 seeds"):
         Numbers.prepare_by_seed(range(7), 10, 6)
+
+
+@pytest.mark.parametrize("size", [-1, 0.5, "3"])
+def test_a_size_that_is_no_number_of_rows_is_refused(size: Any) -> None:
+    with pytest.raises(ConfigurationError, match="The size of `train` is"):
+        _ = GSM8K(source="bundled", train_size=size).train

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -50,3 +52,31 @@ def test_a_passage_is_a_dict_with_attributes() -> None:
     with pytest.raises(AttributeError, match="no `rank`; it has: text, score, pid, long_text"):
         _ = passage.rank
     assert Passage(long_text="b").text == "b"
+
+
+@pytest.mark.parametrize(
+    ("k", "trainset", "vectorizer", "says"),
+    [
+        (2.5, ROWS, hash_embed, "`k` is 2.5"),
+        (1, ROWS, None, "`vectorizer` is None"),
+        (1, [{"q": "x"}], hash_embed, "A row of the training set is an example"),
+        (1, ROWS, lambda texts: [[1.0] * (n + 1) for n in range(len(texts))], "each text has 1"),
+        (1, ROWS, lambda texts: [[float("nan")]] * len(texts), "all finite"),
+        (1, ROWS, lambda texts: ["x"] * len(texts), "no rows of numbers"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(k: Any, trainset: Any, vectorizer: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        KNN(k, trainset, vectorizer)
+
+
+def test_a_training_set_from_a_generator_an_async_vectorizer_and_inputs_of_another_name() -> None:
+    async def vectorizer(texts: list[str]) -> Any:
+        return hash_embed(texts)
+
+    knn = KNN(1, (row for row in ROWS), vectorizer)
+    wanted = ROWS[1].inputs()
+    assert knn(**wanted) == asyncio.run(knn.acall(**wanted)) == [ROWS[1]]
+    for wrong in ({}, {"other": "x"}):
+        with pytest.raises(InputError, match="nothing can be compared"):
+            knn(**wrong)

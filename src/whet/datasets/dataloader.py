@@ -219,7 +219,7 @@ def _local_copy(name: str, split: Any, error: Exception) -> Any:
         if split is None:
             return {s: _local_split(folder, s) for s in ("train", "validation", "test") if _local_file(folder, s)}
         return [_local_split(folder, str(s)) for s in split] if isinstance(split, list) else _local_split(folder, str(split))
-    way = f"Or put `train.csv` (.json, .jsonl, .parquet) into a folder `{folder.name}` and set WHET_DATA to the folder above."
+    way = f"Put `train.csv` (.json, .jsonl, .parquet) into a folder `{folder.name}` and set WHET_DATA to the folder above."
     if isinstance(error, MissingExtraError):
         raise MissingExtraError(f"{name!r} is not in the folder WHET_DATA. {way} Loading it from the hub", "datasets", "datasets") from None
     if isinstance(error, WhetError):

@@ -132,8 +132,8 @@ class Dataset:
         return self._ready[name]
 
     def _drawn(self, split: str, rows: Iterable[Mapping[str, Any]], seed: int, size: int | None) -> list[Example]:
-        if size is not None and size < 0:
-            raise ConfigurationError(f"The size of `{split}` is {size}; give a number of rows, or None for all.")
+        if size is not None and (not hasattr(size, "__index__") or size < 0):
+            raise ConfigurationError(f"The size of `{split}` is {size!r}; give a number of rows, or None for all.")
         chosen = list(rows)
         if self.do_shuffle:
             random.Random(seed).shuffle(chosen)

@@ -294,3 +294,9 @@ def test_the_power_of_a_unit_is_no_number(text: str, number: float) -> None:
 def test_answers_of_math_as_models_write_them(answer: str, same: list[str], other: list[str]) -> None:
     assert [text for text in same if not math_equal(answer, text)] == []
     assert [text for text in other if math_equal(answer, text)] == []
+
+
+def test_a_box_without_braces() -> None:
+    assert final_answer(r"so the number is $x = \boxed 12$.") == "12"
+    assert final_answer(r"$\boxed 1$, or rather $\boxed \frac12$") == r"\frac12"
+    assert math_equal(r"\boxed 12.", "12") and final_answer(r"\boxed") == r"\boxed"

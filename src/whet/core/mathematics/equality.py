@@ -46,6 +46,8 @@ _HEAD = re.compile(r"^[A-Za-z](?:\^\{?-1\}?)?\s*\(\s*[A-Za-z]\s*\)\s*=(?!=)\s*")
 _RELATION = re.compile(
     r"\s*(?:(<=|\\leq?(?:slant)?(?![a-zA-Z])|\u2264)|(>=|\\geq?(?:slant)?(?![a-zA-Z])|\u2265)|(<|\\lt(?![a-zA-Z]))|(>|\\gt(?![a-zA-Z])))\s*"
 )
+# `\\boxed 2$`, as some rows have it.
+_BOXED_BARE = re.compile(r"\\boxed\s+([^\s${}][^${}\n]*)")
 _VARIABLE = re.compile(r"[A-Za-z]")
 _SAMPLES = (0.37, 1.13, 2.71)
 
@@ -164,7 +166,8 @@ def _close(a: Fraction, b: Fraction, rel_tol: float, abs_tol: float) -> bool:
 def _boxed(text: str) -> str | None:
     start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
     if start < 0:
-        return None
+        bare = _BOXED_BARE.findall(text[-_LONGEST:])
+        return bare[-1].rstrip(". ") if bare else None
     opening = text.index("{", start)
     depth = 0
     for place in range(opening, len(text)):
