@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from whet.primitives import resolve_interpreter_factory
 from whet.primitives.local_interpreter import LocalInterpreter
@@ -39,3 +41,22 @@ def test_a_local_interpreter_runs_all_of_python_and_keeps_its_state() -> None:
 def test_the_tool_that_ends_a_dialogue_gives_the_outputs_back() -> None:
     dialogue = dspy.ReActV2("question -> answer", tools=[])
     assert dialogue.tools["submit"](answer="Paris") == {"answer": "Paris"}
+
+
+def test_a_tool_is_called_as_the_code_would_call_it() -> None:
+    class Told(dspy.BaseCallback):
+        def __init__(self) -> None:
+            self.calls: list[Any] = []
+
+        def on_interpreter_tool_call_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+            self.calls.append(inputs)
+
+        def on_interpreter_tool_call_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+            self.calls.append(outputs if exception is None else str(exception))
+
+    told = Told()
+    interpreter = dspy.PythonInterpreter(tools={"twice": lambda n: 2 * n}, callbacks=[told])
+    assert interpreter.invoke_tool("twice", {"n": 2}) == 4
+    with pytest.raises(dspy.CodeInterpreterError, match="Unknown tool: missing"):
+        interpreter.invoke_tool("missing", {})
+    assert told.calls[:3] == [{"tool_name": "twice", "kwargs": {"n": 2}}, 4, {"tool_name": "missing", "kwargs": {}}]

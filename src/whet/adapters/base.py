@@ -214,8 +214,10 @@ class Adapter(Layout, Reader):
         return message_dicts(self._demos(self.plan(signature), demos, usual=True)[0])
 
     def format_conversation_history(self, signature: Signature, history_field_name: str, inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The earlier turns in `inputs[history_field_name]` as message dicts; none where there is no history."""
-        return message_dicts(tuple(history_messages(self, signature, inputs.get(history_field_name), False)))
+        """The earlier turns in `inputs[history_field_name]` as message dicts, with calls of tools in the form that the adapter asks for
+        them; none where there is no history."""
+        native = self.use_native_function_calling
+        return message_dicts(tuple(history_messages(self, signature, inputs.get(history_field_name), native)))
 
     def _demo_messages(self, signature: Signature, demos: Iterable[Demo]) -> list[Message]:
         return demo_messages(self, signature, demos)

@@ -97,7 +97,9 @@ def _answer(adapter: Adapter, signature: Signature, turn: Mapping[str, Any]) -> 
 def _native_turn(adapter: Adapter, signature: Signature, turn: Mapping[str, Any], calls: Any) -> list[Message]:
     results = calls.tool_call_results.tool_call_results if calls.tool_call_results is not None else ()
     asked, answered = [call.id for call in calls.tool_calls], [one.call_id for one in results]
-    others = [f for f in signature.output_fields if not _is_calls(signature.output_fields[f].annotation) and turn.get(f) is not None]
+    for name in [name for name, output in signature.output_fields.items() if _is_calls(output.annotation)]:
+        signature = signature.delete(name)
+    others = [name for name in signature.output_fields if turn.get(name) is not None]
     text = adapter.format_assistant_message_content(signature, {f: turn[f] for f in others}, missing_field_message="None") if others else ""
     if not all(asked) or len(set(asked)) < len(asked) or sorted(map(str, asked)) != sorted(map(str, answered)):
         return [Message("assistant", text)] if text else []

@@ -232,8 +232,16 @@ class PythonInterpreter:
             self._end("The session of this interpreter was lost: an execution was interrupted.")
             raise
 
+    def invoke_tool(self, name: str, kwargs: Mapping[str, Any]) -> Any:
+        """Call one of the `tools` as code in the session does, callbacks included. Raises `CodeInterpreterError` for an unknown one."""
+
+        def unknown(**_: Any) -> Any:
+            raise CodeInterpreterError(f"Unknown tool: {name}. The tools are: {', '.join(self.tools) or 'none'}.")
+
+        return self._call_tool(name, self.tools.get(name, unknown), [], dict(kwargs))
+
     def _call_tool(self, name: str, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-        inputs = {"tool_name": name, "args": args, "kwargs": kwargs}
+        inputs = {"tool_name": name, **({"args": args} if args else {}), "kwargs": kwargs}
         return self._watched("interpreter_tool_call", inputs, lambda: call_tool(function, args, kwargs))
 
     def _change_backend(self) -> bool:
