@@ -79,3 +79,8 @@ def test_mistakes_are_named() -> None:
         corpus_f1(["a"], ["a"], average="weighted")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="1 gold rows and 2 found"):
         corpus_f1(["a"], ["a", "b"])
+
+
+def test_a_corpus_without_a_label_is_certain_of_nothing() -> None:
+    score = corpus_f1([[], []], [[], []])
+    assert (score.f1.value, score.f1.low, score.f1.high) == (1.0, 0.0, 1.0)

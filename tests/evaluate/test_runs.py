@@ -388,3 +388,25 @@ def test_a_tag_that_is_there_twice_counts_once() -> None:
     rows = [whet.Example(n=n, label=n % 2 == 0, tags=tags).with_inputs("n") for n, tags in enumerate((["a", "a"], frozenset("ab")))]
     slices = whet.Evaluate(devset=rows, metric=same, num_threads=1)(even).slices("tags")
     assert {tag: estimate.n for tag, estimate in slices.items()} == {"a": 2, "b": 1}
+
+
+def test_failures_of_the_network_lower_no_measure_of_the_corpus_and_no_objective() -> None:
+    def program(n: int) -> whet.Prediction:
+        if n in down:
+            raise whet.LMError("unavailable")
+        return even(n)
+
+    measures = {
+        "f1": lambda rows: corpus_f1([row.example.label for row in rows], [row.prediction.get("label") for row in rows]),
+        "rows": len,
+        "kinds": lambda rows: {"even": len(rows)},
+    }
+    evaluate = whet.Evaluate(devset=ROWS[:6], metric=same, num_threads=1, corpus=measures, max_errors=99)
+    down = {1, 2}
+    result = evaluate(program)
+    assert float(result.corpus["f1"]) == 1.0 and result.corpus["rows"] == 4
+    with pytest.raises(whet.EvaluationError, match="the corpus measure 'kinds' is {'even': 4}"):
+        evaluate.objective("kinds")(program)
+    down = set(range(6))
+    with pytest.raises(whet.EvaluationError, match=r"gives no number: 0\.0 % \(no row counts\)"):
+        whet.Evaluate(devset=ROWS[:6], metric=same, num_threads=1, max_errors=99).objective()(program)

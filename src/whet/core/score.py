@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,8 @@ class Score:
         if result is True or result is False:
             return _RIGHT if result else _WRONG
         if isinstance(result, Score):
-            return result if type(result.value) is float and isfinite(result.value) and not result.parts else _plain(result)
+            plain = type(result.value) is float and isfinite(result.value)
+            return result if plain and (not result.parts or _all_plain(result.parts.values())) else _plain(result)
         if isinstance(result, Mapping):
             return _score_of_mapping(result)
         return cls(value=_finite(result))
@@ -79,6 +80,13 @@ def _finite(value: Any, whole: Any = None) -> float:
         shown = "NaN" if number != number else str(number)
         raise InputError(f"A metric returned {shown}. Return a finite number; raise an error where there is no score.")
     return number
+
+
+def _all_plain(numbers: Iterable[Any]) -> bool:
+    for number in numbers:  # noqa: SIM110 - faster than a generator, in the path of every row
+        if type(number) is not float or not isfinite(number):
+            return False
+    return True
 
 
 def _plain(score: Score) -> Score:

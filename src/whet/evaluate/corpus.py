@@ -115,7 +115,7 @@ def corpus_f1(
     kinds, which = _kinds(rows)
     by_label = _add_up(kinds, Counter(which))
     total = sum(by_label.values(), Counts())
-    if positive is not None:
+    if positive is not None or total == Counts():
         estimates = _of_one_label(total, len(rows), level)
     else:
         labels = list(dict.fromkeys(x for g in wanted for x in _labels(g))) if average == "macro" else None

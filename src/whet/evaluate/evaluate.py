@@ -12,7 +12,7 @@ from typing import Any
 from whet.core.context import current
 from whet.core.events import handlers_of, observed
 from whet.core.flow import Flow, adrive, drive
-from whet.errors import ConfigurationError
+from whet.errors import ConfigurationError, EvaluationError
 from whet.evaluate.metric import metric_call
 from whet.evaluate.progress import Progress
 from whet.evaluate.row import EvaluationResult, Row
@@ -32,8 +32,8 @@ class Evaluate:
 
     `metric` may be several, in a list or under names: one pass, the first is the score, each is a part. `repeats` runs each example so
     often, with fresh answers each time; the interval knows that repeats are no new examples. `corpus` names measures of all rows together
-    (functions of the rows). `stream_to` is a file that rows are written to as they finish: the same evaluation called again goes on from
-    there, and asks nothing twice.
+    (functions of the rows, but for those that the network cost). `stream_to` is a file that rows are written to as they finish: the same
+    evaluation called again goes on from there, and asks nothing twice.
 
     >>> from whet.core.records import Example
     >>> rows = [Example(text="a", label="A").with_inputs("text")]
@@ -92,14 +92,20 @@ class Evaluate:
     def objective(self, name: str | None = None, **options: Any) -> Callable[[Any], float]:
         """This evaluation as a function from a program to one number: the mean score (0 to 1), or the corpus measure `name`.
 
-        Raises `ConfigurationError` for a measure that is not in `corpus`.
+        Raises `ConfigurationError` for a measure that is not in `corpus`. The function raises `EvaluationError` where there is no number:
+        no row counts, or the measure is something else.
         """
         if name is not None and name not in self.corpus:
             raise ConfigurationError(f"There is no corpus measure {name!r}; `corpus` has: {', '.join(self.corpus) or 'none'}.")
 
         def score(program: Any) -> float:
             result = self(program, **options)
-            return float(result.corpus[name]) if name is not None else float(result.mean or 0.0)
+            value = result.mean if name is None else result.corpus[name]
+            try:
+                return float(value)  # type: ignore[arg-type]
+            except (TypeError, ValueError):
+                found = result.summary() if name is None else f"the corpus measure {name!r} is {value!r:.80}"
+            raise EvaluationError(f"This evaluation gives no number: {found}.", partial=result)
 
         return score
 

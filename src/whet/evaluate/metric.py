@@ -54,7 +54,7 @@ class MetricCall:
         """The score of one prediction."""
         if self._is_module:
             return Score.of((yield from self.raw(example, prediction, trace, pred_name, pred_trace)))
-        args = self._given(example, prediction, trace, pred_name, pred_trace)
+        args = self._given(example, prediction, trace, pred_name, pred_trace) if self._open or self.extra else (example, prediction)
         if 0 <= self._trust < QUICK_CALLS <= self._watched:
             # So many calls are being timed already; soon it is known how to make this one.
             yield Sleep(PATIENCE)

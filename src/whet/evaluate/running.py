@@ -191,7 +191,8 @@ class _Run:
 
     def _measured(self, name: str, measure: Callable[[Sequence[Row]], Any], rows: Sequence[Row]) -> Any:
         try:
-            return measure(rows)
+            # What the network cost is nobody's wrong answer here either.
+            return measure([row for row in rows if row.status != "infra_error"])
         except Exception as error:
             raise EvaluationError(
                 f"The corpus measure {name!r} failed: {type(error).__name__}: {error}. `partial` has the rows.",
