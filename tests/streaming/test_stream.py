@@ -142,34 +142,85 @@ def test_a_condition_stops_the_answer_and_saves_the_rest(world: str) -> None:
 class Waits(Slices):
     """Goes on after its third piece only when somebody has left."""
 
+    def __init__(self, field: str) -> None:
+        super().__init__(f"[[ ## {field} ## ]]\n" + "word " * 2000, 20)
+        self.reached, self.left, self.ended = threading.Event(), threading.Event(), threading.Event()
+
     def stream_complete(self, request: Request) -> Iterator[Any]:
-        for piece in super().stream_complete(request):
-            if self.taken == 4:
-                assert self.left.wait(20)
-            yield piece
+        try:
+            for piece in super().stream_complete(request):
+                if self.taken == 4:
+                    self.reached.set()
+                    assert self.left.wait(20)
+                yield piece
+        finally:
+            self.ended.set()
 
-    left = threading.Event()
-    ended = threading.Event()
 
-
-def test_leaving_the_loop_stops_the_program() -> None:
-    class Program(whet.Module):
-        def forward(self, q: str) -> Any:
-            try:
-                return whet.Predict("q -> a")(q=q)
-            finally:
-                Waits.ended.set()
-
-    lm = Waits("[[ ## a ## ]]\n" + "word " * 2000, 20)
+@pytest.mark.parametrize("closed", [True, False])
+def test_leaving_the_loop_stops_the_program(closed: bool) -> None:
+    lm = Waits("a")
     with whet.context(lm=lm):
-        stream = Program().stream(q="x")
+        stream = whet.Predict("q -> a").stream(q="x")
         for event in stream:
             if event.kind == "field_delta":
                 break
-        stream.close()
-    Waits.left.set()
-    assert Waits.ended.wait(20)
+        if closed:
+            stream.close()
+        else:
+            del stream
+    lm.left.set()
+    assert lm.ended.wait(20)
     assert lm.taken < 10
+
+
+def test_leaving_the_loop_closes_an_async_model_at_once() -> None:
+    closed = []
+
+    class Model(whet.BaseLM):
+        async def stream_complete(self, request: Request) -> Any:
+            try:
+                for piece in ["[[ ## a ## ]]\n", *(["word "] * 50)]:
+                    yield piece
+                    await asyncio.sleep(0)
+            finally:
+                closed.append(True)
+
+    async def main() -> list[bool]:
+        stream = whet.Predict("q -> a", lm=Model("model", cache=False)).stream(q="x")
+        async for event in stream:
+            if event.kind == "field_delta":
+                break
+        await stream.aclose()
+        return list(closed)
+
+    assert asyncio.run(main()) == [True]
+
+
+def test_a_condition_stops_what_is_called_beside_it_too() -> None:
+    slow = Waits("b")
+
+    class Program(whet.Module):
+        def __init__(self) -> None:
+            self.fast = whet.Predict("q -> a", lm=Slices("[[ ## a ## ]]\n" + "word " * 20, 20))
+            self.slow = whet.Predict("q -> b", lm=slow)
+
+        def forward(self, q: str) -> Any:
+            row = whet.Example(q=q).with_inputs("q")
+            return whet.Parallel(num_threads=2, disable_progress_bar=True)([(self.slow, row), (self.fast, row)])
+
+    assert list(Program().stream(q="x").until(lambda e: e.path == "fast" and slow.reached.wait(20)))[-1].kind == "done"
+    slow.left.set()
+    assert slow.ended.wait(20) and slow.taken < 10
+
+
+@pytest.mark.parametrize("world", ["sync", "async"])
+def test_a_program_that_is_called_in_its_own_way_streams(world: str) -> None:
+    class Own(whet.Module):
+        def __call__(self, q: str) -> Any:
+            return whet.Prediction(a=q.upper())
+
+    assert collect(Own().stream(q="x"), world)[-1].value.a == "X"
 
 
 @pytest.mark.parametrize("world", ["sync", "async"])

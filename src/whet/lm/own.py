@@ -74,10 +74,19 @@ class OwnMethod:
         if hasattr(pieces, "__anext__"):
             yield Invoke(grown.take_all, (pieces,), inline=True)
         else:
-            # One effect per piece, so that whoever pulls the stream gets each when it is there.
-            while (piece := (yield Invoke(next, (pieces, _END)))) is not _END:
-                grown.take(piece)
+            try:
+                # One effect per piece, so that whoever pulls the stream gets each when it is there.
+                while (piece := (yield Invoke(next, (pieces, _END)))) is not _END:
+                    grown.take(piece)
+            finally:
+                _close(pieces)
         return grown.response(self.lm.model)
+
+
+def _close(pieces: Any) -> None:
+    """End a generator that was left early, so that it lets go of its connection; one that a thread is still inside of ends by itself."""
+    if hasattr(pieces, "close") and not getattr(pieces, "gi_running", False):
+        pieces.close()
 
 
 def asked_by_call(self: Any, request: Request, *, cache: bool | str | None = None) -> Flow[Response]:
@@ -125,8 +134,12 @@ class _Grown:
         self.listener(piece)
 
     async def take_all(self, pieces: Any) -> None:
-        async for piece in pieces:
-            self.take(piece)
+        try:
+            async for piece in pieces:
+                self.take(piece)
+        finally:
+            if hasattr(pieces, "aclose"):
+                await pieces.aclose()
 
     def response(self, model: str) -> Response:
         self.draft.finish = self.finish
