@@ -249,3 +249,33 @@ def test_passages_may_come_as_long_text_and_scores_as_digits(server: Server) -> 
 
 def test_a_query_that_is_no_proper_text_still_goes_out(server: Server) -> None:
     assert len(ColBERTv2(server.url)("a\ud800b", k=1)) == 1
+
+
+def test_an_empty_answer_is_not_kept(server: Server) -> None:
+    server.failures = [(200, b'{"topk": []}')]
+    client = ColBERTv2(server.url)
+    assert client("q", k=2) == [] and len(client("q", k=2)) == 2
+
+
+def test_many_threads_and_many_tasks_get_their_own_answers(server: Server) -> None:
+    def answer(self: Handler, method: str, query: str, k: int) -> None:
+        body = json.dumps({"topk": [{"text": f"about {query}", "score": 1}]}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    server.RequestHandlerClass = type("Echo", (Handler,), {"answer": answer})
+    client, found = ColBERTv2(server.url, post_requests=True, caching=False), dict[str, str]()
+    queries = [f"query {n}" for n in range(40)]
+    threads = [threading.Thread(target=lambda q=q: found.__setitem__(q, client(q)[0].text)) for q in queries]  # type: ignore[misc]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    async def tasks() -> list[Any]:
+        return await asyncio.gather(*(client.acall(query) for query in queries))
+
+    assert found == {query: f"about {query}" for query in queries}
+    assert [passages[0].text for passages in asyncio.run(tasks())] == [f"about {query}" for query in queries]

@@ -89,7 +89,7 @@ class ColBERTv2:
         rows = _kept(store, key) if store is not None and mode != "refresh" else None
         if rows is None:
             rows = yield from self._ask(query, k)
-            if store is not None and mode != "read":
+            if rows and store is not None and mode != "read":  # nothing found may be an index that is not loaded yet
                 store.put(key, json.dumps({"topk": rows}))
         return [Passage(row) for row in rows]
 
