@@ -143,3 +143,15 @@ def test_an_error_keeps_its_name_however_often_it_is_saved(tmp_path: Path) -> No
         result.save_jsonl(tmp_path / "rows.jsonl")
         result = load_run(tmp_path / "rows.jsonl")
     assert result.errors[0].reason == "ValueError: boom"
+
+
+def test_a_service_without_streams_can_be_asked_to_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    evaluate = whet.Evaluate(devset=ROWS, metric=right, num_threads=1, display_progress=True, display_table=True)
+    for stderr in (None, closed):
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", None)
+            patched.setattr(sys, "stderr", stderr)
+            result = evaluate(Program())
+        assert result.score == 100.0

@@ -410,3 +410,10 @@ def test_failures_of_the_network_lower_no_measure_of_the_corpus_and_no_objective
     down = set(range(6))
     with pytest.raises(whet.EvaluationError, match=r"gives no number: 0\.0 % \(no row counts\)"):
         whet.Evaluate(devset=ROWS[:6], metric=same, num_threads=1, max_errors=99).objective()(program)
+
+
+def test_slices_by_what_cannot_be_a_key(tmp_path: Path) -> None:
+    rows = [whet.Example(n=n, label=True, of=of).with_inputs("n") for n, of in enumerate(({"a": 1}, [{"a": 1}, ["b"]], "c"))]
+    result = whet.Evaluate(devset=rows, metric=same, num_threads=1)(even)
+    assert {name: estimate.n for name, estimate in result.slices("of").items()} == {"{'a': 1}": 2, "['b']": 1, "c": 1}
+    result.save_html(tmp_path / "page.html", by="of")

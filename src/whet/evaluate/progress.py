@@ -14,6 +14,14 @@ _EVERY = 0.1
 _TELLING = 20
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks: a service has no stream at all, or a closed one."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
 def fitting(text: str, stream: TextIO) -> str:
     """What of a text fits into one line of the terminal: a longer one would go on in the next line, and stay there."""
     try:
@@ -29,7 +37,7 @@ class Progress:
     def __init__(self, total: int, shown: bool, label: str = "Evaluating") -> None:
         self.total, self.label = total, label
         self.stream = sys.stderr
-        self.shown = shown and self.stream.isatty()
+        self.shown = shown and is_terminal(self.stream)
         self.count = 0
         self.started = self.drawn = time.monotonic()
         self.width = 0
@@ -68,6 +76,8 @@ class Progress:
     @staticmethod
     def write(text: str) -> None:
         """Print a text that somebody asked for; signs that the terminal's encoding lacks as their numbers."""
+        if sys.stdout is None:  # a service, which nobody looks at
+            return
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
@@ -77,7 +87,7 @@ class Line:
 
     def __init__(self, shown: bool) -> None:
         self.stream = sys.stderr
-        self.shown = shown and self.stream.isatty()
+        self.shown = shown and is_terminal(self.stream)
         self.drawn = 0.0
         self.width = 0
 

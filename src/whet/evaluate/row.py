@@ -142,7 +142,8 @@ class EvaluationResult(Prediction):
         members: dict[Any, list[Row]] = {}
         for row in self._rows:
             label = by(row.example) if callable(by) else row.example[by]
-            for one in dict.fromkeys(label) if isinstance(label, list | tuple | set | frozenset) else (label,):
+            several = label if isinstance(label, list | tuple | set | frozenset) else (label,)
+            for one in dict.fromkeys(map(_slice_name, several)):
                 members.setdefault(one, []).append(row)
         found = {label: _estimate([row for row in rows if row.score is not None]) for label, rows in members.items()}
         return {label: estimate for label, estimate in found.items() if estimate is not None}
@@ -239,6 +240,15 @@ def check_field(examples: Mapping[int, Any], by: str) -> None:
 
 def _row_of(index: int, example: Any, prediction: Any, score: Any) -> Row:
     return Row(index=index, example=example, prediction=prediction, score=Score.of(score), status="ok")
+
+
+def _slice_name(label: Any) -> Any:
+    """A label that slices can be looked up by: its text where it is a dict, say."""
+    try:
+        hash(label)
+    except TypeError:
+        return str(label)
+    return label
 
 
 def _groups(rows: Sequence[Row]) -> list[int] | None:
