@@ -285,3 +285,12 @@ def test_programs_with_assertions_of_dspy_2_run_as_they_are() -> None:
     assert "Be short." in lm.requests[2].messages[-1].text and lm.calls == 4
     with whet.context(lm=ScriptedLM(lambda r: {"reasoning": "r", "query": "no", "answer": "a"})), pytest.raises(DSPyAssertionError):
         Hop().activate_assertions(max_backtracks=2)(question="q")
+
+
+def test_a_program_that_gives_no_prediction_may_suggest_too() -> None:
+    class Shout(whet.Module):
+        def forward(self, text: str) -> str:
+            whet.Suggest(len(text) < 3, "Be short.")
+            return text.upper()
+
+    assert Shout()(text="hello") == "HELLO"

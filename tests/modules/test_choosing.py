@@ -55,3 +55,11 @@ def test_nothing_chosen_is_no_mistake(asked: ScriptedLM) -> None:
     program = whet.Predict("q -> a", adapter=[])
     assert program(q="1", config=None, demos=None).a == "x"
     assert program(q="1", config={"n": None}, demos=[{"q": "2", "a": "y"}]).a == "x"
+
+
+@pytest.mark.parametrize(("given", "sent"), [(None, 0.7), (0.0, 0.7), (0.15, 0.7), (0.2, 0.2), (1.0, 1.0)])
+def test_several_samples_are_not_taken_at_a_temperature_that_makes_them_equal(given: float | None, sent: float) -> None:
+    lm = ScriptedLM(lambda request: {"a": "x"}, temperature=given)
+    with whet.context(lm=lm):
+        whet.Predict("q -> a")(q="?", config={"n": 3})
+    assert lm.requests[0].options["temperature"] == sent

@@ -326,3 +326,21 @@ def test_a_predictor_that_the_first_rows_do_not_reach_gets_its_demos_from_later_
         in_turn = whet.BootstrapFewShot(metric=lambda *_: True, strict=True, **options).compile(Branching(), trainset=rows(12))
     assert [d.question[-1] for d in compiled.ask.demos] == [d.question[-1] for d in in_turn.ask.demos] == ["0", "1"]
     assert [d.number[-1] for d in compiled.check.demos] == ["4", "5"] and in_turn.check.demos == []
+
+
+def test_a_student_keeps_its_model_and_the_one_asked_for_teaches() -> None:
+    own, teacher = model(), model()
+    student = whet.Predict("question -> answer", lm=own)
+    better = whet.BootstrapFewShot(metric=lambda *_: True, teacher_settings={"lm": teacher}).compile(student, trainset=rows(8))
+    assert better.lm is own and student.lm is own
+    assert own.calls == 0 < teacher.calls
+    assert whet.LabeledFewShot(k=1).compile(student, trainset=rows(8)).lm is own
+
+
+def test_candidates_have_one_to_all_of_the_bootstrapped_demos() -> None:
+    with whet.context(lm=model()):
+        optimizer = whet.BootstrapRS(metric=lambda *_: True, max_bootstrapped_demos=4, max_labeled_demos=0, num_candidate_programs=8)
+        compiled = optimizer.compile(whet.Predict("question -> answer"), trainset=rows(30))
+    found = {entry["seed"]: len(entry["program"].demos) for entry in compiled.candidate_programs}
+    assert {seed: n for seed, n in found.items() if seed >= 0} == {s: random.Random(s).randint(1, 4) for s in found if s >= 0}
+    assert len(set(found.values())) > 2 and sum(seed >= 0 for seed in found) > 3

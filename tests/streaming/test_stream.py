@@ -174,24 +174,25 @@ def test_leaving_the_loop_stops_the_program(closed: bool) -> None:
     assert lm.taken < 10
 
 
-def test_leaving_the_loop_closes_an_async_model_at_once() -> None:
+def test_a_condition_closes_the_generator_of_an_async_model_at_once() -> None:
     closed = []
 
+    async def pieces() -> Any:
+        try:
+            for piece in ["[[ ## a ## ]]\n", *(["word "] * 50)]:
+                yield piece
+                await asyncio.sleep(0)
+        finally:
+            closed.append(True)
+
     class Model(whet.BaseLM):
-        async def stream_complete(self, request: Request) -> Any:
-            try:
-                for piece in ["[[ ## a ## ]]\n", *(["word "] * 50)]:
-                    yield piece
-                    await asyncio.sleep(0)
-            finally:
-                closed.append(True)
+        def stream_complete(self, request: Request) -> Any:
+            self.kept = pieces()  # so that nobody closes it but who was listening
+            return self.kept
 
     async def main() -> list[bool]:
         stream = whet.Predict("q -> a", lm=Model("model", cache=False)).stream(q="x")
-        async for event in stream:
-            if event.kind == "field_delta":
-                break
-        await stream.aclose()
+        assert len([event async for event in stream.until(lambda event: event.kind == "field_delta")]) == 2
         return list(closed)
 
     assert asyncio.run(main()) == [True]
