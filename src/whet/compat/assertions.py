@@ -6,7 +6,7 @@ from typing import Any
 
 from whet.errors import AssertionFailed
 
-__all__ = ["DSPyAssertionError", "DSPySuggestionError", "assert_transform_module", "backtrack_handler"]
+__all__ = ["DSPyAssertionError", "DSPySuggestionError", "Retry", "assert_transform_module", "backtrack_handler"]
 
 DSPyAssertionError = DSPySuggestionError = AssertionFailed
 
@@ -19,3 +19,8 @@ def assert_transform_module(module: Any, handler: Any = None, **options: Any) ->
 def backtrack_handler(function: Any = None, **options: Any) -> Any:
     """The function itself; backtracking is how assertions always work."""
     return function
+
+
+def Retry(module: Any) -> Any:
+    """The module itself, which can be asked again without a wrapper: `program.map_named_predictors(Retry)` changes nothing."""
+    return module

@@ -50,6 +50,8 @@ _EXTRA: Final = {
     ),
     "predict.aggregation": "whet.modules.voting: default_normalize=usual_form",
     "predict.predict": "whet.core.schema: serialize_object=plain",
+    "predict": "whet.compat.assertions: Retry",
+    "predict.retry": "whet.compat.assertions: Retry",
     "predict.parameter": "whet.core.param: Param; whet.modules.predict: Parameter=Predict",
     "primitives": "whet.compat.interpreters: LocalInterpreter resolve_interpreter_factory",
     "primitives.code_interpreter": "whet.compat.interpreters: resolve_interpreter_factory",

@@ -12,7 +12,18 @@ from whet.optimize.optimizer import Optimizer
 __all__ = ["BayesianSignatureOptimizer", "SignatureOptimizer", "Teleprompter"]
 
 Teleprompter = Optimizer
-SignatureOptimizer = COPRO
+
+
+class SignatureOptimizer(COPRO):
+    """The first name of `COPRO`: `compile` takes `devset`; the switches for printing are accepted and have no effect."""
+
+    def __init__(self, *args: Any, verbose: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.verbose = verbose
+
+    def compile(self, student: Any, *, trainset: Any = None, devset: Any = None, **options: Any) -> Any:
+        """A better copy of the program."""
+        return super().compile(student, trainset=devset if trainset is None else trainset, **options)
 
 
 class BayesianSignatureOptimizer(Optimizer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from whet.core.context import attempt
+from whet.core.context import attempt, current
 from whet.core.field import InputField
 from whet.core.records import Prediction
 from whet.core.replay import Attempt, Backtrack, Failure, Record
@@ -24,22 +24,26 @@ BACKTRACKS: Final = 2
 MOST_BACKTRACKS: Final = 50
 
 
-def Assert(condition: Any, message: str, on: Any = None, *, backtracks: int = BACKTRACKS, target_module: Any = None) -> None:
+def Assert(
+    condition: Any, message: str = "", on: Any = None, *, backtracks: int = BACKTRACKS, target_module: Any = None, backtrack: Any = None
+) -> None:
     """Require something of what a predictor gave; inside of a module's `forward`.
 
     Where `condition` is false, `forward` is taken again from the predictor that made the value: `on` is that predictor, a module around
     it, or the prediction itself, and without it the last one that was called. It is asked with its past output and the message as further
     inputs; predictors and tools that were called before it are not called again, their results are given once more (so `forward` should
     have no other side effects, and must be able to run twice). After `backtracks` more tries `AssertionFailed` is raised, with every try
-    in `attempts`.
+    in `attempts`. `target_module` and `backtrack` are what DSPy called `on`.
 
     >>> Assert(2 + 2 == 4, "Two and two are four.")
     """
-    if not condition:
-        raise AssertionFailed(message, attempts=_sent_back(message, target_module if on is None else on, backtracks))
+    if not condition and not _bypassed("bypass_assert", message):
+        raise AssertionFailed(message, attempts=_sent_back(message, _first(on, target_module, backtrack), backtracks))
 
 
-def Suggest(condition: Any, message: str, on: Any = None, *, backtracks: int = BACKTRACKS, target_module: Any = None) -> bool:
+def Suggest(
+    condition: Any, message: str = "", on: Any = None, *, backtracks: int = BACKTRACKS, target_module: Any = None, backtrack: Any = None
+) -> bool:
     """Ask for something in the way of `Assert`, and go on where it stays unfulfilled.
 
     The message is then in `prediction.meta.suggestions` of what the module returns. The result says whether the condition holds.
@@ -49,11 +53,25 @@ def Suggest(condition: Any, message: str, on: Any = None, *, backtracks: int = B
     """
     if condition:
         return True
-    _sent_back(message, target_module if on is None else on, backtracks)
+    if _bypassed("bypass_suggest", message):
+        return False
+    _sent_back(message, _first(on, target_module, backtrack), backtracks)
     _logger.info("A suggestion stayed unfulfilled: %s", message)
     if (run := attempt.get()) is not None:
         run.suggestions.append(message)
     return False
+
+
+def _bypassed(setting: str, message: str) -> bool:
+    """Whether the program switched these off, with `whet.context(bypass_assert=True)` or `bypass_suggest`, as it is said in DSPy 2."""
+    if not current().extra.get(setting):
+        return False
+    _logger.info("Unfulfilled, and bypassed by `%s`: %s", setting, message)
+    return True
+
+
+def _first(*given: Any) -> Any:
+    return next((on for on in given if on is not None), None)
 
 
 def _sent_back(message: str, on: Any, backtracks: int) -> tuple[Failure, ...]:
