@@ -257,3 +257,13 @@ def test_demos_and_history_are_laid_out_by_the_methods_of_a_subclass() -> None:
     assert [m["role"] for m in usual] == ["system", *["user", "assistant"] * 4, "user"]
     for made in (Terse().format(signature, demos, inputs), Terse(callbacks=[object()]).format(signature, demos, inputs)):
         assert made == [usual[0], *usual[3:5], *usual[7:]]
+
+
+def test_work_for_signatures_is_kept_for_the_latest_ones_only() -> None:
+    adapter = whet.ChatAdapter()
+    signatures = [whet.Signature("question -> answer", f"Number {i}.") for i in range(300)]
+    for signature in signatures:
+        adapter.render(signature, {"question": "x"})
+    assert len(adapter._plans) == 256
+    assert adapter.plan(signatures[-1]) is adapter.plan(signatures[-1])
+    assert "Number 0." in adapter.render(signatures[0], {"question": "x"})[0].text

@@ -344,3 +344,31 @@ def test_candidates_have_one_to_all_of_the_bootstrapped_demos() -> None:
     found = {entry["seed"]: len(entry["program"].demos) for entry in compiled.candidate_programs}
     assert {seed: n for seed, n in found.items() if seed >= 0} == {s: random.Random(s).randint(1, 4) for s in found if s >= 0}
     assert len(set(found.values())) > 2 and sum(seed >= 0 for seed in found) > 3
+
+
+def test_handlers_are_told_of_the_winner_on_all_rows() -> None:
+    class Log(whet.BaseCallback):
+        sizes: list[int] = []
+
+        def on_evaluate_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
+            self.sizes.append(len(outputs.results))
+
+    with whet.context(lm=model(), callbacks=[Log()]):
+        whet.BootstrapRS(metric=exact, num_candidate_programs=2).compile(whet.Predict("question -> answer"), trainset=rows(30))
+    assert 30 in Log.sizes
+
+
+def test_a_method_of_the_program_is_not_replaced_by_what_is_said_of_it() -> None:
+    class Own(whet.Module):
+        def __init__(self) -> None:
+            self.ask = whet.Predict("question -> answer")
+
+        def forward(self, question: str) -> Any:
+            return self.ask(question=question)
+
+        def run(self) -> str:
+            return "mine"
+
+    optimizer = whet.LabeledFewShot(k=1)
+    compiled = optimizer.compile(Own(), trainset=rows(3))
+    assert compiled.run() == "mine" and optimizer.run.stop_reason == "finished" and compiled.candidate_programs == []
