@@ -62,3 +62,24 @@ def test_a_demo_that_does_not_fit_can_be_left_out(tmp_path: Path, caplog: pytest
     assert [demo["q"] for demo in predict.demos] == [3] and "demo 2 was left out" in caplog.text
     report = load_saved(whet.Predict("q: int -> a"), path)
     assert report.loaded == ("self",) and "demo 2 was left out: field `q`" in report.unmapped[0]
+
+
+class Rag(whet.Module):
+    def __init__(self) -> None:
+        self.retrieve, self.answer = whet.Retrieve(k=3), whet.ChainOfThought("context, question -> answer")
+
+
+def test_what_dspy_2_keeps_of_retrievers_and_models_is_loaded_and_not_complained_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lm = {"model": "openai/gpt-4o-mini", "cache": True, "cache_in_memory": True, "num_retries": 3, "temperature": 0.0}
+    old = {"traces": [], "train": [], "demos": [], "lm": lm, "signature_instructions": "Learnt.", "signature_prefix": "Answer:"}
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"retrieve": {"k": 7}, "answer": old}), encoding="utf-8")
+    program = Rag()
+    with pytest.raises(StateError, match=r"load_saved\(program, path\)"):
+        program.load(path)
+    report = load_saved(program, path)
+    assert program.retrieve.k == 7 and program.answer.predict.signature.instructions == "Learnt."
+    assert report.loaded == ("answer.predict",) and not any("retrieve" in text for text in report.unmapped)
+    assert program.answer.predict.lm.model == "openai/gpt-4o-mini" and "cache_in_memory" not in caplog.text

@@ -10,7 +10,7 @@ from typing import Any
 
 from whet.errors import StateError
 from whet.modules.saved_shape import check_shape
-from whet.modules.state import parts_of, refuse_pickles, restore_predictor
+from whet.modules.state import parts_of, refuse_pickles, restore_predictor, retrieval_depths
 from whet.modules.tree import leaves_of
 
 __all__ = ["LoadReport", "load_saved"]
@@ -42,11 +42,13 @@ class LoadReport:
 def load_saved(program: Any, path: Any) -> LoadReport:
     """Load what fits of a saved program into `program`, and report the rest; for files that DSPy wrote.
 
-    Instructions, descriptions, demos and the names of models are loaded. Where paths differ between versions (`_predict`, a
-    `ChainOfThought` saved without its inner `predict`) the predictor is found all the same. Raises `StateError` for a file that is no
-    saved program, `ConfigurationError` for a pickled one.
+    Instructions, descriptions, demos and the names of models are loaded, and how many passages a `Retrieve` gives. Where paths differ
+    between versions (`_predict`, a `ChainOfThought` saved without its inner `predict`) the predictor is found all the same. Raises
+    `StateError` for a file that is no saved program, `ConfigurationError` for a pickled one.
     """
     saved = _read(Path(path))
+    for module, depth in retrieval_depths(program, saved):
+        module.k = depth
     predictors = dict(leaves_of(program, frozen=True))
     loaded, unmapped = [], []
     for name, old in saved.items():

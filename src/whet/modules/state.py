@@ -30,7 +30,17 @@ if TYPE_CHECKING:
     from whet.modules.module import Module
     from whet.modules.predict import Predict
 
-__all__ = ["dependency_versions", "load_into", "parts_of", "predictor_state", "refuse_pickles", "restore", "restore_predictor", "save"]
+__all__ = [
+    "dependency_versions",
+    "load_into",
+    "parts_of",
+    "predictor_state",
+    "refuse_pickles",
+    "restore",
+    "restore_predictor",
+    "retrieval_depths",
+    "save",
+]
 
 _logger = logging.getLogger(__name__)
 # Version 1 had the predictors under `predictors`, and what `metadata` holds now beside them.
@@ -42,7 +52,7 @@ _LM_PARAMETERS = frozenset(
 
 _ELSEWHERE = ACCESS | {"model_list", "base_url"}
 # What a model's state may hold besides, and a saved program has no use for.
-_SILENT = frozenset({"class", CLASS_KEY, "finetuning_model", "launch_kwargs", "train_kwargs"})
+_SILENT = frozenset({"class", CLASS_KEY, "cache_in_memory", "finetuning_model", "launch_kwargs", "train_kwargs"})
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -238,7 +248,7 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, a
     state = dict(state)
     values: Mapping[str, str] = state.pop(VALUES, {})
     check_shape(state)
-    depths = _retrieval_depths(program, state)
+    depths = retrieval_depths(program, state)
     drift = _drift_of_values(program, values)
     drift += [f"Predictor `{name}` is in the program and not in the file." for name in predictors if name not in state]
     drift += [f"Predictor `{name}` is in the file and not in the program." for name in state if name not in predictors]
@@ -248,7 +258,7 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, a
             drift += [f"Predictor `{name}`: {text}" for text in _drift_of_tools(predictor, state[name])]
     if drift and not force:
         raise (StateError if predictors.keys() <= state.keys() else _MissingPart)(
-            "The saved program does not fit this one:\n- " + "\n- ".join(drift) + "\nPass `force=True` to load what fits.",
+            "The saved program does not fit this one:\n- " + "\n- ".join(drift) + "\n" + _way_out(predictors, state),
             drift=tuple(drift),
         )  # fmt: skip
     _set_values(program, {name: label for name, label in values.items() if not _drift_of_values(program, {name: label})})
@@ -266,7 +276,13 @@ def restore(program: Module, state: Mapping[str, Any], *, force: bool = False, a
         module.k = depth
 
 
-def _retrieval_depths(program: Module, state: dict[str, Any]) -> list[tuple[Any, int]]:
+def _way_out(predictors: Mapping[str, Any], state: Mapping[str, Any]) -> str:
+    if any(name.removesuffix(".predict") in state for name in predictors if name not in state):
+        return "These look like names as DSPy 2.4 and 2.5 wrote them: `whet.compat.report.load_saved(program, path)` finds their places."
+    return "Pass `force=True` to load what fits."
+
+
+def retrieval_depths(program: Module, state: dict[str, Any]) -> list[tuple[Any, int]]:
     """The `Retrieve` steps whose `k` is in a file of DSPy, which keeps it beside the predictors; their states are taken out."""
     modules = dict(program.named_sub_modules())
     found = [(modules.get(f"self.{name}"), name) for name, saved in state.items() if isinstance(saved, Mapping) and set(saved) == {"k"}]
