@@ -383,3 +383,12 @@ def test_a_demo_too_long_for_the_budget_leaves_room_for_those_that_fit() -> None
     sections = ChatAdapter(demo_tokens=60).sections(whet.Signature("q -> a"), {"q": "now"}, demos)
     assert [m.text.splitlines()[1] for m in sections.demos] == ["short", "y"]
     assert (sections.left_out, sections.tokens().left_out) == (2, 2)
+
+
+def test_a_native_output_that_the_model_leaves_out_has_its_default() -> None:
+    fields = {"q": whet.InputField(), "why": (Reasoning, whet.OutputField(default="not said")), "a": whet.OutputField()}
+    prediction, _ = ask(whet.Predict(whet.Signature(fields)), Choice(text="[[ ## a ## ]]\n4"), Capabilities(reasoning=True), q="x")
+    assert (prediction.why, prediction.a) == ("not said", "4")
+    required = whet.Signature({**fields, "why": (Reasoning, whet.OutputField())})
+    prediction, _ = ask(whet.Predict(required), Choice(text="[[ ## a ## ]]\n4"), Capabilities(reasoning=True), q="x")
+    assert prediction.why is None
