@@ -150,3 +150,13 @@ def test_only_their_owner_reads_them(tmp_path: Path) -> None:
     whet.Evaluate(devset=ROWS, metric=same, num_threads=1, stream_to=run)(even).save_jsonl(kept)
     assert run.stat().st_mode & 0o777 == kept.stat().st_mode & 0o777 == 0o600
     assert run.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_another_devset_is_found_before_the_missing_rows_are_paid_for(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    lines = saved(file)
+    file.write_text("".join(json.dumps(line) + "\n" for line in (lines[0], lines[4])), encoding="utf-8")  # the last example alone
+    other = [*ROWS[:3], whet.Example(n=3, label=True).with_inputs("n")]
+    with pytest.raises(StateError, match="example 3 differs"):
+        whet.Evaluate(devset=other, metric=same, num_threads=1, stream_to=file)(even)
+    assert len(load_run(file).rows) == 1  # none of the others was asked, or it would be there

@@ -114,6 +114,8 @@ class _Run:
     def _chosen_jobs(self) -> Iterator[Job]:
         """The jobs of rows that the file does not have yet, every repeat of them; `places` says which they are."""
         self.places = []
+        if self.file is not None:
+            self.file.check(self.devset)
         for index, example in enumerate(self.devset):
             for repeat in range(self.plan.repeats):
                 if self.fatal is not None:

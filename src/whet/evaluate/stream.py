@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, get_args
 
@@ -78,16 +78,21 @@ class RowFile:
                 "Give another file, or delete this one."
             )
 
+    def check(self, devset: Iterable[Any]) -> None:
+        """Raise `StateError` when the file has rows of other examples than these, before any of the missing ones is paid for."""
+        keys: dict[int, set[str]] = {}
+        for (index, _), saved in self.known.items():
+            keys.setdefault(index, set()).add(saved["key"])
+        for index, example in enumerate(devset):
+            if index in keys and keys[index] != {key_of(example)}:
+                raise StateError(
+                    f"{str(self.path)!r} holds rows of another devset: example {index} differs. Give another file, or delete this one."
+                )
+
     def row(self, index: int, example: Any, repeat: int) -> Row | None:
-        """The finished row of this example, if the file has it. Raises `StateError` when another example was at this place then."""
+        """The finished row of this example, if the file has it."""
         saved = self.known.get((index, repeat))
-        if saved is None:
-            return None
-        if saved["key"] != key_of(example):
-            raise StateError(
-                f"{str(self.path)!r} holds rows of another devset: example {index} differs. Give another file, or delete this one."
-            )
-        return _row_of(saved, index, example)
+        return None if saved is None else _row_of(saved, index, example)
 
     def add(self, row: Row) -> None:
         """Write one row, and make sure that it is there."""
