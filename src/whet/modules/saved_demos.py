@@ -24,7 +24,7 @@ def restored_demos(signature: Signature, demos: Sequence[Mapping[str, Any]], lef
     """The demos with values of the signature's types. One that does not fit is told in `left_out`, or raises `StateError` without it.
 
     >>> restored_demos(Signature("n: int -> answer"), [{"n": "1", "answer": "one"}])
-    [Example({'n': 1, 'answer': 'one'})]
+    [Example({'n': 1, 'answer': 'one'}) (input_keys=None)]
     """
     restored = []
     for number, demo in enumerate(demos, 1):
