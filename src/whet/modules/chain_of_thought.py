@@ -42,6 +42,14 @@ class ChainOfThoughtWithHint(Answering[P, R]):
     """A `ChainOfThought` that may be given a `hint` while demos and training data are made, and never afterwards.
 
     The hint is a training-only input: outside of training it is accepted and left out of the prompt.
+
+    >>> import whet.testing
+    >>> lm = whet.testing.ScriptedLM([{"reasoning": "Two and two.", "answer": "4"}])
+    >>> with whet.context(lm=lm):
+    ...     ChainOfThoughtWithHint("question -> answer")(question="2+2?", hint="It is even.").answer
+    '4'
+    >>> "It is even." in lm.requests[0].messages[-1].text
+    False
     """
 
     def __init__(

@@ -38,7 +38,20 @@ class CodeAct(Coding[P, R]):
 
     The source of the tools is run in the interpreter first, so they can use only what they define themselves; a function without
     readable source is offered from here instead. The interpreter is as in `ProgramOfThought`. The prediction has the outputs, the
-    `trajectory` (`generated_code_0`, `code_output_0` or `observation_0`, ...) and a `stop_reason`. Use `ReAct` or `RLM` in new programs.
+    `trajectory` (`generated_code_0`, `code_output_0` or `observation_0`, ...) and a `stop_reason`: `finish`, `max_iters` or
+    `context_window`. Use `ReAct` or `RLM` in new programs: making one of these warns (`DeprecationWarning`). Raises `ConfigurationError`
+    for tools that are no functions.
+
+    >>> import warnings, whet.testing
+    >>> def people(city: str) -> int:
+    ...     return {"Oslo": 717710}[city]
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     program = CodeAct("question -> answer: int", tools=[people])
+    >>> acted = {"generated_code": "print(people('Oslo') * 2)", "finished": True}
+    >>> with whet.context(lm=whet.testing.ScriptedLM([acted, {"reasoning": "It was printed.", "answer": 1435420}])):
+    ...     result = program(question="Twice the people of Oslo?")
+    >>> result.answer, result.trajectory["generated_code_0"], result.stop_reason
+    (1435420, "print(people('Oslo') * 2)", 'finish')
     """
 
     def __init__(

@@ -93,7 +93,16 @@ def cot(function: Callable[P, R], /) -> FunctionProgram[P, R]: ...
 @overload
 def cot(**config: Any) -> Callable[[Callable[P, R]], FunctionProgram[P, R]]: ...
 def cot(function: Any = None, /, **config: Any) -> Any:
-    """Make a program of a typed function that reasons before it answers: `@whet.cot`."""
+    """Make a program of a typed function that reasons before it answers: `@whet.cot`.
+
+    >>> import whet.testing
+    >>> @cot
+    ... def add(a: int, b: int) -> int:
+    ...     '''Add the numbers.'''
+    >>> with whet.context(lm=whet.testing.ScriptedLM([{"reasoning": "Two and two.", "result": 4}])):
+    ...     add(2, 2)
+    4
+    """
     if function is not None:
         return FunctionProgram(function, ChainOfThought, config)
     return lambda function: FunctionProgram(function, ChainOfThought, config)

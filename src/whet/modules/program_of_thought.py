@@ -33,7 +33,16 @@ class ProgramOfThought(Coding[P, R]):
 
     Each call has an interpreter of its own, made by `interpreter_factory` and shut down afterwards; one passed as the first argument of
     the call is used instead and stays open. Raises `CodeInterpreterError` (a `RuntimeError`) when no program ran. `RLM` and `ReAct` with
-    a tool for code are the modules to use in new programs.
+    a tool for code are the modules to use in new programs: making one of these warns (`DeprecationWarning`).
+
+    >>> import warnings, whet.testing
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     program = ProgramOfThought("question -> answer: int")
+    >>> written = {"reasoning": "Multiply.", "generated_code": "SUBMIT({'answer': 417 * 23})"}
+    >>> lm = whet.testing.ScriptedLM([written, {"reasoning": "The program says so.", "answer": 9591}])
+    >>> with whet.context(lm=lm):
+    ...     program(question="What is 417 * 23?").answer
+    9591
     """
 
     def __init__(

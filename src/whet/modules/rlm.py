@@ -65,6 +65,17 @@ class RLM(Coding[P, R]):
 
     The prediction has the outputs, `trajectory` (dicts with `reasoning`, `code`, `output`), `final_reasoning` and `stop_reason`:
     `submit`, or `max_iters`, `max_seconds`, `bad_steps`, `context_window`, after which `extract` makes the answer of what was found.
+
+    >>> import whet.testing
+    >>> text = "nothing here. " * 5000 + "The code is 417. " + "nothing here. " * 5000
+    >>> lm = whet.testing.ScriptedLM([
+    ...     {"reasoning": "Look for digits.", "code": "import re; print(re.findall('[0-9]+', text))"},
+    ...     {"reasoning": "There is only one.", "code": "SUBMIT(417)"},
+    ... ])
+    >>> with whet.context(lm=lm):
+    ...     found = RLM("text, question -> code_number: int")(text=text, question="What is the code?")
+    >>> found.code_number, found.stop_reason, len(found.trajectory), len(lm.requests[0].messages[-1].text) < 2000
+    (417, 'submit', 2, True)
     """
 
     def __init__(  # noqa: PLR0913 - the arguments are given by the behaviour specification

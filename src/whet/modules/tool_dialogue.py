@@ -40,6 +40,16 @@ class ToolDialogue(Answering[P, R]):
     gives no outputs either, only `history` and why the turns ended. `history=` goes on with an earlier conversation, where the inputs
     may be left out. A model with tools is asked in its own way, unless the adapter was made with `use_native_function_calling=False`.
     Experimental.
+
+    >>> import whet.testing
+    >>> def people(city: str) -> int:
+    ...     return {"Oslo": 717710}[city]
+    >>> asked = {"next_thought": "Ask the tool.", "tool_calls": [{"name": "people", "args": {"city": "Oslo"}}]}
+    >>> done = {"next_thought": "That is it.", "tool_calls": [{"name": "submit", "args": {"answer": 717710}}]}
+    >>> with whet.context(lm=whet.testing.ScriptedLM([asked, done])):
+    ...     first = ToolDialogue("question -> answer: int", tools=[people])(question="How many people live in Oslo?")
+    >>> first.answer, first.termination_reason, len(first.history.messages)
+    (717710, 'submit', 2)
     """
 
     def __init__(self, signature: Callable[P, R] | Untyped, tools: Sequence[Any], max_iters: int = 20) -> None:

@@ -52,7 +52,21 @@ class AvatarOptimizer(Optimizer):
 
     It works on the predictor called `actor` or `react`, or else on the first. A new instruction is kept when it does better on the same
     rows; it is run on all of them only if it does on the first few. Ends early when nothing is wrong or three rewrites in a row brought
-    nothing. `optimize_for="min"` means that low scores are good."""
+    nothing. `optimize_for="min"` means that low scores are good.
+
+    >>> import whet.testing
+    >>> def model(request):
+    ...     said = request.messages[0].text
+    ...     if "new_instruction" in said or "feedback" in said:
+    ...         return {"feedback": "It wrote a sentence.", "new_instruction": "Give only the number."}
+    ...     return {"answer": "4" if "only the number" in said or "easy" in request.messages[-1].text else "It is 4."}
+    >>> rows = [whet.Example(question=f"{kind} 2+2? {i}", answer="4").with_inputs("question") for i in range(2) for kind in ("easy", "hard")]
+    >>> optimizer = AvatarOptimizer(metric=lambda row, prediction, trace=None: row.answer == prediction.answer, max_iters=2)
+    >>> with whet.context(lm=whet.testing.ScriptedLM(model)):
+    ...     better = optimizer.compile(whet.Predict("question -> answer"), trainset=rows)
+    >>> better.signature.instructions
+    'Give only the number.'
+    """
 
     needs_metric: ClassVar[bool] = True
 

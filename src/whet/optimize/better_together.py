@@ -53,6 +53,16 @@ class BetterTogether(Optimizer):
     scored on the valset (given, or a share `valset_ratio` of the trainset), and the best is returned; the latest one without a valset. A
     stage that fails ends the sequence: the best so far is returned with `flag_compilation_error_occurred` set, and `run.decisions` say why.
     Calls and caps of all stages are those of this run, and with a `run_dir` each stage has its journal in a folder of its own there.
+
+    >>> import whet
+    >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue") * 4]
+    >>> def right(row, prediction, trace=None):
+    ...     return row.colour == prediction.colour
+    >>> optimizer = BetterTogether(right, few=whet.LabeledFewShot(k=2), more=whet.BootstrapFewShot(metric=right))
+    >>> with whet.context(lm=whet.LM("embedded")):
+    ...     better = optimizer.compile(whet.Predict("text -> colour"), trainset=rows[:6], valset=rows[6:], strategy="few -> more")
+    >>> better.flag_compilation_error_occurred, [trial.score for trial in better.run.trials]
+    (False, [1.0, 1.0, 0.0])
     """
 
     chooses_values: ClassVar[bool] = False  # its stages do

@@ -33,6 +33,13 @@ class BootstrapFinetune(Optimizer):
     `trainer` replaces the one that fits the model's name. The result is a candidate in `run`; it is scored if a valset is given.
 
     Raises `TrainingError` (a `RuntimeError`) when a training fails.
+
+    >>> import whet
+    >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue")]
+    >>> optimizer = BootstrapFinetune(metric=lambda row, prediction, trace=None: row.colour == prediction.colour)
+    >>> student = whet.Predict("text -> colour: Literal['red', 'blue', 'green']", lm=whet.LM("embedded"))
+    >>> optimizer.compile(student, trainset=rows).lm.model.startswith("embedded:")
+    True
     """
 
     needs_metric: ClassVar[bool] = False

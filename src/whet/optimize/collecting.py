@@ -126,6 +126,13 @@ def collect(  # noqa: PLR0913 - each argument by keyword
     that was killed goes on from its journal.
 
     Raises `ConfigurationError` for arguments that cannot work, and where a row cannot be written.
+
+    >>> import whet.testing
+    >>> rows = [whet.Example(question=q, answer=a).with_inputs("question") for q, a in (("2+2?", "4"), ("3+3?", "6"))]
+    >>> with whet.context(lm=whet.testing.ScriptedLM(lambda request: {"answer": "4"})):
+    ...     made = collect(whet.Predict("question -> answer"), rows, lambda row, prediction, trace=None: row.answer == prediction.answer)
+    >>> [message["role"] for message in made.chats[0].messages], len(made.chats)
+    (['system', 'user', 'assistant'], 1)
     """
     if not isinstance(keep_demos, bool):
         raise ConfigurationError(f"`keep_demos` is {keep_demos!r}; it is True or False.")

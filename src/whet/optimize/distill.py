@@ -35,6 +35,14 @@ class Distill(BootstrapFinetune):
     With a valset the run has the student before and after, and in `run.decisions` what the teacher scores there.
 
     Raises `ConfigurationError` where neither `lm` nor `teacher` is given, and where the teacher's answers lack an output of the student.
+
+    >>> import whet.testing
+    >>> rows = [whet.Example(text=f"a {word}").with_inputs("text") for word in ("rose", "sea", "leaf")]
+    >>> dear = whet.testing.ScriptedLM({"rose": {"colour": "red"}, "sea": {"colour": "blue"}, "leaf": {"colour": "green"}})
+    >>> large = whet.Predict("text -> colour: Literal['red', 'blue', 'green']", lm=dear)
+    >>> small = Distill(lm=whet.LM("embedded")).compile(large, trainset=rows)
+    >>> small(text="a leaf").colour, dear.calls
+    ('green', 3)
     """
 
     def __init__(  # noqa: PLR0913 - each by keyword

@@ -31,6 +31,14 @@ class GRPO(Optimizer):
     best is returned. An answer that cannot be read earns `format_failure_score`, so that form is learnt, too; the readable answers of a run
     that failed earn `failure_score`. Steps whose answers all earn the same teach nothing and are skipped. `train_kwargs` go to the trainer
     (`epochs`, `learning_rate`, `beta`, the weight of staying near the start).
+
+    >>> import whet
+    >>> rows = [whet.Example(text=f"a {w}", colour=c).with_inputs("text") for w, c in {"rose": "red", "sea": "blue", "leaf": "green"}.items()]
+    >>> optimizer = GRPO(lambda row, prediction, trace=None: row.colour == prediction.colour, num_train_steps=1, group_size=4)
+    >>> with whet.context(lm=whet.LM("embedded")):
+    ...     better = optimizer.compile(whet.Predict("text -> colour: Literal['red', 'blue', 'green']"), trainset=rows)
+    >>> better.run.stop_reason, [candidate.note.partition(":")[0] for candidate in better.run.candidates]
+    ('finished', ['as given', 'trained'])
     """
 
     needs_metric: ClassVar[bool] = True

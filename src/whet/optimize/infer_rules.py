@@ -26,6 +26,20 @@ class InferRules(BootstrapFewShot):
 
     Further arguments are those of `BootstrapFewShot`. Candidates are written side by side and race on shared rows; the program as given and
     the one with demos only take part. `strict=True` writes and evaluates them in turn, on all rows.
+
+    >>> import whet.testing
+    >>> def model(request):
+    ...     if "natural_language_rules" in request.messages[0].text:
+    ...         return {"natural_language_rules": "Give only the number."}
+    ...     return {"answer": "4" if "only the number" in request.messages[0].text else "It is 4."}
+    >>> rows = [whet.Example(question=f"2+2? {i}", answer="4").with_inputs("question") for i in range(4)]
+    >>> optimizer = InferRules(
+    ...     metric=lambda row, prediction, trace=None: row.answer == prediction.answer, num_candidates=1, max_labeled_demos=0
+    ... )
+    >>> with whet.context(lm=whet.testing.ScriptedLM(model)):
+    ...     better = optimizer.compile(whet.Predict("question -> answer"), trainset=rows)
+    >>> better.signature.instructions.splitlines()[-1]
+    'Give only the number.'
     """
 
     needs_metric: ClassVar[bool] = True

@@ -16,11 +16,24 @@ __all__ = ["KNNFewShot", "NearestDemos"]
 
 
 class KNNFewShot(Optimizer):
-    """Makes a program that, for each call, bootstraps its demos from the `k` rows of `trainset` nearest to the inputs.
+    """Makes a program that, for each call, bootstraps its demos from the `k` rows of `trainset` nearest to the inputs (after
+    Liu et al. 2022, arXiv 2101.06804).
 
     `vectorizer` turns texts into vectors (`whet.Embedder`, or any function of a list of texts); the rest are arguments of
     `BootstrapFewShot`. Rows are embedded once. A call costs up to `k` runs of the teacher on top of its own, which the cache makes free
-    where rows come again; with `max_bootstrapped_demos=0` it costs none."""
+    where rows come again; with `max_bootstrapped_demos=0` it costs none.
+
+    >>> import whet.testing
+    >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue")]
+    >>> def vectors(texts):
+    ...     return [[text.count(letter) for letter in "rgb"] for text in texts]
+    >>> optimizer = KNNFewShot(k=1, trainset=rows, vectorizer=vectors, max_bootstrapped_demos=0)
+    >>> lm = whet.testing.ScriptedLM([{"colour": "green"}])
+    >>> with whet.context(lm=lm):
+    ...     _ = optimizer.compile(whet.Predict("text -> colour"))(text="a green hat")
+    >>> [message.text.splitlines()[1] for message in lm.requests[0].messages if message.role == "user"]
+    ['a green coat', 'a green hat']
+    """
 
     def __init__(self, k: int, trainset: Sequence[Any], vectorizer: Callable[[list[str]], Any], **few_shot_bootstrap_args: Any) -> None:
         super().__init__()

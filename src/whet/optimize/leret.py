@@ -28,6 +28,14 @@ class LeReT(GRPO):
     whole run where it is left out), answers to one prompt that earned differently become pairs, written without demos (context
     distillation), and the model is trained by `method` (`"ipo"` or `"dpo"`). `samples` runs of each set above one are drawn at
     `temperature`. Every round's model is a candidate, scored without demos on the valset; the best is returned.
+
+    >>> import whet
+    >>> rows = [whet.Example(text=f"a {w}", colour=c).with_inputs("text") for w, c in {"rose": "red", "sea": "blue", "leaf": "green"}.items()]
+    >>> optimizer = LeReT(lambda row, prediction, trace=None: row.colour == prediction.colour, iterations=1, demo_sets=2)
+    >>> with whet.context(lm=whet.LM("embedded")):
+    ...     better = optimizer.compile(whet.Predict("text -> colour: Literal['red', 'blue', 'green']"), trainset=rows)
+    >>> better.run.stop_reason, [candidate.note.partition(":")[0] for candidate in better.run.candidates]
+    ('finished', ['as given', 'trained'])
     """
 
     def __init__(  # noqa: PLR0913 - each by keyword

@@ -65,6 +65,18 @@ class Optimizer:
     What a program registers with `whet.Param` is chosen after the prompts, on the same rows, and with `descriptions=True` the descriptions
     of its fields and of its tools are rewritten too (`GEPA` and `Auto` rewrite those of tools in any case).
     `Optimizer("auto", metric=...)` makes the one that is recommended.
+
+    >>> import whet
+    >>> class FirstRows(Optimizer):
+    ...     needs_metric = False
+    ...     def steps(self, search):
+    ...         yield from ()
+    ...         name = search.task.student.named_predictors()[0][0]
+    ...         return search.baseline.with_demos({name: [whet.Example(text="a red coat", colour="red")]}, "one demo")
+    >>> rows = [whet.Example(text="a blue hat", colour="blue").with_inputs("text")]
+    >>> better = FirstRows().compile(whet.Predict("text -> colour"), trainset=rows)
+    >>> better.demos[0].colour, better.run.candidates[-1].note
+    ('red', 'one demo')
     """
 
     needs_metric: ClassVar[bool] = True

@@ -26,6 +26,10 @@ class BootstrapFewShotWithOptuna(BootstrapFewShot):
     times, and keeps the best choice on `valset` (default: the trainset). Needs the extra `whet[optuna]`.
 
     Four trials run side by side; `strict=True` runs one at a time.
+
+    >>> optimizer = BootstrapFewShotWithOptuna(metric=lambda row, prediction, trace=None: True, num_candidate_programs=4)
+    >>> optimizer.num_candidate_programs
+    4
     """
 
     needs_metric: ClassVar[bool] = True

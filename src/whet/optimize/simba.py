@@ -39,7 +39,21 @@ class SIMBA(Optimizer):
     Each step takes `bsize` rows of the trainset and makes `num_candidates` candidates; there are `max_steps` steps. `max_demos=0` uses
     advice only. `prompt_model` writes the advice. `temperature_for_sampling` and `temperature_for_candidates` say how much programs with
     lower scores take part. By default candidates are compared with the best on the same rows and dropped early, and the search ends when
-    steps bring nothing; `strict=True` follows the published order."""
+    steps bring nothing; `strict=True` follows the published order.
+
+    >>> import whet.testing
+    >>> def model(request):
+    ...     said = request.messages[0].text
+    ...     if "advice" in said:
+    ...         return {"advice": "Give only the number."}
+    ...     return {"answer": "4" if "only the number" in said or (request.rollout_id or 0) % 2 else "It is 4."}
+    >>> rows = [whet.Example(question=f"2+2? {i}", answer="4").with_inputs("question") for i in range(8)]
+    >>> optimizer = SIMBA(metric=lambda row, prediction, trace=None: row.answer == prediction.answer, bsize=4, max_steps=2, max_demos=0)
+    >>> with whet.context(lm=whet.testing.ScriptedLM(model)):
+    ...     better = optimizer.compile(whet.Predict("question -> answer"), trainset=rows)
+    >>> better.signature.instructions.splitlines()[-1]
+    'Give only the number.'
+    """
 
     def __init__(  # noqa: PLR0913 - the arguments people know
         self,

@@ -64,6 +64,20 @@ class TextualGradient(Optimizer):
 
     `prompt_model` writes both. Of three rewrites the best on the same rows of `valset` (default: the trainset) is kept if it is better
     than before. There are `max_steps` steps; it ends earlier when three of them brought nothing.
+
+    >>> import whet.testing
+    >>> def model(request):
+    ...     if "new_instruction" in request.messages[0].text:
+    ...         return {"new_instruction": "Give only the number."}
+    ...     if "critique" in request.messages[0].text:
+    ...         return {"critique": "It wrote a sentence."}
+    ...     return {"answer": "4" if "only the number" in request.messages[0].text else "It is 4."}
+    >>> rows = [whet.Example(question=f"2+2? {i}", answer="4").with_inputs("question") for i in range(4)]
+    >>> optimizer = TextualGradient(metric=lambda row, prediction, trace=None: row.answer == prediction.answer, max_steps=2)
+    >>> with whet.context(lm=whet.testing.ScriptedLM(model)):
+    ...     better = optimizer.compile(whet.Predict("question -> answer"), trainset=rows)
+    >>> better.signature.instructions
+    'Give only the number.'
     """
 
     needs_metric: ClassVar[bool] = True

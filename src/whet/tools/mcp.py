@@ -49,6 +49,15 @@ def mcp_tools(  # noqa: PLR0913 - each is keyword-only and has a default
     is connected to again at the next call; the call that was under way is not repeated.
 
     Needs `pip install 'whet[mcp]'`.
+
+    >>> from mcp.server import MCPServer
+    >>> server = MCPServer("sums")
+    >>> @server.tool()
+    ... def add(a: int, b: int = 1) -> int:
+    ...     return a + b
+    >>> with mcp_tools(server, allow=["add"]) as tools:
+    ...     tools[0].name, tools[0](a=2, b=3)
+    ('add', '5')
     """
     check_mode(result_mode)
     wanted = _Wanted(allow=allow, deny=deny, pin=pin, approve=approve, result_mode=result_mode)

@@ -20,6 +20,9 @@ class Event:
     (something that the program put on the stream), `done` (`value` is the prediction). `path` names the predictor in the program, `field`
     the output, `call` numbers the calls of models, so that side-by-side calls of one predictor can be told apart. `last` is true of a
     `field_delta` that completes its output, `opening` of one that came with the first piece of the answer, which may be all of it.
+
+    >>> Event("field_delta", path="predict", field="answer", text="Par")
+    Event('field_delta', path='predict', field='answer', text='Par')
     """
 
     __slots__ = ("_grown", "_schema", "call", "field", "kind", "last", "name", "opening", "path", "text", "value")

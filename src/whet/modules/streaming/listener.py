@@ -14,7 +14,11 @@ __all__ = ["StreamListener", "StreamResponse"]
 
 @dataclass
 class StreamResponse:
-    """More of an output: which predictor's, which field's, the piece, and whether it is the last."""
+    """More of an output: which predictor's, which field's, the piece, and whether it is the last.
+
+    >>> StreamResponse("predict", "answer", "Par", is_last_chunk=False).chunk
+    'Par'
+    """
 
     predict_name: str
     signature_field_name: str
@@ -26,6 +30,12 @@ class StreamListener:
     """Listens to one output field. Without `predict`, the predictor is the only one of the program that has such an output.
 
     A listener serves one call of its predictor, with `allow_reuse=True` all of them.
+
+    >>> import whet
+    >>> listener = StreamListener("answer")
+    >>> listener.find(whet.ChainOfThought("question -> answer"))
+    >>> listener.predict_name
+    'predict'
     """
 
     def __init__(self, signature_field_name: str, predict: Any = None, predict_name: str | None = None, allow_reuse: bool = False) -> None:

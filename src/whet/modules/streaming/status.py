@@ -14,13 +14,24 @@ __all__ = ["StatusMessage", "StatusMessageProvider", "Teller"]
 
 @dataclass(frozen=True)
 class StatusMessage:
-    """A message about what a program is doing."""
+    """A message about what a program is doing.
+
+    >>> StatusMessage("Looking it up").message
+    'Looking it up'
+    """
 
     message: str
 
 
 class StatusMessageProvider:
-    """Words for what a program is doing. Override what you want said; `None` says nothing."""
+    """Words for what a program is doing. Override what you want said; `None` says nothing.
+
+    >>> class Told(StatusMessageProvider):
+    ...     def tool_start_status_message(self, instance, inputs):
+    ...         return f"Looking up {inputs['kwargs']}"
+    >>> Told().tool_end_status_message(3)
+    'Tool calling finished! Querying the LLM with tool calling results...'
+    """
 
     def tool_start_status_message(self, instance: Any, inputs: dict[str, Any]) -> str | None:
         """Before a tool is called."""

@@ -137,6 +137,14 @@ class Stream:
 
     Leaving the loop early, `stop()`, or a condition given to `until(...)` ends the call of the model that is under way: its connection is
     closed, and tokens that nobody wants are not made. `prediction` is the result; after a stop it holds the fields that were complete.
+
+    >>> import whet.testing
+    >>> program = whet.ChainOfThought("question -> answer: int", lm=whet.testing.ScriptedLM([{"reasoning": "Add them.", "answer": 4}]))
+    >>> for event in program.stream(question="2+2?"):
+    ...     if event.kind == "field_done":
+    ...         print(event.field, repr(event.value))
+    reasoning 'Add them.'
+    answer 4
     """
 
     def __init__(self, program: Any, inputs: dict[str, Any], provider: StatusMessageProvider | None = None) -> None:

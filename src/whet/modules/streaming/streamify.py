@@ -44,6 +44,16 @@ def streamify(
     gives more: typed events of every field.
 
     Raises `ConfigurationError` (a `ValueError`) for a listener whose field no predictor has, or several.
+
+    >>> import whet
+    >>> class Slow(whet.BaseLM):
+    ...     def stream_complete(self, request):
+    ...         yield from ("[[ ## answer ## ]]\\n", "blue ", "whale", "\\n\\n[[ ## completed ## ]]")
+    >>> stream = streamify(whet.Predict("question -> answer"), stream_listeners=[StreamListener("answer")], async_streaming=False)
+    >>> with whet.context(lm=Slow("slow", cache=False)):
+    ...     *pieces, prediction = stream(question="The largest animal?")
+    >>> [piece.chunk for piece in pieces], prediction.answer
+    (['blue', ' whale', ''], 'blue whale')
     """
     listeners = list(stream_listeners or ())
     for listener in listeners:
@@ -136,7 +146,14 @@ def _check_adapters(program: Any, listeners: list[StreamListener]) -> None:
 
 
 def apply_sync_streaming(async_generator: AsyncGenerator[Any, None]) -> Iterator[Any]:
-    """An async generator as a plain one: it runs on an event loop in a thread of its own."""
+    """An async generator as a plain one: it runs on an event loop in a thread of its own.
+
+    >>> async def numbers():
+    ...     for number in (1, 2):
+    ...         yield number
+    >>> list(apply_sync_streaming(numbers()))
+    [1, 2]
+    """
     queue: SimpleQueue[Any] = SimpleQueue()
     future: Future[Any] = Future()
 
@@ -155,6 +172,15 @@ async def streaming_response(stream: AsyncGenerator[Any, None]) -> AsyncGenerato
     """The stream as server-sent events; ends with `data: [DONE]`.
 
     Raises `ConfigurationError` (a `ValueError`) for something that is neither a chunk nor a prediction.
+
+    >>> async def pieces():
+    ...     yield StatusMessage("Looking it up")
+    ...     yield Prediction(answer="4")
+    >>> for event in apply_sync_streaming(streaming_response(pieces())):
+    ...     print(event.strip())
+    data: {"chunk":{"message":"Looking it up"}}
+    data: {"prediction":{"answer":"4"}}
+    data: [DONE]
     """
     async for item in stream:
         if isinstance(item, Prediction):
