@@ -64,7 +64,9 @@ class RLM(Coding[P, R]):
     and give an `interpreter` of their own, which serves all calls and stays open.
 
     The prediction has the outputs, `trajectory` (dicts with `reasoning`, `code`, `output`), `final_reasoning` and `stop_reason`:
-    `submit`, or `max_iters`, `max_seconds`, `bad_steps`, `context_window`, after which `extract` makes the answer of what was found.
+    `submit`, or `max_iters`, `max_seconds`, `bad_steps`, `context_window`, after which `extract` makes the answer of what was found. An
+    error of whet's that ends a run has the `trajectory` up to there. Raises `ConfigurationError` for an input named like a function of the
+    session.
 
     >>> import whet.testing
     >>> text = "nothing here. " * 5000 + "The code is 417. " + "nothing here. " * 5000

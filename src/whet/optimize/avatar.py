@@ -60,7 +60,7 @@ class AvatarOptimizer(Optimizer):
     ...     if "new_instruction" in said or "feedback" in said:
     ...         return {"feedback": "It wrote a sentence.", "new_instruction": "Give only the number."}
     ...     return {"answer": "4" if "only the number" in said or "easy" in request.messages[-1].text else "It is 4."}
-    >>> rows = [whet.Example(question=f"{kind} 2+2? {i}", answer="4").with_inputs("question") for i in range(2) for kind in ("easy", "hard")]
+    >>> rows = [whet.Example(question=f"{kind} 2+2?", answer="4").with_inputs("question") for kind in ("easy", "hard", "hardest")]
     >>> optimizer = AvatarOptimizer(metric=lambda row, prediction, trace=None: row.answer == prediction.answer, max_iters=2)
     >>> with whet.context(lm=whet.testing.ScriptedLM(model)):
     ...     better = optimizer.compile(whet.Predict("question -> answer"), trainset=rows)

@@ -33,7 +33,8 @@ class GRPO(Optimizer):
     (`epochs`, `learning_rate`, `beta`, the weight of staying near the start).
 
     >>> import whet
-    >>> rows = [whet.Example(text=f"a {w}", colour=c).with_inputs("text") for w, c in {"rose": "red", "sea": "blue", "leaf": "green"}.items()]
+    >>> known = {"rose": "red", "sea": "blue", "leaf": "green"}
+    >>> rows = [whet.Example(text=f"a {word}", colour=colour).with_inputs("text") for word, colour in known.items()]
     >>> optimizer = GRPO(lambda row, prediction, trace=None: row.colour == prediction.colour, num_train_steps=1, group_size=4)
     >>> with whet.context(lm=whet.LM("embedded")):
     ...     better = optimizer.compile(whet.Predict("text -> colour: Literal['red', 'blue', 'green']"), trainset=rows)

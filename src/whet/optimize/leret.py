@@ -30,7 +30,8 @@ class LeReT(GRPO):
     `temperature`. Every round's model is a candidate, scored without demos on the valset; the best is returned.
 
     >>> import whet
-    >>> rows = [whet.Example(text=f"a {w}", colour=c).with_inputs("text") for w, c in {"rose": "red", "sea": "blue", "leaf": "green"}.items()]
+    >>> known = {"rose": "red", "sea": "blue", "leaf": "green"}
+    >>> rows = [whet.Example(text=f"a {word}", colour=colour).with_inputs("text") for word, colour in known.items()]
     >>> optimizer = LeReT(lambda row, prediction, trace=None: row.colour == prediction.colour, iterations=1, demo_sets=2)
     >>> with whet.context(lm=whet.LM("embedded")):
     ...     better = optimizer.compile(whet.Predict("text -> colour: Literal['red', 'blue', 'green']"), trainset=rows)

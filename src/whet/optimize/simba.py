@@ -41,6 +41,8 @@ class SIMBA(Optimizer):
     lower scores take part. By default candidates are compared with the best on the same rows and dropped early, and the search ends when
     steps bring nothing; `strict=True` follows the published order.
 
+    Raises `PreconditionError` (an `AssertionError`) for a trainset of fewer than `bsize` rows.
+
     >>> import whet.testing
     >>> def model(request):
     ...     said = request.messages[0].text

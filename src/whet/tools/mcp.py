@@ -46,9 +46,11 @@ def mcp_tools(  # noqa: PLR0913 - each is keyword-only and has a default
     does not have is an error. `pin` is the `digest` of an earlier connection: a server whose list of tools is another one is refused,
     also when it changes after a reconnection. `timeout` is in seconds, for the connection and for each call; `approve` is asked before
     each call. `env` is the environment of the process in addition to a safe minimum, `headers` are sent to a URL. A server that was lost
-    is connected to again at the next call; the call that was under way is not repeated.
+    is connected to again at the next call; the call that was under way is not repeated. A tool gives the text of its result, with
+    `result_mode="structured"` the structured content where the server sends some.
 
-    Needs `pip install 'whet[mcp]'`.
+    Needs `pip install 'whet[mcp]'`; raises `MissingExtraError` without it, `ConfigurationError` for what is no server and for names that it
+    does not have, and `ToolError` (a `RuntimeError`) when it cannot be reached, is another one than was pinned, or a call fails.
 
     >>> from mcp.server import MCPServer
     >>> server = MCPServer("sums")
