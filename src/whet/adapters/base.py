@@ -43,6 +43,16 @@ class Adapter(Layout, Reader):
     `native_response_types` are the output types that the model may fill natively (`Reasoning` and `Citations` unless given). Further
     arguments replace parts of the prompt: `system`, `field`, `reminder`, `marker`, `demos`, `demo_tokens`, `overflow`
     (see `whet.adapters.Style`).
+
+    >>> import whet.testing
+    >>> class Shouting(whet.ChatAdapter):
+    ...     def format_task_description(self, signature):
+    ...         return signature.instructions.upper()
+    >>> lm = whet.testing.ScriptedLM([{"answer": "4"}])
+    >>> with whet.context(lm=lm, adapter=Shouting()):
+    ...     _ = whet.Predict(whet.Signature("question -> answer", "Be brief."))(question="2+2?")
+    >>> "BE BRIEF." in lm.requests[0].messages[0].text
+    True
     """
 
     use_native_function_calling: bool = False

@@ -25,6 +25,13 @@ class TwoStepAdapter(Adapter):
     """For reasoning models that do better without a format: they answer in plain words, and `extraction_model` reads the fields out.
 
     Each prediction costs two calls. Raises `ConfigurationError` (a `ValueError`) when `extraction_model` is no model.
+
+    >>> import whet.testing
+    >>> thinker = whet.testing.ScriptedLM(["Two and two make four."], adapter=whet.ChatAdapter())
+    >>> reader = whet.testing.ScriptedLM([{"answer": 4}], adapter=whet.ChatAdapter())
+    >>> with whet.context(lm=thinker, adapter=TwoStepAdapter(reader)):
+    ...     whet.Predict("question -> answer: int")(question="2+2?").answer
+    4
     """
 
     def __init__(self, extraction_model: Any, **more: Any) -> None:

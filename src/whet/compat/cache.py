@@ -32,6 +32,11 @@ class Cache:
     A request is a dict; its key is a hash of its JSON with sorted keys. Values that have no JSON form, and requests that have none, are
     neither kept nor found. `Cache()` is the cache in force (`whet.configure_cache` changes it); with arguments it has a store of its own,
     which `whet.cache = Cache(...)` puts in force. A subclass with its own `cache_key` then says which calls of models are the same.
+
+    >>> own = Cache(enable_disk_cache=False)
+    >>> own.put({"model": "m", "prompt": "Hello"}, "Hi")
+    >>> own.get({"prompt": "Hello", "model": "m"}), {"prompt": "Bye"} in own
+    ('Hi', False)
     """
 
     def __init__(  # noqa: PLR0913 - the arguments that people know

@@ -25,6 +25,9 @@ class LocalInterpreter(PythonInterpreter):
 
     DSPy's runs with the rights of the user who starts it. This one has no files, network or environment unless `PythonInterpreter` is
     asked for them by name.
+
+    >>> LocalInterpreter({"double": lambda x: 2 * x}, execution_timeout=5).tools["double"](21)
+    42
     """
 
     def __init__(

@@ -17,7 +17,14 @@ class _Silent(logging.NullHandler):
 
 
 def enable_logging() -> None:
-    """Show whet's log records, from INFO on, on the standard error stream."""
+    """Show whet's log records, from INFO on, on the standard error stream.
+
+    >>> from unittest.mock import patch
+    >>> with patch.dict(logging.Logger.manager.loggerDict, whet=logging.Logger("whet")):  # so that this example leaves all as it was
+    ...     enable_logging()
+    ...     logging.getLogger("whet").isEnabledFor(logging.INFO), logging.getLogger("whet").isEnabledFor(logging.DEBUG)
+    (True, False)
+    """
     logger = logging.getLogger("whet")
     _leave(logger, _Silent)
     logger.propagate = True
@@ -32,6 +39,12 @@ def disable_logging() -> None:
     """Show none of whet's log records, warnings included.
 
     They are still made: `logging.getLogger("whet").propagate = True` hands them to the handlers of the root logger.
+
+    >>> from unittest.mock import patch
+    >>> with patch.dict(logging.Logger.manager.loggerDict, whet=logging.Logger("whet")):
+    ...     disable_logging()
+    ...     logging.getLogger("whet").propagate
+    False
     """
     logger = logging.getLogger("whet")
     _leave(logger, _Shown, _Silent)
@@ -45,10 +58,24 @@ def _leave(logger: logging.Logger, *kinds: type[logging.Handler]) -> None:
 
 
 def enable_litellm_logging() -> None:
-    """Show the log records of LiteLLM, for programs that use `whet.lm.lite`; the clients of whet's own log under `whet`."""
+    """Show the log records of LiteLLM, for programs that use `whet.lm.lite`; the clients of whet's own log under `whet`.
+
+    >>> from unittest.mock import patch
+    >>> with patch.dict(logging.Logger.manager.loggerDict, LiteLLM=logging.Logger("LiteLLM")):
+    ...     enable_litellm_logging()
+    ...     logging.getLogger("LiteLLM").isEnabledFor(logging.DEBUG)
+    True
+    """
     logging.getLogger("LiteLLM").setLevel(logging.DEBUG)
 
 
 def disable_litellm_logging() -> None:
-    """Show no log records of LiteLLM below errors."""
+    """Show no log records of LiteLLM below errors.
+
+    >>> from unittest.mock import patch
+    >>> with patch.dict(logging.Logger.manager.loggerDict, LiteLLM=logging.Logger("LiteLLM")):
+    ...     disable_litellm_logging()
+    ...     logging.getLogger("LiteLLM").isEnabledFor(logging.WARNING)
+    False
+    """
     logging.getLogger("LiteLLM").setLevel(logging.ERROR)

@@ -34,7 +34,16 @@ SignatureMeta = Signature
 
 
 def inspect_history(n: int = 1, file: Any = None) -> None:
-    """Print the last `n` model calls of this process; to `file` without colours."""
+    """Print the last `n` model calls of this process; to `file` without colours.
+
+    >>> import io, whet.testing
+    >>> with whet.context(lm=whet.testing.ScriptedLM([{"answer": "4"}])):
+    ...     _ = whet.Predict("question -> answer")(question="2+2?")
+    >>> text = io.StringIO()
+    >>> inspect_history(file=text)
+    >>> "2+2?" in text.getvalue()
+    True
+    """
     print_history(current().history, n, file)
 
 

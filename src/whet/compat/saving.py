@@ -17,6 +17,12 @@ def load(path: Any, program: Any = None, *, allow_pickle: bool = False, force: b
 
     Raises `FileNotFoundError` for a path where nothing is, `ConfigurationError` (a `ValueError`) for a pickled program or without
     `program`, `StateError` when the state does not fit; `force=True` loads what fits.
+
+    >>> import tempfile, whet
+    >>> path = tempfile.mkdtemp() + "/program.json"
+    >>> whet.Predict(whet.Signature("question -> answer", "Be brief.")).save(path)
+    >>> load(path, whet.Predict("question -> answer")).signature.instructions
+    'Be brief.'
     """
     source = Path(path)
     if not source.exists():
@@ -29,7 +35,13 @@ def load(path: Any, program: Any = None, *, allow_pickle: bool = False, force: b
 
 
 def load_settings(path: Any, allow_pickle: bool = False) -> NoReturn:
-    """Refused: DSPy's settings files are pickles, which can run code. Raises `ConfigurationError`, a `ValueError`."""
+    """Refused: DSPy's settings files are pickles, which can run code. Raises `ConfigurationError`, a `ValueError`.
+
+    >>> load_settings("settings.pkl")
+    Traceback (most recent call last):
+    ...
+    whet.errors.ConfigurationError: ...
+    """
     raise ConfigurationError(
         f"{str(path)!r} is a pickle, and pickles are never loaded, with `allow_pickle=True` neither: they can run code. "
         "Write the settings down where the program starts: `whet.configure(...)`."

@@ -31,6 +31,14 @@ class BayesianSignatureOptimizer(Optimizer):
 
     `compile` takes the old arguments: `devset` or `trainset`, `optuna_trials_num` or `num_trials`, `eval_kwargs` (of which `num_threads`
     counts); the switches for printing are accepted and have no effect.
+
+    >>> import whet
+    >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue") * 2]
+    >>> optimizer = BayesianSignatureOptimizer(metric=lambda row, prediction, trace=None: row.colour == prediction.colour, n=2)
+    >>> with whet.context(lm=whet.LM("embedded")):
+    ...     better = optimizer.compile(whet.Predict("text -> colour"), devset=rows, optuna_trials_num=2)
+    >>> better.run.optimizer
+    'MIPROv2'
     """
 
     def __init__(  # noqa: PLR0913 - the arguments that people know

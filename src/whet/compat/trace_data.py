@@ -43,6 +43,15 @@ def bootstrap_trace_data(  # noqa: PLR0913 - the arguments that people know
     `trace` is the list of (predictor, inputs, prediction). With `capture_failed_parses` an answer that cannot be read becomes a
     `FailedPrediction`, scored `format_failure_score`; with `capture_crashes` so does any other error of the program, scored
     `failure_score`. Errors of the model itself are always raised, others unless `raise_on_error=False`, which leaves their rows out.
+
+    >>> import whet.testing
+    >>> rows = [whet.Example(question=q, answer=a).with_inputs("question") for q, a in (("2+2?", "4"), ("3+3?", "6"))]
+    >>> with whet.context(lm=whet.testing.ScriptedLM(lambda request: {"answer": "4"})):
+    ...     found = bootstrap_trace_data(
+    ...         whet.Predict("question -> answer"), rows, metric=lambda row, prediction, trace=None: row.answer == prediction.answer
+    ...     )
+    >>> [(row["example_ind"], row["prediction"].answer, row["score"], len(row["trace"])) for row in found]
+    [(0, '4', True, 1), (1, '4', False, 1)]
     """
     call = metric_call(metric) if metric is not None else None
     rules = _Rules(call, capture_failed_parses, capture_crashes, failure_score, format_failure_score)

@@ -38,12 +38,20 @@ class LMConfig(SettingsDict):
 
 
 def System(*content: Any) -> Message:
-    """A system message: texts, media and content blocks in order."""
+    """A system message: texts, media and content blocks in order.
+
+    >>> System("Be brief.").role
+    'system'
+    """
     return _turn("system", content)
 
 
 def Developer(*content: Any) -> Message:
-    """A developer message: texts, media and content blocks in order."""
+    """A developer message: texts, media and content blocks in order.
+
+    >>> Developer("Be brief.").role
+    'developer'
+    """
     return _turn("developer", content)
 
 

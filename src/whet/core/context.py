@@ -237,7 +237,12 @@ class _NoSetting(AttributeError, KeyError):
 
 
 class SettingsView:
-    """`whet.settings`: reads the settings in force; assigning to an attribute is `configure`."""
+    """`whet.settings`: reads the settings in force; assigning to an attribute is `configure`.
+
+    >>> with context(num_threads=2):
+    ...     settings.num_threads, settings.get("no_such_setting", "nothing")
+    (2, 'nothing')
+    """
 
     __slots__ = ()
 

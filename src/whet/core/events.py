@@ -44,6 +44,14 @@ class BaseCallback:
 
     The kinds are module, lm, adapter_format, adapter_parse, tool, evaluate, compile, interpreter_execute, interpreter_tool_call,
     interpreter_startup and interpreter_shutdown. A handler that raises is logged and does not disturb the call.
+
+    >>> import whet.testing
+    >>> class Asked(BaseCallback):
+    ...     def on_lm_end(self, call_id, outputs, exception):
+    ...         print("answered:", outputs)
+    >>> with whet.context(callbacks=[Asked()]):
+    ...     _ = whet.testing.ScriptedLM(["Hi"])("Hello")
+    answered: ['Hi']
     """
 
 

@@ -34,7 +34,12 @@ FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filte
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSpec:
-    """A tool as a model sees it; `parameters` is a JSON schema of an object."""
+    """A tool as a model sees it; `parameters` is a JSON schema of an object.
+
+    >>> schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    >>> ToolSpec(name="people", description="How many live there.", parameters=schema).name
+    'people'
+    """
 
     name: str
     description: str
@@ -48,8 +53,7 @@ class Request:
 
     `options` are the request parameters that somebody asked for (`temperature`, `max_tokens`, `stop`, `seed`, ...), under their OpenAI
     names; nothing is sent that is not there. `n` is the number of samples. `rollout_id` tells apart repeated samples of the same request
-    in the
-    cache and is never sent. `response_schema` is the JSON schema the answer must have, or `"json"` for any JSON object.
+    in the cache and is never sent. `response_schema` is the JSON schema the answer must have, or `"json"` for any JSON object.
 
     >>> import whet.testing
     >>> request = Request(messages=(whet.Message("user", "Hello"),), options={"temperature": 0.5})
@@ -114,7 +118,11 @@ NO_USAGE: Final = Usage()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
-    """A quoted passage and where it stands."""
+    """A quoted passage and where it stands.
+
+    >>> Citation(cited_text="Oslo is the capital.", document_index=0, start_char_index=12).document_index
+    0
+    """
 
     cited_text: str
     document_index: int
@@ -127,7 +135,11 @@ class Citation:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One answer of a model. `logprobs` are in the provider's form."""
+    """One answer of a model. `logprobs` are in the provider's form.
+
+    >>> Choice(text="4").message.content
+    '4'
+    """
 
     text: str | None = None
     tool_calls: tuple[ToolCallPart, ...] = ()
@@ -154,6 +166,9 @@ class Response:
     """What a model answered: one `Choice` per sample, what it cost, and who answered.
 
     `cost` is in US dollars, `None` where the price is not known. `cache_hit` responses cost nothing and have an empty usage.
+
+    >>> Response(choices=(Choice(text="4"),), cost=0.001).text
+    '4'
     """
 
     choices: tuple[Choice, ...]
@@ -172,7 +187,12 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a model can do, as far as the facts table or the user says."""
+    """What a model can do, as far as the facts table or the user says.
+
+    >>> import whet.testing
+    >>> whet.testing.ScriptedLM([], capabilities=Capabilities(tools=True)).capabilities.tools
+    True
+    """
 
     json_schema: bool = False
     json_mode: bool = False
@@ -195,6 +215,9 @@ class StreamEvent:
     """A piece of an answer as it comes: text, reasoning or a tool call's arguments; then usage; then done.
 
     `whole` says that the answer was there already, from a cache for example: nothing of it came piece by piece.
+
+    >>> [event.text for event in (StreamEvent(kind="text", text="Par"), StreamEvent(kind="text", text="is"), StreamEvent(kind="done"))]
+    ['Par', 'is', '']
     """
 
     kind: Literal["text", "reasoning", "tool_call", "citation", "usage", "done"]

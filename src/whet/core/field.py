@@ -36,7 +36,11 @@ MISSING: Final = _Missing()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One input or output of a signature. A value; `evolve` makes a changed one."""
+    """One input or output of a signature. A value; `evolve` makes a changed one.
+
+    >>> InputField(desc="a city").evolve(name="place").desc
+    'a city'
+    """
 
     name: str = ""
     kind: Literal["input", "output"]

@@ -49,6 +49,9 @@ class ToolCallPart:
     """One call of a tool that the model asked for; `arguments` is the JSON text it wrote.
 
     `signed` is what the provider wants back with the call, such as the signed reasoning that led to it; only its wire format reads it.
+
+    >>> Message("assistant", "", (ToolCallPart(id="1", name="people", arguments='{"city": "Oslo"}'),)).tool_calls[0].name
+    'people'
     """
 
     id: str | None

@@ -344,6 +344,9 @@ def ensure_signature(signature: Any, instructions: str | None = None) -> Any:
     """A signature from a string; signatures pass through, `None` stays `None`.
 
     Raises `SignatureError` (a `ValueError`) when instructions are given together with a signature that has its own.
+
+    >>> ensure_signature("question -> answer", "Be brief.").instructions
+    'Be brief.'
     """
     if signature is None:
         return None

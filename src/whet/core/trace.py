@@ -21,6 +21,12 @@ class Step:
     """One call of a predictor: it unpacks as `(predictor, inputs, prediction)`.
 
     `name` is the predictor's place in the program where it is known, `seconds` how long the call took.
+
+    >>> import whet.testing
+    >>> with whet.trace() as trace:
+    ...     _ = whet.Predict("question -> answer", lm=whet.testing.ScriptedLM([{"answer": "4"}]))(question="2+2?")
+    >>> trace[0].inputs, trace[0].prediction.answer, trace[0].seconds > 0
+    ({'question': '2+2?'}, '4', True)
     """
 
     __slots__ = ("inputs", "name", "prediction", "predictor", "seconds")
@@ -132,7 +138,14 @@ def _block(part: TextPart | MediaPart | RawPart) -> dict[str, Any]:
 
 
 class CallRecord(Mapping[str, Any]):
-    """One call of a model, readable as attributes (`request`, `response`, `error`, `seconds`) and as the dict people know."""
+    """One call of a model, readable as attributes (`request`, `response`, `error`, `seconds`) and as the dict people know.
+
+    >>> import whet.testing
+    >>> with whet.trace() as trace:
+    ...     _ = whet.testing.ScriptedLM(["Hi"])("Hello")
+    >>> trace.calls[0].response.text, trace.calls[0]["prompt"], trace.calls[0].error
+    ('Hi', 'Hello', None)
+    """
 
     __slots__ = ("_uuid", "error", "model", "model_type", "request", "response", "seconds", "size", "started")
 

@@ -69,8 +69,7 @@ class EvaluationResult(Prediction):
     """The outcome of an evaluation.
 
     `score` is the mean in percent, rounded to two digits; `results` the triples (example, prediction, score); `rows` everything that is
-    known of each
-    example; `mean` the mean with its 95 % interval. `complete` is false when the evaluation was interrupted.
+    known of each example; `mean` the mean with its 95 % interval. `complete` is false when the evaluation was interrupted.
 
     >>> import whet.testing
     >>> rows = [whet.Example(question=q, answer=a).with_inputs("question") for q, a in (("2+2?", "4"), ("3+3?", "6"))]

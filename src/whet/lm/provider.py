@@ -13,7 +13,13 @@ __all__ = ["Provider", "ReinforceJob", "TrainingJob"]
 
 
 class TrainingJob(Future[Any]):
-    """A training under way; its result is the new LM. Subclasses may say more about its `status`."""
+    """A training under way; its result is the new LM. Subclasses may say more about its `status`.
+
+    >>> job = TrainingJob(train_data=[{"messages": []}])
+    >>> job.set_result("the new model")
+    >>> job.status(), job.result()
+    ('succeeded', 'the new model')
+    """
 
     def __init__(self, lm: Any = None, train_data: Any = None, train_data_format: Any = None, train_kwargs: Any = None) -> None:
         super().__init__()
@@ -32,7 +38,19 @@ class TrainingJob(Future[Any]):
 
 
 class ReinforceJob:
-    """Training by reward: `initialize`, then `step` with groups of rewarded answers, then `terminate`."""
+    """Training by reward: `initialize`, then `step` with groups of rewarded answers, then `terminate`.
+
+    >>> class Counted(ReinforceJob):
+    ...     def initialize(self):
+    ...         self.steps = 0
+    ...     def step(self, train_data, train_data_format=None):
+    ...         self.steps += 1
+    >>> job = Counted(lm=None)
+    >>> job.initialize()
+    >>> job.step([{"messages": [], "reward": 1.0}])
+    >>> job.steps
+    1
+    """
 
     def __init__(self, lm: Any, train_kwargs: Mapping[str, Any] | None = None) -> None:
         self.lm = lm
@@ -56,7 +74,16 @@ _Reinforcing: TypeAlias = ReinforceJob
 
 
 class Provider:
-    """What can be done with a model beyond asking it. Subclasses set the flags and override the static methods."""
+    """What can be done with a model beyond asking it. Subclasses set the flags and override the static methods.
+
+    >>> class Own(Provider):
+    ...     finetunable = True
+    ...     @staticmethod
+    ...     def finetune(job, model, train_data, train_data_format=None, train_kwargs=None):
+    ...         return f"{model}-tuned-on-{len(train_data)}"
+    >>> Own.finetune(None, "small", [{"messages": []}], None)
+    'small-tuned-on-1'
+    """
 
     finetunable: ClassVar[bool] = False
     reinforceable: ClassVar[bool] = False

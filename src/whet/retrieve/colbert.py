@@ -46,7 +46,20 @@ class ColBERTv2:
     that an evaluation counts it as a failure of the infrastructure). Answers are kept in whet's cache, since optimizers ask the same again
     and again, unless `caching` is false or the cache is switched off.
 
-    As in: `[x["text"] for x in ColBERTv2(url="http://host/wiki17_abstracts")("David Gregory", k=3)]`.
+    >>> import threading
+    >>> from http.server import BaseHTTPRequestHandler, HTTPServer
+    >>> class Castles(BaseHTTPRequestHandler):
+    ...     def do_GET(self):
+    ...         self.send_response(200)
+    ...         self.end_headers()
+    ...         self.wfile.write(b'{"topk": [{"text": "Kinnairdy Castle | A tower house.", "pid": 7, "rank": 1, "score": 20.1}]}')
+    ...     def log_message(self, *told): pass
+    >>> with HTTPServer(("127.0.0.1", 0), Castles) as server:
+    ...     threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    ...     passages = ColBERTv2(url="http://127.0.0.1/wiki17_abstracts", port=server.server_port)("David Gregory", k=1)
+    ...     server.shutdown()
+    >>> passages[0]["text"]
+    'Kinnairdy Castle | A tower house.'
     """
 
     def __init__(

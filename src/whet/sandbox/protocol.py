@@ -32,7 +32,12 @@ class FinalOutput:
 
 @runtime_checkable
 class CodeInterpreter(Protocol):
-    """Anything that runs code: it has `tools`, can be started, asked to `execute` and shut down."""
+    """Anything that runs code: it has `tools`, can be started, asked to `execute` and shut down.
+
+    >>> from whet.sandbox import PythonInterpreter
+    >>> isinstance(PythonInterpreter(), CodeInterpreter)
+    True
+    """
 
     @property
     def tools(self) -> dict[str, Callable[..., Any]]:

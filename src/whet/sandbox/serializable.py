@@ -12,6 +12,15 @@ class SandboxSerializable(ABC):
     """Derive from it to say how a value is written, and rebuilt by code inside; then it can be a field type and a variable.
 
     The payload crosses once per session; bytes travel as base64.
+
+    >>> from whet.sandbox import PythonInterpreter
+    >>> class Table(SandboxSerializable):
+    ...     def sandbox_setup(self): return "import json"
+    ...     def to_sandbox(self): return '[{"city": "Oslo"}]'
+    ...     def sandbox_assignment(self, var_name, data_expr): return f"{var_name} = json.loads({data_expr})"
+    ...     def rlm_preview(self, max_chars=500): return "one row"[:max_chars]
+    >>> PythonInterpreter().execute("rows[0]['city']", {"rows": Table()})
+    'Oslo'
     """
 
     @abstractmethod

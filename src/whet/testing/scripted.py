@@ -23,9 +23,8 @@ class ScriptedLM(BaseLM):
     """Answers from a script, and keeps every request in `requests`.
 
     `script` is a list of answers given in turn, a function of the request, or a mapping whose first key found in the last message
-    decides. An
-    answer is a string, a dict of output fields (written in the adapter's format), a `Response`, a `Choice`, or an exception, which is
-    raised.
+    decides. An answer is a string, a dict of output fields (written in the adapter's format), a `Response`, a `Choice`, or an exception,
+    which is raised.
 
     >>> ScriptedLM([{"answer": "Paris"}])("Capital of France?")
     ['[[ ## answer ## ]]\\nParis\\n\\n[[ ## completed ## ]]\\n']

@@ -134,7 +134,12 @@ class ToolCallResult:
 
 @dataclass(frozen=True)
 class ToolCallResults(FieldType):
-    """The results of the calls of one turn, in order."""
+    """The results of the calls of one turn, in order.
+
+    >>> calls = ToolCalls.from_dict_list([{"name": "people", "args": {"city": "Oslo"}}])
+    >>> ToolCallResults.from_tool_calls_and_values(calls, [717710]).tool_call_results[0].value
+    717710
+    """
 
     tool_call_results: list[ToolCallResult] = field(default_factory=list)
     ToolCallResult: ClassVar[Any] = ToolCallResult
