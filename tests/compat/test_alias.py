@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import importlib
+import importlib.util
+import inspect
 import logging
 import pickle
 import re
@@ -102,6 +104,20 @@ def test_what_is_said_of_a_name_that_is_gone_names_things_that_are_there(said: s
 def test_a_name_that_is_gone_says_what_to_use(name: str, use: str, dspy: Any) -> None:
     with pytest.raises(AttributeError, match=f"no attribute '{name}': .*{re.escape(use)}"):
         getattr(dspy, name)
+
+
+def test_a_name_that_is_gone_is_said_to_an_import_too(dspy: Any) -> None:
+    with pytest.raises(ImportError, match=r"cannot import name 'OllamaLocal' from 'whet': .*LM\('ollama_chat/"):
+        from dspy import OllamaLocal  # noqa: F401
+    with pytest.raises(ImportError, match="cannot import name 'never_was'"):
+        from dspy import never_was  # noqa: F401
+    assert not hasattr(dspy, "OllamaLocal") and importlib.util.find_spec("whet.never_was") is None
+
+
+def test_tools_that_ask_for_the_file_of_a_module_at_an_old_path_get_one(dspy: Any) -> None:
+    import dspy.teleprompt
+
+    assert inspect.getfile(dspy.teleprompt) == paths.__file__ and inspect.getmodule(dspy.teleprompt.MIPROv2) is not None
 
 
 @pytest.mark.parametrize(("path", "use"), [

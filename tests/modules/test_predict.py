@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import typing
 from typing import Any
 
 import pytest
@@ -177,6 +178,24 @@ def test_the_hint_reaches_the_prompt_in_training_only() -> None:
     assert "hint" not in str(program.render(q="x", hint="SECRET"))
     with whet.context(training=True):
         assert "SECRET" in str(program.render(q="x", hint="SECRET"))
+
+
+def test_a_hint_that_is_left_out_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    program = whet.ChainOfThoughtWithHint("q -> a")
+    with whet.context(training=True):
+        program.render(q="x", hint="h")
+    program.render(q="x")
+    assert not caplog.records
+    for _ in range(2):
+        program.render(q="x", hint="h")
+    assert ["`hint` is left out" in record.getMessage() for record in caplog.records] == [True]
+    whet.ChainOfThoughtWithHint("q, hint -> a").render(q="x", hint="h")
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("name", ["Predict", "ChainOfThought", "ReAct", "CodeAct", "ProgramOfThought", "RLM", "MultiChainComparison"])
+def test_the_types_of_what_makes_a_module_can_be_asked_for(name: str) -> None:
+    assert "signature" in typing.get_type_hints(getattr(whet, name).__init__)
 
 
 def test_history_is_kept_per_model_program_and_process_and_can_be_switched_off() -> None:

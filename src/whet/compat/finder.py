@@ -46,10 +46,20 @@ class OldPaths:
 
     @staticmethod
     def find_spec(fullname: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
-        """The spec of a module at an old path, `None` for anything else."""
-        if not fullname.startswith("whet.") or _below(fullname) not in _paths().PATHS:
+        """The spec of a module at an old path, `None` for anything else.
+
+        `from whet import OpenAI` asks here for a module of that name, when there is nothing else: what became of it is said then.
+        """
+        path = _below(fullname)
+        if not fullname.startswith("whet."):
             return None
-        return _Spec(fullname, OldPaths, is_package=_paths().has_children(_below(fullname)))
+        if path in _paths().PATHS:
+            spec = _Spec(fullname, OldPaths, origin=_paths().__file__, is_package=_paths().has_children(path))
+            spec.has_location = True  # tools that ask for the file of any module
+            return spec
+        if became := import_module("whet.compat.gone").became_of_import(path):
+            raise ImportError(f"cannot import name {path!r} from 'whet': {became}", name="whet")
+        return None
 
     @staticmethod
     def create_module(spec: Any) -> ModuleType:

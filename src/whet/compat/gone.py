@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["became_of_name", "became_of_path"]
+__all__ = ["became_of_import", "became_of_name", "became_of_path"]
 
 _RETRIEVERS: Final = "any callable `(query, k=...)` is a retriever; `whet.retrieve` has `Embeddings`, `BM25` and `ColBERTv2`"
 _PROPOSERS: Final = "what writes instructions is in `whet.optimize.proposers`"
@@ -88,6 +88,15 @@ def became_of_name(name: str) -> str:
     "use `whet.LM('ollama_chat/your-model')`"
     """
     return _NAMES.get(name, "")
+
+
+def became_of_import(name: str) -> str:
+    """The same for a name that no module path below `dspy` has, so that it can only be meant in `from dspy import ...`.
+
+    >>> became_of_import("OldInputField"), became_of_import("functional")
+    ('use `whet.InputField`', '')
+    """
+    return "" if name in _PATHS else became_of_name(name)
 
 
 def became_of_path(path: str) -> str:

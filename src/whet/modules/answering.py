@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from whet.core.records import Prediction
 from whet.modules.module import Module
 
-__all__ = ["Answering", "Coding", "P", "R"]
+__all__ = ["Answering", "Coding", "P", "R", "Untyped"]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
         async def acall(self, interpreter: CodeInterpreter, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
         async def acall(self, /, *args: Any, **kwargs: Any) -> Any: ...
 else:
-    P = R = None
+    # What `typing.get_type_hints` finds in the annotations of the modules.
+    P, R, Untyped = ..., Any, Any
 
     class Answering(Module):
         """A module whose call takes the inputs of a signature and gives its outputs."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from whet.core.context import current
 from whet.core.field import Field, InputField, OutputField
 from whet.core.flow import Flow
 from whet.core.signature import Signature
-from whet.modules.answering import Answering, P, R
+from whet.modules.answering import Answering, P, R, Untyped
 from whet.modules.predict import Predict, _signature_of
 
-if TYPE_CHECKING:
-    from whet.modules.answering import Untyped
-
 __all__ = ["ChainOfThought", "ChainOfThoughtWithHint"]
+
+_logger = logging.getLogger(__name__)
+# Under this name a signature keeps that its hint was left out, and that this was said.
+_SAID = "hint left out"
 
 
 class ChainOfThought(Answering[P, R]):
@@ -41,7 +44,7 @@ class ChainOfThought(Answering[P, R]):
 class ChainOfThoughtWithHint(Answering[P, R]):
     """A `ChainOfThought` that may be given a `hint` while demos and training data are made, and never afterwards.
 
-    The hint is a training-only input: outside of training it is accepted and left out of the prompt.
+    The hint is a training-only input: outside of training it is accepted and left out of the prompt, which the log says once.
 
     >>> import whet.testing
     >>> lm = whet.testing.ScriptedLM([{"reasoning": "Two and two.", "answer": "4"}])
@@ -65,7 +68,18 @@ class ChainOfThoughtWithHint(Answering[P, R]):
 
     def flow(self, /, *args: Any, **kwargs: Any) -> Flow[Any]:
         """One prediction; in training, one that knows the hint."""
+        if kwargs.get("hint") is not None and not current().training:
+            _say_that_hints_are_left_out(self.predict.signature)
         return self.predict.run_flow(args, kwargs)
+
+
+def _say_that_hints_are_left_out(signature: Signature) -> None:
+    if signature.fields["hint"].train_only and not signature.plans.get(_SAID):
+        signature.plans[_SAID] = True
+        _logger.warning(
+            "The `hint` is left out of the prompt: `ChainOfThoughtWithHint` shows it only while demos and training data are made. "
+            "An input of your own is shown always: `whet.ChainOfThought('question, hint -> answer')`."
+        )
 
 
 def with_reasoning(signature: Signature, field: Any = None, type_: Any = str) -> Signature:

@@ -6,14 +6,14 @@ import inspect
 import textwrap
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from whet.core.field import InputField, OutputField
 from whet.core.flow import Flow
 from whet.core.records import Prediction
 from whet.core.signature import Signature
 from whet.errors import AdapterParseError, CodeExecutionError, ConfigurationError, ContextWindowExceededError
-from whet.modules.answering import Coding, P, R
+from whet.modules.answering import Coding, P, R, Untyped
 from whet.modules.calling import called
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, output_text, taken_interpreter
@@ -23,9 +23,6 @@ from whet.modules.trajectory import framed
 from whet.sandbox import PythonInterpreter
 from whet.tools.failure import shortened
 from whet.tools.tool import Tool
-
-if TYPE_CHECKING:
-    from whet.modules.answering import Untyped
 
 __all__ = ["CodeAct"]
 

@@ -10,11 +10,8 @@ from whet.core.flow import Flow
 from whet.core.records import Prediction
 from whet.core.signature import Signature
 from whet.errors import InputError, PreconditionError
-from whet.modules.answering import Answering, P, R
+from whet.modules.answering import Answering, P, R, Untyped
 from whet.modules.predict import Predict, _signature_of
-
-if TYPE_CHECKING:
-    from whet.modules.answering import Untyped
 
 __all__ = ["MultiChainComparison"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from whet.core.context import current
@@ -67,15 +67,16 @@ class Parallel(Module):
 
     def flow(self, exec_pairs: Sequence[tuple[Any, Any]], num_threads: int | None = None) -> Flow[Any]:
         """The results in order, `None` for a failed item; with `return_failed_examples` also those items and their errors."""
-        pairs = list(exec_pairs)
+        pairs = _pairs(exec_pairs)
+        calls = [(module, *self._arguments(module, example)) for module, example in pairs]
         settings = current()
         failures = _Failures(settings.max_errors if self.max_errors is None else self.max_errors, self._shows_traceback(settings))
 
         def jobs() -> Iterator[Job]:
-            for module, example in pairs:
+            for module, args, kwargs in calls:
                 if failures.too_many():
                     return
-                yield self._job(module, example)
+                yield _job(module, args, kwargs)
 
         def done(index: int, outcome: Any) -> None:
             if isinstance(outcome, Exception):
@@ -93,12 +94,6 @@ class Parallel(Module):
     def _shows_traceback(self, settings: Any) -> bool:
         return bool(settings.provide_traceback if self.provide_traceback is None else self.provide_traceback)
 
-    def _job(self, module: Any, example: Any) -> Job:
-        args, kwargs = self._arguments(module, example)
-        if isinstance(module, Module) and type(module).__call__ is Module.__call__:
-            return lambda: module.run_flow(args, kwargs)
-        return lambda: _invoked(module, args, kwargs)
-
     def _arguments(self, module: Any, example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if isinstance(example, Example):
             return ((), example.input_values()) if self.access_examples else ((example,), {})
@@ -111,6 +106,27 @@ class Parallel(Module):
         raise ConfigurationError(
             f"`Parallel` takes an `Example`, a dict, a tuple, or for another `Parallel` a list of pairs; it got {type(example).__name__}."
         )
+
+
+def _pairs(given: Any) -> list[tuple[Any, Any]]:
+    """The pairs of a call. Raises `ConfigurationError` for what is none, before anything is run."""
+    if isinstance(given, Iterable):
+        pairs = list(given)
+        odd = next((one for one in pairs if not isinstance(one, (tuple, list)) or len(one) != 2), None)
+        if odd is None:
+            return pairs
+        given = odd
+    shown = f"{type(given).__name__} of {len(given)}" if isinstance(given, (tuple, list)) else type(given).__name__
+    raise ConfigurationError(
+        f"`Parallel` takes a list of pairs, each a module and its example; it got {shown}. "
+        "Write `parallel([(program, example) for example in examples])`."
+    )
+
+
+def _job(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
+    if isinstance(module, Module) and type(module).__call__ is Module.__call__:
+        return lambda: module.run_flow(args, kwargs)
+    return lambda: _invoked(module, args, kwargs)
 
 
 def _invoked(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Flow[Any]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from whet.adapters.base import Adapter, Reading
 from whet.adapters.native import Native
@@ -24,13 +24,10 @@ from whet.core.signature import Signature, ensure_signature, make_signature as _
 from whet.core.trace import Step, Trace, Unread, as_given
 from whet.errors import AdapterParseError, ConfigurationError, InputError, SchemaError, SignatureError, TruncatedError
 from whet.lm.base import answering
-from whet.modules.answering import Answering, P, R
+from whet.modules.answering import Answering, P, R, Untyped
 from whet.modules.choosing import adapters_of, checked_special, model_of, sampling_options
 from whet.modules.tool_texts import redescribed, retold, texts_of
 from whet.tools.tool import Tool
-
-if TYPE_CHECKING:
-    from whet.modules.answering import Untyped
 
 __all__ = ["Predict"]
 

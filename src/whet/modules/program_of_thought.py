@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from whet.core.field import InputField, OutputField
 from whet.core.flow import Flow
 from whet.core.records import Prediction
 from whet.core.signature import Signature
 from whet.errors import CodeExecutionError, CodeInterpreterError
-from whet.modules.answering import Coding, P, R
+from whet.modules.answering import Coding, P, R, Untyped
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, output_text, taken_interpreter
 from whet.modules.own_fields import check_fields, check_limit
 from whet.modules.predict import _signature_of
 from whet.sandbox import PythonInterpreter
 from whet.tools.failure import shortened
-
-if TYPE_CHECKING:
-    from whet.modules.answering import Untyped
 
 __all__ = ["ProgramOfThought"]
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from whet.adapters.base import Adapter
 from whet.core.context import Settings, current
@@ -17,7 +17,7 @@ from whet.core.signature import Signature
 from whet.core.types.tools import ToolCalls
 from whet.errors import AdapterParseError, ConfigurationError, ContextWindowExceededError, InputError, SchemaError, WhetError
 from whet.modules import react_prompt
-from whet.modules.answering import Answering, P, R
+from whet.modules.answering import Answering, P, R, Untyped
 from whet.modules.calling import called
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.native_tools import NativeTools
@@ -28,9 +28,6 @@ from whet.modules.tool_texts import retold, told
 from whet.modules.trajectory import ToolUse, Trajectory
 from whet.tools.failure import shortened
 from whet.tools.tool import Tool
-
-if TYPE_CHECKING:
-    from whet.modules.answering import Untyped
 
 __all__ = ["ReAct", "StepPredict", "outputs_in"]
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from whet.core.context import current
 from whet.core.flow import Flow
@@ -15,7 +15,7 @@ from whet.core.schema import type_name
 from whet.core.signature import Signature
 from whet.errors import AdapterParseError, CodeExecutionError, ConfigurationError, ContextWindowExceededError, SchemaError, WhetError
 from whet.modules import rlm_prompt
-from whet.modules.answering import Coding, P, R
+from whet.modules.answering import Coding, P, R, Untyped
 from whet.modules.calling import called
 from whet.modules.code_running import checked_factory, code_in, executed, interpreter_for, own_interpreter, taken_interpreter
 from whet.modules.own_fields import check_fields, check_limit
@@ -23,9 +23,6 @@ from whet.modules.predict import Predict, _signature_of, checked_inputs
 from whet.modules.rlm_tools import RESERVED, Queries, injected, user_tools
 from whet.sandbox import FinalOutput, PythonInterpreter
 from whet.tools.failure import shortened
-
-if TYPE_CHECKING:
-    from whet.modules.answering import Untyped
 
 __all__ = ["RLM"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from whet.adapters.base import Adapter
 from whet.core.context import Settings
@@ -16,16 +16,13 @@ from whet.core.signature import Signature
 from whet.core.types.history import History
 from whet.core.types.tools import ToolCall, ToolCallResults, ToolCalls
 from whet.errors import AdapterParseError, ContextWindowExceededError, InputError, LMError, SchemaError
-from whet.modules.answering import Answering, P, R
+from whet.modules.answering import Answering, P, R, Untyped
 from whet.modules.own_fields import check_fields, check_limit
 from whet.modules.predict import Predict, _signature_of
 from whet.modules.react import outputs_in
 from whet.modules.tool_running import run_tools
 from whet.modules.trajectory import UNREADABLE, ToolUse
 from whet.tools.tool import Tool
-
-if TYPE_CHECKING:
-    from whet.modules.answering import Untyped
 
 __all__ = ["ReActV2", "ToolDialogue"]
 

@@ -45,9 +45,8 @@ class ToolCall:
             raise ToolError(f"Error executing tool '{self.name}': {error}") from error
 
     def format(self) -> dict[str, Any]:
-        """The call in OpenAI's form."""
-        function = {"name": self.name, "arguments": one_line(plain(self.args))}
-        return {"type": "function", "function": function, **({"id": self.id} if self.id is not None else {})}
+        """The call as prompts show it: its name and its arguments."""
+        return {"name": self.name, "args": self.args}
 
     def part(self) -> ToolCallPart:
         """The call as it stands in a message."""
@@ -75,13 +74,18 @@ class ToolCall:
 
     def to_dict(self) -> dict[str, Any]:
         """The call as plain data; `of` reads it back."""
-        return {"name": self.name, "args": plain(self.args), "id": self.id, **({"signed": self.signed} if self.signed else {})}
+        told = {"id": self.id, "signed": self.signed}
+        return {"name": self.name, "args": plain(self.args), **{name: value for name, value in told.items() if value is not None}}
 
     model_validate = of
 
     def model_dump(self, **options: Any) -> dict[str, Any]:
         """`to_dict()`, as pydantic's models spell it."""
         return self.to_dict()
+
+    def model_dump_json(self, **options: Any) -> str:
+        """`to_dict()` as JSON."""
+        return one_line(self.to_dict())
 
 
 def _arguments(given: Any) -> dict[str, Any]:
@@ -240,7 +244,7 @@ class ToolCalls(FieldType):
 
     def format(self) -> dict[str, Any]:
         """The calls as prompts show them: names and arguments."""
-        return {"tool_calls": [{"name": call.name, "args": call.args} for call in self.tool_calls]}
+        return {"tool_calls": [call.format() for call in self.tool_calls]}
 
     def dumped(self) -> dict[str, Any]:
         """The same as `format()`, as plain data."""
