@@ -1,12 +1,15 @@
-"""The README and the pages of docs/ are true: their Python runs, and prints what they say it prints."""
+"""The README and the pages of docs/ are true: their Python runs, and prints what they say it prints. So do public names."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import GenericAlias
 
 import pytest
 
@@ -15,6 +18,8 @@ from snippets import snippets
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SKIPS_ALLOWED = 6
+_PARTS = "adapters datasets errors evaluate optimize retrieve sandbox streaming testing train"
+PUBLIC = ("whet", *(f"whet.{name}" for name in _PARTS.split()))
 
 
 def name(page: Path) -> str:
@@ -67,3 +72,21 @@ def test_a_wrong_page_is_found(tmp_path: Path) -> None:
     wrong = json.loads(done.stdout)
     assert [w.split("\n")[0].split(" ")[0] for w in wrong] == ["page.md:2", "page.md:20"], wrong
     assert "ZeroDivisionError" in wrong[1]
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_a_public_name_shows_how_it_is_used(package: str) -> None:
+    """The examples run with all doctests. An error says in a line what happened; a type alias has no words of its own."""
+    module = importlib.import_module(package)
+    names = {name: getattr(module, name) for name in module.__all__ if name != "__version__"}
+    told = {name: value if isinstance(value, type) or inspect.isroutine(value) else type(value) for name, value in names.items()}
+    found = [
+        name
+        for name, value in told.items()
+        if value is not GenericAlias and not inspect.ismodule(names[name]) and ">>> " not in (value.__doc__ or "") and not is_error(value)
+    ]
+    assert not found, f"{package}: give these an example in their docstrings: {', '.join(found)}"
+
+
+def is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Exception)

@@ -23,7 +23,15 @@ __all__ = ["Reader", "Reading", "whole_reader"]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an answer was read as: the outputs, and every repair that was needed, one sentence each."""
+    """What an answer was read as: the outputs, and every repair that was needed, one sentence each.
+
+    >>> import whet
+    >>> from whet.core.exchange import Choice
+    >>> answer = Choice(text='{"n": 4,}')
+    >>> reading = whet.JSONAdapter().read(whet.Signature("question -> n: int"), answer)
+    >>> reading.values, len(reading.repairs)
+    ({'n': 4}, 1)
+    """
 
     values: dict[str, Any]
     repairs: tuple[str, ...] = ()

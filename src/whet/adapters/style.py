@@ -29,6 +29,12 @@ class Style:
 
     `demo_tokens` is how many tokens (estimated) the demos may take. `overflow` is what happens when a prompt is longer than the model's
     context: `"send"` it all the same, raise an `"error"` before the call, or `"trim"` demos, then old turns.
+
+    >>> import whet
+    >>> adapter = whet.ChatAdapter(marker="### {name}", reminder="")
+    >>> print(adapter.format(whet.Signature("question -> answer"), [], {"question": "2+2?"})[-1]["content"])
+    ### question
+    2+2?
     """
 
     system: str | Callable[[Signature], str] | None = None

@@ -26,9 +26,14 @@ Paths = str | Path | Sequence[str | Path]
 class DataLoader(Dataset):
     """Reads rows into lists of examples. `fields` picks columns (default or empty: all), `input_keys` says which of them are inputs.
 
+    >>> import json, tempfile
+    >>> path = Path(tempfile.mkdtemp(), "rows.jsonl")
+    >>> _ = path.write_text("\\n".join(json.dumps({"question": f"{n}+1?", "answer": n + 1, "by": "me"}) for n in range(4)))
     >>> loader = DataLoader()
-    >>> rows = loader.from_json("rows.jsonl", fields=("question", "answer"), input_keys=("question",))  # doctest: +SKIP
-    >>> halves = loader.train_test_split(rows, train_size=0.5, random_state=0)  # doctest: +SKIP
+    >>> rows = loader.from_json(path, fields=("question", "answer"), input_keys=("question",))
+    >>> halves = loader.train_test_split(rows, train_size=0.5, random_state=0)
+    >>> rows[0].inputs(), len(halves["train"]), len(halves["test"])
+    (Example({'question': '0+1?'}) (input_keys={'question'}), 2, 2)
     """
 
     def from_huggingface(

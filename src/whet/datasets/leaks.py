@@ -19,7 +19,12 @@ __all__ = ["Copied", "Leak", "check_splits", "find_copied", "find_leaks"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """A test row and the training row most like it. `similarity` is 1 when they are equal but for case and punctuation."""
+    """A test row and the training row most like it. `similarity` is 1 when they are equal but for case and punctuation.
+
+    >>> [leak] = find_leaks(["How do I change my PIN?"], ["How do I change my pin"])
+    >>> leak.similarity, leak.train_text
+    (1.0, 'How do I change my PIN?')
+    """
 
     train_index: int
     test_index: int
@@ -30,7 +35,12 @@ class Leak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """A run of words of a text that also stands in row `index`."""
+    """A run of words of a text that also stands in row `index`; `span` has them as they were compared, in lower case.
+
+    >>> [copied] = find_copied("Asked what is the capital of France, say Paris.", ["What is the capital of France?"], length=4)
+    >>> copied.index, copied.span
+    (0, 'what is the capital of france')
+    """
 
     index: int
     span: str

@@ -36,6 +36,15 @@ class MATH(Dataset):
     `subset` is one subject, such as "algebra", or `None` for all. Half of the official training rows, 350 at most, are dev; as many of the
     rest are train; the official test rows are test. The rows come from `path` (with `train.jsonl`, `test.jsonl`, or the official folders of
     one JSON file per problem), the folder WHET_DATA, or the hub. `MATH.metric` compares answers by meaning; the input is `question`.
+
+    >>> import json, tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> row = {"problem": "What is $1+1$?", "solution": "It is $\\\\boxed{2}$.", "type": "Algebra", "level": "Level 1"}
+    >>> for name in ("train.jsonl", "test.jsonl"):
+    ...     _ = (folder / name).write_text("\\n".join([json.dumps(row)] * 2))
+    >>> data = MATH("algebra", path=folder)
+    >>> len(data.train), data.test[0].answer
+    (1, '2')
     """
 
     def __init__(

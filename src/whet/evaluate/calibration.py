@@ -23,6 +23,10 @@ class JudgeCalibration:
     `agreement` is the share of rows with (nearly) the same score; `kappa` the agreement beyond chance, with squared distances as weights
     (Cohen 1968; for 0 and 1 the plain kappa); `bias` the judge's mean minus the humans'; `raw_mean` the judge's mean over all its rows and
     `corrected_mean` what humans would have given there. `sensitivity` and `specificity` exist when both score 0 or 1.
+
+    >>> print(calibrate_judge([1, 1, 0, 1] * 10, [1, 1, 0, 0] * 10))
+    The judge agrees with humans on 75% of 40 rows (kappa 0.50, fair); it scores 0.250 too high on average.
+    Its mean of 0.750 stands for 0.500 [0.348, 0.652] (n=40).
     """
 
     n: int

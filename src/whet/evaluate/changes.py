@@ -15,7 +15,13 @@ __all__ = ["RowChange", "RunDiff", "diff"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChange:
-    """One example in both runs; scores are `None` where the row did not count."""
+    """One example in both runs; scores are `None` where the row did not count.
+
+    >>> from whet.core.records import Score
+    >>> good, bad = (Row(index=0, example="2+2?", prediction="4", score=Score(value=value), status="ok") for value in (1.0, 0.0))
+    >>> RowChange(index=0, example="2+2?", before=good, after=bad).delta
+    -1.0
+    """
 
     index: int
     example: Any
@@ -32,7 +38,16 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDiff:
-    """Two runs, example by example, with the comparison of their scores (`None` when no row counts in both)."""
+    """Two runs, example by example, with the comparison of their scores (`None` when no row counts in both).
+
+    >>> import whet
+    >>> rows = [whet.Example(question=q, answer=a).with_inputs("question") for q, a in (("2+2?", "4"), ("3+3?", "6"))]
+    >>> evaluate = whet.Evaluate(devset=rows, metric=whet.evaluate.answer_exact_match)
+    >>> before, after = (evaluate(lambda question, answer=answer: whet.Prediction(answer=answer)) for answer in ("4", "6"))
+    >>> changes = diff(before, after)
+    >>> len(changes.improved), len(changes.failing), changes.comparison.effect.value
+    (1, 0, 0.0)
+    """
 
     changes: tuple[RowChange, ...]
     only_before: tuple[Row, ...]
@@ -66,6 +81,13 @@ def diff(before: EvaluationResult, after: EvaluationResult) -> RunDiff:
     """Compare two evaluations example by example; rows belong together when all fields of their examples are equal.
 
     Repeats are shown in their order, and are no new rows to the comparison of the scores. Raises `InputError` when no example is in both.
+
+    >>> import whet
+    >>> rows = [whet.Example(question=q, answer=a).with_inputs("question") for q, a in (("2+2?", "4"), ("3+3?", "6"))]
+    >>> evaluate = whet.Evaluate(devset=rows, metric=whet.evaluate.answer_exact_match)
+    >>> before, after = (evaluate(lambda question, answer=answer: whet.Prediction(answer=answer)) for answer in ("4", "6"))
+    >>> [(change.example.question, change.delta) for change in diff(before, after).worsened]
+    [('2+2?', -1.0)]
     """
     old, new = _by_place(before), _by_place(after)
     shared = [place for place in new if place in old]

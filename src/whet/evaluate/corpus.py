@@ -53,7 +53,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusScore:
-    """Precision, recall and F1 of a corpus with their intervals, and the counts of each label."""
+    """Precision, recall and F1 of a corpus with their intervals, and the counts of each label.
+
+    >>> print(corpus_f1(["spam", "ham"] * 20, ["spam", "spam"] * 20, positive="spam"))
+    F1 0.667 [0.516, 0.790] (n=40), precision 0.500, recall 1.000
+    """
 
     precision: Estimate
     recall: Estimate

@@ -16,7 +16,11 @@ __all__ = ["Gate", "check", "check_bar", "write_junit"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """The outcome: `passed`, and the `reasons` why not, one sentence each."""
+    """The outcome: `passed`, and the `reasons` why not, one sentence each.
+
+    >>> Gate(result=None, reasons=("The mean 0.50 is below 0.80.",)).passed
+    False
+    """
 
     result: EvaluationResult
     reasons: tuple[str, ...]
@@ -51,6 +55,13 @@ def check(
     `min_score` is the least mean (0 to 1); with a `baseline`, the mean over the examples of both may be lower by `tolerance` at most, and
     a larger loss that is no more than chance is still a loss: rows are the same, so the gate does not guess. `max_failures` is how many
     rows may be something else than `ok` (default: any number). An interrupted evaluation never passes.
+    Raises `ConfigurationError` for a bar that no evaluation can be held against.
+
+    >>> import whet
+    >>> rows = [whet.Example(question=q, answer=a).with_inputs("question") for q, a in (("2+2?", "4"), ("3+3?", "6"))]
+    >>> result = whet.Evaluate(devset=rows, metric=whet.evaluate.answer_exact_match)(lambda question: whet.Prediction(answer="4"))
+    >>> check(result, min_score=0.5).passed, check(result, min_score=0.8).reasons
+    (True, ('The mean is 0.5000; at least 0.8000 is asked for.',))
     """
     check_bar(tolerance=tolerance, min_score=min_score, max_failures=max_failures)
     reasons = [] if result.complete else ["The evaluation was interrupted."]

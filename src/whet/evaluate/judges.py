@@ -123,6 +123,13 @@ class SemanticF1(Module):
 
     With `decompositional=True` the judge first lists the statements of both. The prediction has `score` (and `precision`, `recall`,
     `feedback`); where a trace is given, `score` says whether the F1 reaches `threshold`.
+
+    >>> import whet.testing
+    >>> row = whet.Example(question="Who wrote it?", response="Ada Lovelace, in 1843.").with_inputs("question")
+    >>> with whet.context(lm=whet.testing.ScriptedLM([{"reasoning": "The year is missing.", "recall": 0.5, "precision": 1.0}])):
+    ...     judged = SemanticF1()(row, whet.Prediction(response="Ada Lovelace."))
+    >>> round(judged.score, 3), judged.feedback
+    (0.667, 'The year is missing.')
     """
 
     def __init__(self, threshold: float = 0.66, decompositional: bool = False) -> None:
@@ -145,6 +152,16 @@ class CompleteAndGrounded(Module):
 
     The prediction has `score`, `completeness`, `groundedness` and `feedback`; where a trace is given, `score` says whether the F1
     reaches `threshold`.
+
+    >>> import whet.testing
+    >>> same = {"reasoning": "", "ground_truth_key_ideas": "", "system_response_key_ideas": "", "system_response_claims": ""}
+    >>> complete = {**same, "discussion": "The year is missing.", "completeness": 0.5}
+    >>> grounded = {**same, "discussion": "The passage says so.", "groundedness": 1.0}
+    >>> row = whet.Example(question="Who wrote it?", response="Ada Lovelace, in 1843.").with_inputs("question")
+    >>> with whet.context(lm=whet.testing.ScriptedLM({"completeness": complete, "groundedness": grounded})):
+    ...     judged = CompleteAndGrounded()(row, whet.Prediction(response="Ada Lovelace.", context=["Lovelace wrote it in 1843."]))
+    >>> judged.completeness, judged.groundedness, round(judged.score, 3)
+    (0.5, 1.0, 0.667)
     """
 
     def __init__(self, threshold: float = 0.66) -> None:
@@ -178,6 +195,13 @@ class PairwiseJudge(Module):
 
     As a metric `judge(example, pred)` compares `pred.{field}` with `example.{field}`: 1 when the prediction wins in both orders, 0 when it
     loses in both, 0.5 otherwise. `consistent` says whether both orders agreed; `swap=False` asks once.
+
+    >>> import whet.testing
+    >>> lm = whet.testing.ScriptedLM(lambda request: {"reasoning": "I like what I read first.", "better": "first"})
+    >>> with whet.context(lm=lm):
+    ...     judged = PairwiseJudge().compare("Who wrote it?", "Ada Lovelace.", "A mathematician.")
+    >>> judged.winner, judged.consistent
+    ('tie', False)
     """
 
     def __init__(self, criterion: str = "Which response answers the question better?", field: str = "response", swap: bool = True) -> None:
@@ -220,6 +244,15 @@ class RubricJudge(Module):
 
     `rubric` maps names to what is asked for. With `swap=True` each criterion is asked twice, with the scale written down from worst to
     best and from best to worst, and the mean is taken. The prediction has `score`, one field per criterion (a share) and `feedback`.
+    The judge is shown the inputs of the example as the task, and `pred.{field}` as the response.
+
+    >>> import whet.testing
+    >>> lm = whet.testing.ScriptedLM({"polite": {"reasoning": "Friendly.", "grade": 4}, "short": {"reasoning": "Long.", "grade": 2}})
+    >>> judge = RubricJudge({"polite": "Is it polite?", "short": "Is it short?"})
+    >>> with whet.context(lm=lm):
+    ...     judged = judge({"question": "Where is my card?"}, whet.Prediction(response="I am so sorry to hear that ..."))
+    >>> judged.polite, judged.short, judged.score
+    (1.0, 0.5, 0.75)
     """
 
     def __init__(
@@ -289,6 +322,13 @@ def calibrate(
 
     `labelled` are (example, prediction, human score); `unlabelled` (example, prediction) further rows that the corrected mean shall speak
     about. Raises the first error of the judge, `InputError` for fewer than two labelled rows.
+
+    >>> def judge(example, prediction):
+    ...     return "sorry" in prediction
+    >>> labelled = [(None, "I am sorry.", 1), (None, "No.", 0), (None, "We regret it.", 1), (None, "Never.", 0)] * 5
+    >>> result = calibrate(judge, labelled)
+    >>> result.n, result.agreement.value, round(result.bias.value, 2)
+    (20, 0.75, -0.25)
     """
     seen = list(labelled)
     rest = list(unlabelled)

@@ -23,7 +23,12 @@ _NAMES = ("trace", "pred_name", "pred_trace")
 
 
 class MetricCall:
-    """A metric made uniform: `flow(example, prediction, trace)` returns a `Score`, `raw(...)` what the metric itself returned."""
+    """A metric made uniform: `flow(example, prediction, trace)` returns a `Score`, `raw(...)` what the metric itself returned.
+
+    >>> from whet.core.flow import drive
+    >>> drive(MetricCall(lambda example, prediction: example == prediction).flow("4", "4")).value
+    1.0
+    """
 
     def __init__(self, metric: Callable[..., Any]) -> None:
         self.metric = metric

@@ -27,9 +27,14 @@ class Row:
     """One example and what became of it.
 
     `status` is `ok`, `program_error` (the program raised: counts with the failure score), `timeout` (likewise), `metric_error` or
-    `infra_error`
-    (nobody's fault but the metric's or the network's: left out of the mean). `seconds` is the latency, `cost` in US dollars, `repeat` the
-    number of the run where examples are run several times.
+    `infra_error` (nobody's fault but the metric's or the network's: left out of the mean). `seconds` is the latency, `cost` in US dollars,
+    `repeat` the number of the run where examples are run several times.
+
+    >>> import whet
+    >>> rows = [whet.Example(question="2+2?", answer="4").with_inputs("question")]
+    >>> row = whet.Evaluate(devset=rows, metric=whet.evaluate.answer_exact_match)(lambda question: {}["nothing"]).rows[0]
+    >>> row.status, row.score.value, row.reason
+    ('program_error', 0.0, "KeyError: 'nothing'")
     """
 
     index: int

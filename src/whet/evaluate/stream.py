@@ -132,6 +132,14 @@ def load_run(path: Any) -> EvaluationResult:
     """Read back what `save_jsonl` or `Evaluate(stream_to=...)` wrote, also before it was done; errors come back as their texts.
 
     Raises `StateError` for a file that holds no evaluation.
+
+    >>> import tempfile, whet
+    >>> path = tempfile.mkdtemp() + "/run.jsonl"
+    >>> rows = [whet.Example(question="2+2?", answer="4").with_inputs("question")]
+    >>> evaluate = whet.Evaluate(devset=rows, metric=whet.evaluate.answer_exact_match, stream_to=path)
+    >>> _ = evaluate(lambda question: whet.Prediction(answer="4"))
+    >>> load_run(path).score
+    100.0
     """
     source = Path(path)
     lines, _ = _whole_lines(source)

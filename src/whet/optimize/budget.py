@@ -47,7 +47,11 @@ class Spend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Caps; `None` is no cap. A search that reaches one stops with that reason, once the calls in flight are in."""
+    """Caps; `None` is no cap. A search that reaches one stops with that reason, once the calls in flight are in.
+
+    >>> Budget(max_usd=2.0).reached(Spend(usd=1.99)), Budget(max_usd=2.0).reached(Spend(usd=2.0))
+    (None, 'max_usd')
+    """
 
     max_calls: int | None = None
     max_tokens: int | None = None

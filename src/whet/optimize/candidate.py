@@ -65,6 +65,12 @@ class Candidate:
     `values` are the texts, or names of choices, of what the program registers with `whet.Param`.
     `parents` are the hashes of the candidates it was made from, `note` says how, in a few words; `seed` is its number where a recipe
     numbers its candidates.
+
+    >>> import whet
+    >>> as_given = Candidate(params=whet.Predict("question -> answer").params(), note="as given")
+    >>> brief = as_given.with_instructions({"self": "Be brief."}, "shorter")
+    >>> brief == as_given, brief.parents == (as_given.hash,), brief.params["self"].instructions
+    (False, True, 'Be brief.')
     """
 
     params: Mapping[str, Learnt]

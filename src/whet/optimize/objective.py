@@ -33,6 +33,12 @@ class ObjectiveSearch(Optimizer):
     `candidates` are programs of the student's structure, a function `(student, rows)` that makes some, or an optimizer whose
     `candidate_programs` are taken; the program as given is always one. With a `run_dir` a later compile with other candidates goes on in
     the same journal, and asks the models nothing that they answered before. Scores are in `run.decisions` and `candidate_programs`.
+
+    >>> import whet
+    >>> short, long = (whet.Predict(whet.Signature("question -> answer", text)) for text in ("Be brief.", "Explain everything."))
+    >>> optimizer = ObjectiveSearch(lambda program: -len(program.signature.instructions), [short, long], noisy=False)
+    >>> optimizer.compile(whet.Predict("question -> answer"), trainset=[]).signature.instructions
+    'Be brief.'
     """
 
     needs_metric: ClassVar[bool] = False

@@ -32,7 +32,13 @@ class Decision:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """A candidate with its scores, row by row in the common order (`None` where a row could not be scored), and in `means` what a row took:
-    `cost` in US dollars, `tokens`, `seconds`, `calls`, and the named parts of the scores."""
+    `cost` in US dollars, `tokens`, `seconds`, `calls`, and the named parts of the scores.
+
+    >>> import whet
+    >>> candidate = Candidate(params=whet.Predict("question -> answer").params())
+    >>> Trial(candidate=candidate, scores=(1.0, None, 0.0)).score
+    0.5
+    """
 
     candidate: Candidate
     scores: tuple[float | None, ...] = ()
@@ -72,6 +78,12 @@ class Run:
     `max_calls`, `stop_at_score` or what the recipe says. `certificate` is the honest gain on rows that the search never saw, where the
     optimizer made one. `settings` are the effective ones; `curve` has calls, score and candidate each time a better one was found;
     `comparison` the rows that both the program as given and the winner were run on, with both scores.
+
+    >>> import whet
+    >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue")]
+    >>> run = whet.LabeledFewShot(k=1).compile(whet.Predict("text -> colour"), trainset=rows).run
+    >>> run.stop_reason, [candidate.note for candidate in run.candidates], run.spend.calls
+    ('finished', ['as given', '1 labelled demo'], 0)
     """
 
     optimizer: str

@@ -64,7 +64,19 @@ class Options:
 
 
 class Search:
-    """One search under way, and all that a recipe or a proposer needs of it."""
+    """One search under way, and all that a recipe or a proposer needs of it.
+
+    >>> import whet
+    >>> class Looks(whet.Optimizer):
+    ...     def steps(self, search):
+    ...         results = yield search.scores(search.baseline, search.val)
+    ...         search.decide("look", search.baseline, f"{results[0].value} on the first row")
+    ...         return search.baseline
+    >>> rows, optimizer = [whet.Example(text="red coat", colour="red").with_inputs("text")], Looks(metric=lambda row, prediction: True)
+    >>> with whet.context(lm=whet.LM("embedded")):
+    ...     optimizer.compile(whet.Predict("text -> colour"), trainset=rows).run.decisions[0].reason
+    '1.0 on the first row'
+    """
 
     def __init__(
         self, task: Task, options: Options, journal: Journal, settings: Mapping[str, Any] | None = None, memory: Memory | None = None

@@ -41,6 +41,14 @@ class Work:
     Works with a lower `rank` come first; equal ones in the order in which they were asked for. Where a place is idle, a work that takes
     much longer than others is done `again` beside itself, and what is in first counts (Dean and Barroso 2013, The Tail at Scale). `then`
     makes the result from the outcome; what it raises ends the search. `beaten` is given the outcome that came second.
+
+    >>> def add(x, y):
+    ...     yield from ()
+    ...     return x + y
+    >>> def sums():
+    ...     return (yield [Work(lambda: add(1, 2)), Work(lambda: add(3, 4), then=str)])
+    >>> drive(Strands(limit=2).flow(sums()))
+    [3, '7']
     """
 
     job: Job

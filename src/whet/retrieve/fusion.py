@@ -49,6 +49,9 @@ def fuse_passages(rankings: Sequence[Sequence[Any]], k: int, *, weights: Sequenc
     """The `k` best passages (or texts) of several rankings; passages with the same text are one.
 
     Use it for the results of several queries of one question, too.
+
+    >>> [passage.text for passage in fuse_passages([["a fox", "a wolf"], ["a wolf", "a hare"]], k=2)]
+    ['a wolf', 'a fox']
     """
     read = [as_passages(ranking) for ranking in rankings]
     first: dict[str, Passage] = {}
@@ -84,7 +87,15 @@ class Hybrid(Searching):
 
 
 class Reranker(Protocol):
-    """Whatever orders passages anew for a query: a cross-encoder, a model as judge, `LateInteraction`."""
+    """Whatever orders passages anew for a query: a cross-encoder, a model as judge, `LateInteraction`.
+
+    >>> class Longest:
+    ...     def rerank(self, query, passages):
+    ...         return sorted((passage.scored(len(passage.text)) for passage in passages), key=lambda passage: -passage.score)
+    >>> longest: Reranker = Longest()
+    >>> [passage.text for passage in longest.rerank("fox", [Passage(text="a fox"), Passage(text="a red fox")])]
+    ['a red fox', 'a fox']
+    """
 
     def rerank(self, query: str, passages: Sequence[Passage]) -> list[Passage]:
         """The same passages, the best first, with new scores."""

@@ -42,7 +42,14 @@ class Passage(dict[str, Any]):
 
 @runtime_checkable
 class Retriever(Protocol):
-    """Whatever finds passages."""
+    """Whatever finds passages.
+
+    >>> class Shelf:
+    ...     def search(self, queries, k):
+    ...         return [[Passage(text="A red fox.", score=1.0)][:k] for query in queries]
+    >>> isinstance(Shelf(), Retriever)
+    True
+    """
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:
         """For each query at most `k` passages, the best first, each with a `score`."""

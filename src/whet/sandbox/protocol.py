@@ -136,7 +136,11 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendStatus:
-    """Whether a backend can run here, for `whet doctor`."""
+    """Whether a backend can run here, for `whet doctor`.
+
+    >>> BackendStatus(name="bubblewrap", ready=False, missing="bwrap", install="apt install bubblewrap").ready
+    False
+    """
 
     name: str
     ready: bool

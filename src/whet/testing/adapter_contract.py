@@ -40,11 +40,13 @@ HOSTILE: Final = (
 class AdapterContract:
     """Give `make_adapter`, which returns a fresh adapter; every test is instant and asks no model.
 
-        class TestLines(AdapterContract):
-            def make_adapter(self):
-                return TemplateAdapter(write=..., read=..., system=...)
-
     `make_signature` may be overridden by formats that cannot hold its five outputs (text, number, truth, choice, list).
+
+    >>> import whet
+    >>> class TestMarks(AdapterContract):
+    ...     def make_adapter(self):
+    ...         return whet.ChatAdapter(marker="### {name}")
+    >>> TestMarks().test_what_it_writes_it_reads()  # pytest runs this one and all others
     """
 
     def make_adapter(self) -> Any:

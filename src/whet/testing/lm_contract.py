@@ -26,12 +26,14 @@ SCHEMA = {
 class LMContract:
     """Give `make_lm`, which returns a model that answers anything; every test asks a fresh one.
 
-        class TestMyLM(LMContract):
-            def make_lm(self, **options):
-                return MyLM("mine", **options)
-
     `secret` is a credential of the model that must never be seen, where it has one; `keeps_answers` says whether the cache has its answers
     (those of a model with the older `forward` it has not).
+
+    >>> from whet.testing import ScriptedLM
+    >>> class TestMine(LMContract):
+    ...     def make_lm(self, **options):
+    ...         return ScriptedLM(lambda request: "Hello", **options)
+    >>> TestMine().test_a_prompt_gets_one_answer()  # pytest runs this one and all others
     """
 
     secret: str = ""

@@ -23,12 +23,15 @@ PLACES = 4
 class OptimizerContract:
     """Give `make_optimizer`; every test compiles a small program with it.
 
-        class TestMine(OptimizerContract):
-            def make_optimizer(self, metric, **options):
-                return Mine(metric=metric, **options)
-
     The model is the embedded one, which needs nothing, unless `make_lm` gives another; `make_program`, `make_rows` and `metric` may be
     overridden with it. `needs_metric` says whether the optimizer looks at the metric that it is given.
+
+    >>> import whet
+    >>> class TestLabeled(OptimizerContract):
+    ...     needs_metric = False
+    ...     def make_optimizer(self, metric, **options):
+    ...         return whet.LabeledFewShot(k=4, **options)
+    >>> TestLabeled().test_the_student_stays_as_it_is()  # pytest runs this one and all others
     """
 
     needs_metric: bool = True

@@ -42,7 +42,12 @@ USAGE: Final = Usage(input_tokens=12, output_tokens=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One request as it arrived."""
+    """One request as it arrived.
+
+    >>> with StubServer("openai", lambda received: f"{received.path} {received.body['model']}") as stub:
+    ...     stub.lm()("Hi")
+    ['/v1/chat/completions stub']
+    """
 
     path: str
     headers: dict[str, str]

@@ -22,7 +22,11 @@ Messages: TypeAlias = tuple[Mapping[str, Any], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRow:
-    """A conversation that ends with the answer to learn. `predictor` and `source` (a hash of the example) say where it comes from."""
+    """A conversation that ends with the answer to learn. `predictor` and `source` (a hash of the example) say where it comes from.
+
+    >>> ChatRow(messages=({"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"})).plain()["messages"][1]
+    {'role': 'assistant', 'content': '4'}
+    """
 
     messages: Messages
     predictor: str = ""
@@ -37,7 +41,11 @@ class ChatRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two answers to one prompt, the better one first, with what each earned at its step."""
+    """Two answers to one prompt, the better one first, with what each earned at its step.
+
+    >>> Pair(prompt=({"role": "user", "content": "2+2?"},), chosen="4", rejected="It is 4.").plain()["chosen"]
+    [{'role': 'assistant', 'content': '4'}]
+    """
 
     prompt: Messages
     chosen: str
@@ -61,7 +69,11 @@ class Pair:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewarded:
     """One prompt, several answers and the reward of each: what group-relative policy optimization learns from. `cut` has the places of
-    answers that the token limit cut off: they do not end where the model would have ended."""
+    answers that the token limit cut off: they do not end where the model would have ended.
+
+    >>> Rewarded(prompt=({"role": "user", "content": "2+2?"},), answers=("4", "5"), rewards=(1.0, 0.0)).plain()["rewards"]
+    [1.0, 0.0]
+    """
 
     prompt: Messages
     answers: tuple[str, ...]
@@ -86,6 +98,11 @@ class TrainData:
     """Rows of one kind, checked: `"chat"`, `"preference"` or `"rewarded"`.
 
     Raises `ConfigurationError` for no rows, and for one that no trainer could use, with its number and what is wrong.
+
+    >>> row = ChatRow(messages=({"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}))
+    >>> data = TrainData(rows=(row,))
+    >>> data.kind, len(data)
+    ('chat', 1)
     """
 
     rows: tuple[Row, ...]

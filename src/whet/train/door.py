@@ -19,6 +19,10 @@ def trainer_of(lm: Any) -> Trainer:
     """The trainer for a model: what its `provider` offers, else the one for its name.
 
     Raises `LMUnsupportedFeatureError` for a model that nobody here can train.
+
+    >>> import whet
+    >>> type(trainer_of(whet.LM("embedded"))).__name__
+    'EmbeddedTrainer'
     """
     if getattr(getattr(lm, "provider", None), "finetunable", False):
         return ProviderTrainer()

@@ -26,6 +26,13 @@ class EmbeddedTrainer:
     `sft` learns from chat rows (options `epochs`, `learning_rate`, `l2`), `ipo` and `dpo` from preference pairs, `grpo` from rewarded
     groups (options `epochs`, `learning_rate`, `beta`). The result is `LM("embedded:<name>")` in the model home. It costs nothing, and the
     same rows, options and seed that were trained before give the model that came out then.
+
+    >>> import whet
+    >>> from whet.train import ChatRow
+    >>> row = ChatRow(messages=({"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}))
+    >>> config = TrainConfig(lm=whet.LM("embedded"), options={"epochs": 3})
+    >>> print(EmbeddedTrainer().check(TrainData(rows=(row,)), config))
+    1 rows, about 23 tokens x 3, about $0.00
     """
 
     def ready(self, config: TrainConfig) -> None:

@@ -103,6 +103,10 @@ class Collected:
 
     `chats` are the steps of accepted runs, `pairs` two answers of one predictor to one prompt with different rewards, `groups` all answers
     to one prompt with their rewards.
+
+    >>> made = Collected(groups=(Rewarded(prompt=({"role": "user", "content": "2+2?"},), answers=("4", "5"), rewards=(1.0, 0.0)),))
+    >>> made.data("rewarded").kind, len(made.chats)
+    ('rewarded', 0)
     """
 
     chats: tuple[ChatRow, ...] = ()

@@ -27,6 +27,9 @@ class TrainConfig:
     to cost more than `max_usd` is refused.
 
     Raises `ConfigurationError` for another method.
+
+    >>> TrainConfig(lm="openai/gpt-4.1-mini", method="dpo", options={"epochs": 2}).method
+    'dpo'
     """
 
     lm: Any
@@ -43,7 +46,11 @@ class TrainConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """What was found before anything was paid: rows, tokens of one pass, passes, and the cost in US dollars (`None`: no price is known)."""
+    """What was found before anything was paid: rows, tokens of one pass, passes, and the cost in US dollars (`None`: no price is known).
+
+    >>> print(Preflight(rows=120, tokens=9000, epochs=3, usd=0.5))
+    120 rows, about 9000 tokens x 3, about $0.50
+    """
 
     rows: int
     tokens: int
@@ -60,6 +67,11 @@ class Job(TrainingJob):
     """A training under way: a future whose result is the new LM, or the `TrainingError` that ended it.
 
     `losses` is the curve up to now as `(step, loss)`, `events` what a service reports, `preflight` what was checked before.
+
+    >>> job = Job()
+    >>> job.note(1, 0.7)
+    >>> job.status(), job.losses, job.cancel()
+    ('running', [(1, 0.7)], True)
     """
 
     def __init__(self, lm: Any = None, train_data: Any = None, train_data_format: Any = None, train_kwargs: Any = None) -> None:
@@ -107,7 +119,16 @@ class Job(TrainingJob):
 
 @runtime_checkable
 class Trainer(Protocol):
-    """Whatever can train a model."""
+    """Whatever can train a model.
+
+    >>> class Pretends:
+    ...     def train(self, data, config):
+    ...         job = Job(config.lm, data)
+    ...         job.set_result(config.lm)
+    ...         return job
+    >>> isinstance(Pretends(), Trainer)
+    True
+    """
 
     def train(self, data: TrainData, config: TrainConfig) -> Job:
         """Checks everything, raising `ConfigurationError`, then starts the training and returns its job."""

@@ -28,4 +28,4 @@ def labeled(
     rng = rng or Random(0)
     count = min(k, len(rows))
     demos: dict[str, list[Any]] = {name: rng.sample(list(rows), count) if sample else list(rows[:count]) for name in candidate.params}
-    return candidate.with_demos(demos, f"{count} labelled demos", seed=seed)
+    return candidate.with_demos(demos, f"{count} labelled demo{'' if count == 1 else 's'}", seed=seed)
