@@ -294,7 +294,7 @@ def test_after_a_passing_error_one_of_the_others_asks_again() -> None:
 
 
 def test_a_server_that_stays_down_does_not_make_them_queue() -> None:
-    source = Source(0.05, [LMServerError("down", status=503) for _ in range(100)])
+    source = Source(0.3, [LMServerError("down", status=503) for _ in range(100)])
     outcomes = drive(gathered(cached(source), 20))
     assert all(isinstance(outcome, LMServerError) for outcome in outcomes)
     assert source.most_at_once > 10  # three rounds, not twenty: those who still want an answer ask together
