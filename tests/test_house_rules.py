@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import tomllib
+import traceback
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -332,6 +334,9 @@ def test_a_misspelt_root_name_is_answered_with_the_right_one() -> None:
 
     with pytest.raises(AttributeError, match=r"did you mean `whet\.WhetError`"):
         _ = whet.WhetErorr  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError) as caught:
+        _ = whet.WhetErorr  # type: ignore[attr-defined]
+    assert "".join(traceback.format_exception(caught.value)).lower().count("did you mean") == 1
     with pytest.raises(AttributeError, match=r"did you mean `whet\.optimize\.LeReT`"):
         _ = whet.optimize.LeRet  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match=r"did you mean `whet\.core\.types\.Audio`"):
@@ -368,3 +373,12 @@ def test_every_optional_import_has_an_extra() -> None:
             tops = {n.split(".")[0] for n in names}
             found += [f"{p}:{node.lineno} {t}" for t in tops if t not in sys.stdlib_module_names and t.lower() not in known]
     report(found, "Not a dependency and not in an extra of pyproject.toml:")
+
+
+def test_nothing_that_a_page_wrote_stands_in_the_root() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git here")
+    tracked = subprocess.run(
+        ["git", "ls-files", "*.json", "*.jsonl", "*.csv", "*.html"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not [name for name in tracked.stdout.split() if "/" not in name]

@@ -37,7 +37,9 @@ def door(
         if name not in homes:
             if (old := at_old_path(package, name)) is not None:
                 return old
-            raise AttributeError(f"module {package!r} has no attribute {name!r}{_became(gone, name) or _nearest(package, name, __dir__())}")
+            hint = _became(gone, name) or _nearest(package, name, __dir__())
+            # With a name in it Python adds no second "Did you mean" of its own behind ours.
+            raise AttributeError(f"module {package!r} has no attribute {name!r}{hint}", name=name)
         value: object = getattr(import_module(homes[name]), name)
         setattr(sys.modules[package], name, value)
         return value

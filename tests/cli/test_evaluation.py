@@ -54,7 +54,11 @@ def test_the_gate_of_a_build(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("eval", "nothing.py"), "nothing.py"),
+        (("eval", "nothing.py"), "'nothing.py' is not there"),
+        (("eval", "spek.py"), "'spek.py' is not there; name the Python file with the `program`. Did you mean 'spec.py'?"),
+        (("eval", "."), "'.' is a folder; name the Python file"),
+        (("eval", "spec.py", "--check", "--min-score", "80"), "`min_score` is 80; means lie between 0 and 1: 80 % is 0.8."),
+        (("eval", "spec.py", "--check", "--baseline", "spec.py"), "`whet eval --save` wrote"),
         (("eval", "spec.py", "--baseline", "nothing.jsonl"), "nothing.jsonl"),
         (("eval", "empty.py"), "`program`, `devset`, `metric`"),
         (("eval", "broken.py", "--check", "--min-score", "0"), "'broken.py' cannot be run: ZeroDivisionError"),
@@ -108,8 +112,17 @@ def test_a_build_server_comes_to_the_same_end_as_the_exit_status(tmp_path: Path)
         assert done.returncode == status and (suite.get("failures"), suite.get("errors"), suite.get("skipped")) == expected
 
 
+@pytest.mark.parametrize("option", ["--csv", "--html", "--junit"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(option: str, tmp_path: Path) -> None:
+    done = run(tmp_path, "eval", "spec.py", option, ".", "--save", "rows.jsonl")
+    assert done.returncode == 2 and f"`{option}` is '.', which cannot be written to" in done.stderr
+    assert not (tmp_path / "rows.jsonl").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_the_outcome_is_said_though_a_file_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "rows.csv").mkdir()
-    done = run(tmp_path, "eval", "spec.py", "--csv", "rows.csv")
+    (tmp_path / "rows.csv").symlink_to("/dev/full")
+    done = run(tmp_path, "eval", "spec.py", "--csv", "rows.csv", "--html", "page.html")
     assert done.returncode == 2
-    assert "95 % interval" in done.stdout and "rows.csv" in done.stderr
+    assert "95 % interval" in done.stdout and "--csv could not be written" in done.stderr and "No space left" in done.stderr
+    assert (tmp_path / "page.html").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -36,6 +37,20 @@ def test_graded_scores_agree_within_a_tolerance_and_have_no_sensitivity() -> Non
     assert result.agreement.value == 1.0
     assert result.sensitivity is None
     assert result.kappa > 0.9
+
+
+def test_where_all_scores_are_the_same_there_is_no_kappa() -> None:
+    result = calibrate_judge([1] * 60, [1] * 60)
+    assert math.isnan(result.kappa)
+    assert "no kappa" in str(result) and "good" not in str(result)
+
+
+def test_a_graded_judge_of_people_who_said_yes_or_no_is_told_apart_from_a_bad_one() -> None:
+    judge, human = [0.9, 0.2] * 30, [1, 0] * 30
+    assert "Humans said 0 or 1, and the judge 0.2 to 0.9: only equal scores agree. Give `tolerance=`" in str(calibrate_judge(judge, human))
+    within = calibrate_judge(judge, human, tolerance=0.2)
+    assert within.agreement.value == 1.0 and not within.remark
+    assert not calibrate_judge([0.5, 0.9], [0.4, 0.8]).remark
 
 
 def test_a_lenient_judge_is_found_out_and_corrected() -> None:

@@ -221,6 +221,10 @@ def test_people_who_did_not_score_are_found_before_the_judge_is_paid() -> None:
             calibrate(SemanticF1(), [(ROW, PRED, 1), (ROW, PRED, None)])
         with pytest.raises(ConfigurationError, match="level"):
             calibrate(SemanticF1(), [(ROW, PRED, 1), (ROW, PRED, 0)], level=95)
+        with pytest.raises(InputError, match=r"Row 1 of `labelled` is of 2 parts; give a tuple \(example, prediction, human score\)"):
+            calibrate(SemanticF1(), [(ROW, PRED, 1), (ROW, PRED)])  # type: ignore[list-item]
+        with pytest.raises(InputError, match="Row 0 of `unlabelled` is of 3 parts"):
+            calibrate(SemanticF1(), [(ROW, PRED, 1), (ROW, PRED, 0)], unlabelled=[(ROW, PRED, 1)])  # type: ignore[list-item]
     assert not lm.requests
 
 

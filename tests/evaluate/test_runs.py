@@ -243,7 +243,7 @@ def test_the_gate_counts_failed_rows_and_never_passes_an_interrupted_run(tmp_pat
 
     result = whet.Evaluate(devset=ROWS, metric=same, num_threads=1)(broken)
     gate = check(result, max_failures=0)
-    assert gate.reasons == ("1 rows failed; at most 0 may.",)
+    assert gate.reasons == ("1 row failed; at most 0 may.",)
     write_junit(gate, tmp_path / "junit.xml")
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
     error = suite.find("testcase/error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,11 @@ def test_retrievers_that_give_texts_are_fused_and_reranked() -> None:
     ("search", "says"),
     [
         (lambda: Hybrid(BM25(["x"]), Gives([["a"]])).search(["x", "y"], 1), "a list for each of 2 queries"),
+        (
+            lambda: Hybrid(BM25(["x"]), Gives([{"text": "a"}]))("x"),
+            "a list of queries, and gives a list of passages for each",
+        ),
+        (lambda: BM25(["x"])("x", k="3"), "`k` is '3'"),
         (lambda: Reranked(BM25(["x"]), Gives(None))("x"), "`Gives.rerank` gives passages; it gave None"),
         (lambda: fuse(["abc"]), "a list of items"),
         (lambda: fuse([["a"]], constant=-1), "`constant` is -1"),
@@ -107,3 +113,37 @@ def test_what_cannot_be_searched_with_is_named(search: Any, says: str) -> None:
 def test_less_than_one_passage_is_refused_before_the_search(of_the_step: int, of_the_call: Any) -> None:
     with whet.context(rm=lambda query, k: pytest.fail("asked")), pytest.raises(InputError, match="ask for at least 1 passage"):
         whet.Retrieve(k=of_the_step)("q", k=of_the_call)
+
+
+def test_an_index_of_no_passages_at_a_time_is_refused_before_the_corpus_is_embedded() -> None:
+    with pytest.raises(InputError, match="`k` is 0"):
+        Embeddings(TEXTS, lambda texts: pytest.fail("embedded"), k=0)
+
+
+class Searches:
+    """A retriever as the protocol wants it, which cannot be called."""
+
+    def __init__(self, found: Any = None) -> None:
+        self.found = found
+
+    def search(self, queries: Any, k: int) -> Any:
+        return self.found if self.found is not None else [[f"{query} {place}" for place in range(k)] for query in queries]
+
+
+class SearchesLater(Searches):
+    async def search(self, queries: Any, k: int) -> Any:
+        return super().search(queries, k)
+
+
+@pytest.mark.parametrize("retriever", [Searches(), SearchesLater()])
+def test_whatever_searches_is_a_retriever_for_programs(retriever: Any) -> None:
+    with whet.context(rm=retriever):
+        assert whet.Retrieve(k=2)("fox").passages == ["fox 0", "fox 1"]
+        assert asyncio.run(whet.Retrieve(k=1).acall("fox")).passages == ["fox 0"]
+
+
+def test_what_is_no_retriever_is_named() -> None:
+    of_one_query = Searches([{"text": "a"}])
+    for wrong, says in ((3, r"has `search\(queries, k\)`; 3 \(int\) is neither"), (of_one_query, "a list of passages for each")):
+        with whet.context(rm=wrong), pytest.raises(whet.WhetError, match=says):
+            whet.Retrieve()("fox")

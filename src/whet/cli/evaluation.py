@@ -7,12 +7,16 @@ import os
 import runpy
 import sys
 import traceback
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from whet.cli import INTERRUPTED
+from whet.core.whole import can_be_written
 from whet.errors import ConfigurationError, WhetError
 from whet.evaluate import Evaluate, EvaluationResult, check, diff, load_run
-from whet.evaluate.gate import check_bar, write_junit
+from whet.evaluate.gate import Gate, check_bar, write_junit
 from whet.evaluate.row import check_field
 from whet.evaluate.stream import key_of
 from whet.evaluate.table import shown
@@ -58,12 +62,8 @@ def _eval(arguments: argparse.Namespace) -> int:
         print(gate if arguments.check else result.summary())
         for label, estimate in slices.items():
             print(f"  {arguments.by}={shown(str(label))}: {estimate}")
-        if arguments.csv:
-            result.save_csv(arguments.csv)
-        if arguments.html:
-            result.save_html(arguments.html, by=arguments.by)
-        if arguments.junit:
-            write_junit(gate, arguments.junit, name=os.path.basename(arguments.file))
+        if not _written(arguments, result, gate):
+            return BROKEN
     except (WhetError, OSError) as error:
         print(f"whet eval: {error}", file=sys.stderr)
         return BROKEN
@@ -77,6 +77,24 @@ def _eval(arguments: argparse.Namespace) -> int:
     return FAILED if arguments.check and not gate.passed else PASSED
 
 
+def _written(arguments: argparse.Namespace, result: EvaluationResult, gate: Gate) -> bool:
+    """Write the files that were asked for; one that cannot be written keeps none of the others back."""
+    writers: dict[str, Callable[[str], None]] = {
+        "csv": result.save_csv,
+        "html": lambda path: result.save_html(path, by=arguments.by),
+        "junit": lambda path: write_junit(gate, path, name=os.path.basename(arguments.file)),
+    }
+    failed = False
+    for name, write in writers.items():
+        try:
+            if path := getattr(arguments, name):
+                write(path)
+        except OSError as error:
+            failed = True
+            print(f"whet eval: --{name} could not be written: {error}", file=sys.stderr)
+    return not failed
+
+
 def _bar(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the gate asks for, looked at before anything is paid for."""
     baseline = load_run(arguments.baseline) if arguments.baseline else None
@@ -84,8 +102,11 @@ def _bar(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.check and all(bar[name] is None for name in ("baseline", "min_score", "max_failures")):
         raise ConfigurationError("`--check` holds the evaluation against nothing: give --min-score, --baseline or --max-failures.")
     check_bar(tolerance=arguments.tolerance, min_score=arguments.min_score, max_failures=arguments.max_failures)
-    for path in filter(None, (arguments.csv, arguments.html, arguments.junit)):
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    for name in ("csv", "html", "junit"):
+        if path := getattr(arguments, name):
+            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+            if not can_be_written(Path(path)):
+                raise ConfigurationError(f"`--{name}` is {path!r}, which cannot be written to. Give another file.")
     return bar
 
 
@@ -108,6 +129,11 @@ def _evaluated(arguments: argparse.Namespace, baseline: EvaluationResult | None)
 
 
 def _described(file: str) -> dict[str, Any]:
+    if not Path(file).is_file():
+        what = "is a folder" if Path(file).is_dir() else "is not there"
+        near = get_close_matches(Path(file).name, sorted(one.name for one in Path(file).parent.glob("*.py")), n=1)
+        hint = f" Did you mean {str(Path(file).with_name(near[0]))!r}?" if near else ""
+        raise ConfigurationError(f"{file!r} {what}; name the Python file with the `program`.{hint}")
     sys.path.insert(0, os.path.dirname(os.path.abspath(file)))
     try:
         names = runpy.run_path(file, run_name="whet_eval")

@@ -21,8 +21,9 @@ class JudgeCalibration:
     """A judge against humans over `n` rows that both scored.
 
     `agreement` is the share of rows with (nearly) the same score; `kappa` the agreement beyond chance, with squared distances as weights
-    (Cohen 1968; for 0 and 1 the plain kappa); `bias` the judge's mean minus the humans'; `raw_mean` the judge's mean over all its rows and
-    `corrected_mean` what humans would have given there. `sensitivity` and `specificity` exist when both score 0 or 1.
+    (Cohen 1968; for 0 and 1 the plain kappa; NaN where all scores are one number, and chance agrees as well); `bias` the judge's mean minus
+    the humans'; `raw_mean` the judge's mean over all its rows and `corrected_mean` what humans would have given there. `sensitivity` and
+    `specificity` exist when both score 0 or 1. `remark` says where the two do not use the same scale.
 
     >>> print(calibrate_judge([1, 1, 0, 1] * 10, [1, 1, 0, 0] * 10))
     The judge agrees with humans on 75% of 40 rows (kappa 0.50, fair); it scores 0.250 too high on average.
@@ -37,15 +38,15 @@ class JudgeCalibration:
     corrected_mean: Estimate
     sensitivity: Estimate | None = None
     specificity: Estimate | None = None
+    remark: str = ""
 
     @property
     def verdict(self) -> str:
         """What this means, in a sentence or two."""
-        kind = "hardly better than chance" if self.kappa < 0.2 else "weak" if self.kappa < 0.4 else "fair" if self.kappa < 0.6 else "good"
         lean = "no bias is visible" if 0.0 in self.bias else f"it scores {abs(self.bias.value):.3f} too {_side(self.bias.value)} on average"
         return (
-            f"The judge agrees with humans on {self.agreement.value:.0%} of {self.n} rows (kappa {self.kappa:.2f}, {kind}); {lean}. "
-            f"Its mean of {self.raw_mean:.3f} stands for {self.corrected_mean}."
+            f"The judge agrees with humans on {self.agreement.value:.0%} of {self.n} rows ({_said_of(self.kappa)}); {lean}. "
+            f"Its mean of {self.raw_mean:.3f} stands for {self.corrected_mean}.{' ' * bool(self.remark)}{self.remark}"
         )
 
     def __str__(self) -> str:
@@ -89,6 +90,7 @@ def calibrate_judge(
         corrected_mean=prediction_powered_mean(truth, seen, rest, level=level),
         sensitivity=sensitivity,
         specificity=specificity,
+        remark="" if binary or tolerance else _other_scale(seen, truth),
     )
 
 
@@ -202,10 +204,27 @@ def _variance(values: Sequence[float]) -> float:
     return math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1)
 
 
+def _said_of(kappa: float) -> str:
+    if math.isnan(kappa):
+        return "no kappa: all scores are the same, and chance would agree as well"
+    kind = "hardly better than chance" if kappa < 0.2 else "weak" if kappa < 0.4 else "fair" if kappa < 0.6 else "good"
+    return f"kappa {kappa:.2f}, {kind}"
+
+
+def _other_scale(judge: Sequence[float], human: Sequence[float]) -> str:
+    """A sentence where people said yes or no and the judge something in between, or beyond: equal scores are no measure of those."""
+    if not set(human) <= {0.0, 1.0}:
+        return ""
+    return (
+        f"Humans said 0 or 1, and the judge {min(judge):g} to {max(judge):g}: only equal scores agree. Give `tolerance=`, or turn the "
+        "judge's scores into yes and no (`score >= 0.5`)."
+    )
+
+
 def _kappa(a: Sequence[float], b: Sequence[float]) -> float:
     """One minus the squared distance seen, divided by the one that chance would give."""
     n = len(a)
     seen = math.fsum((x - y) ** 2 for x, y in zip(a, b, strict=True)) / n
     mean_a, mean_b = math.fsum(a) / n, math.fsum(b) / n
     chance = (_variance(a) + _variance(b)) * (n - 1) / n + (mean_a - mean_b) ** 2
-    return 1 - seen / chance if chance else 1.0
+    return 1 - seen / chance if chance else math.nan

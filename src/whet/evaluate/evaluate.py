@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from whet.core.context import current
 from whet.core.events import handlers_of, observed
 from whet.core.flow import Flow, adrive, drive
+from whet.core.whole import can_be_written
 from whet.errors import ConfigurationError, EvaluationError
 from whet.evaluate.metric import metric_call
 from whet.evaluate.progress import Progress
@@ -202,7 +202,7 @@ def _check_ends(options: dict[str, Any]) -> None:
     for name in ("save_as_csv", "save_as_json"):
         if options[name] and not (path := Path(options[name])).parent.is_dir():
             raise ConfigurationError(f"`{name}` is {str(path)!r}, and there is no folder {str(path.parent)!r}. Make it first.")
-        if options[name] and (path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK)):
+        if options[name] and not can_be_written(path):
             raise ConfigurationError(f"`{name}` is {str(path)!r}, which cannot be written to. Give another file.")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from whet.core.whole import write_whole
 from whet.errors import ConfigurationError
 from whet.evaluate.changes import RunDiff, diff
 from whet.evaluate.row import EvaluationResult
@@ -72,7 +74,7 @@ def check(
         reasons.append(f"The mean is {mean.value:.4f}; at least {min_score:.4f} is asked for.")
     failures = len(result.errors)
     if max_failures is not None and failures > max_failures:
-        reasons.append(f"{failures} rows failed; at most {max_failures} may.")
+        reasons.append(f"{failures} row{'s' * (failures != 1)} failed; at most {max_failures} may.")
     changes = diff(baseline, result) if baseline is not None else None
     if changes is not None and changes.comparison is not None and changes.comparison.effect.value < -tolerance - 1e-12:
         lost = -changes.comparison.effect.value
@@ -88,8 +90,11 @@ def check_bar(*, tolerance: float = 0.0, min_score: float | None = None, max_fai
     """Raise `ConfigurationError` for a bar that no evaluation can be held against."""
     if max_failures is not None and max_failures < 0:
         raise ConfigurationError(f"`max_failures` is {max_failures}; it is at least 0.")
-    if not tolerance >= 0 or (min_score is not None and not 0 <= min_score <= 1):
-        raise ConfigurationError(f"`tolerance` ({tolerance}) is at least 0, and `min_score` ({min_score}) between 0 and 1.")
+    if not tolerance >= 0:
+        raise ConfigurationError(f"`tolerance` is {tolerance}; it is at least 0.")
+    if min_score is not None and not 0 <= min_score <= 1:
+        share = f": {min_score:g} % is {min_score / 100:g}" if 1 < min_score <= 100 else ""
+        raise ConfigurationError(f"`min_score` is {min_score:g}; means lie between 0 and 1{share}.")
 
 
 def write_junit(gate: Gate, path: Any, name: str = "whet eval") -> None:
@@ -125,8 +130,9 @@ def write_junit(gate: Gate, path: Any, name: str = "whet eval") -> None:
             ElementTree.SubElement(case, "system-out").text = f"score {row.score.value:g}"
     tree = ElementTree.ElementTree(suite)
     ElementTree.indent(tree)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    tree.write(path, encoding="utf-8", xml_declaration=True)
+    page = io.BytesIO()
+    tree.write(page, encoding="utf-8", xml_declaration=True)
+    write_whole(Path(path), page.getvalue().decode(), shared=True)
 
 
 def _legal(text: str) -> str:

@@ -332,13 +332,23 @@ def calibrate(
     """
     seen = list(labelled)
     rest = list(unlabelled)
+    _check_rows(seen, "labelled", "example, prediction, human score")
+    _check_rows(rest, "unlabelled", "example, prediction")
     if len(seen) < 2:
-        raise InputError(f"There are {len(seen)} rows with human scores; a calibration needs at least two, 100 are good.")
+        raise InputError(f"There are {len(seen)} rows with human scores (`labelled`); a calibration needs at least two, 100 are good.")
     humans = _people([human for _, _, human in seen], tolerance, level)
     call = metric_call(judge)
     pairs = [*((example, pred) for example, pred, _ in seen), *rest]
     scores = drive(_scores(call, pairs, num_threads or current().num_threads))
     return calibrate_judge(scores[: len(seen)], humans, unlabelled=scores[len(seen) :], tolerance=tolerance, level=level)
+
+
+def _check_rows(rows: list[Any], name: str, parts: str) -> None:
+    """Raises `InputError` for a row that is no tuple of these parts, before a judge is paid for."""
+    for place, row in enumerate(rows):
+        if not isinstance(row, tuple | list) or len(row) != parts.count(",") + 1:
+            found = f"{len(row)} parts" if isinstance(row, tuple | list) else f"type {type(row).__name__}"
+            raise InputError(f"Row {place} of `{name}` is of {found}; give a tuple ({parts}).")
 
 
 def _people(scores: list[Any], tolerance: float, level: float) -> list[float]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from whet.core.whole import write_whole
 from whet.evaluate.row import EvaluationResult, Row
 from whet.evaluate.statistics import Estimate
 from whet.evaluate.table import Table, cell_of
@@ -62,7 +63,7 @@ def write_html(result: EvaluationResult, path: Any, by: str | None = None) -> No
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>{_STYLE}</style></head>\n'
         f"<body><h1>{title}</h1><ul>{''.join(facts)}</ul>{slices}{_choice(kinds)}\n{rows}\n</body></html>\n"
     )
-    Path(path).write_text(page, encoding="utf-8", errors="backslashreplace")
+    write_whole(Path(path), page, shared=True, errors="backslashreplace")
 
 
 def _fact(text: str, estimate: Estimate | None) -> str:

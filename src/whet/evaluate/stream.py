@@ -12,6 +12,7 @@ from typing import IO, Any, get_args
 from whet.core.context import current
 from whet.core.private import make_folder, private
 from whet.core.records import Example, Prediction, Score
+from whet.core.whole import write_whole
 from whet.errors import StateError
 from whet.evaluate.identity import hashed, identity
 from whet.evaluate.metric import MetricCall, SeveralMetrics
@@ -100,8 +101,12 @@ class RowFile:
 
     def _write(self, value: Mapping[str, Any]) -> None:
         rest = (json_text(value) + "\n").encode()
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            error.filename = str(self.path)  # a full disk does not say of itself which file it was
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -124,8 +129,7 @@ def header_of(program: Any, metric: MetricCall, repeats: int) -> dict[str, Any]:
 def write_run(result: EvaluationResult, path: Any) -> None:
     """Write a finished evaluation as lines of JSON."""
     lines = [{"format": FORMAT, "version": VERSION, "column": result.metric}, *(_line_of(row) for row in result.rows)]
-    with open(path, "w", encoding="utf-8", opener=private) as file:
-        file.writelines(json_text(line) + "\n" for line in lines)
+    write_whole(Path(path), "".join(json_text(line) + "\n" for line in lines))
 
 
 def load_run(path: Any) -> EvaluationResult:
@@ -143,9 +147,12 @@ def load_run(path: Any) -> EvaluationResult:
     """
     source = Path(path)
     lines, _ = _whole_lines(source)
-    header = _object(lines[0], source) if lines else {}
+    header = _object(lines[0], source) if lines and lines[0].startswith("{") else {}
     if header.get("format") != FORMAT:
-        raise StateError(f"{str(source)!r} holds no evaluation: its first line does not say `{FORMAT}`.")
+        raise StateError(
+            f"{str(source)!r} holds no evaluation: its first line does not say `{FORMAT}`. Give a file that `stream_to=`, `save_jsonl` or "
+            "`whet eval --save` wrote."
+        )
     if header.get("version") != VERSION:
         raise StateError(f"{str(source)!r} is of version {header.get('version')!r} of this format; this whet reads version {VERSION}.")
     saved = [_saved_row(line, number, source) for number, line in enumerate(lines[1:], 2)]

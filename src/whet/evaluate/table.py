@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.core.schema import schema_of
+from whet.core.whole import write_whole
 from whet.errors import WhetError
 from whet.evaluate.row import EvaluationResult, Row
 
@@ -109,16 +111,17 @@ def json_text(value: Any, indent: int | None = None) -> str:
 def write_json(result: EvaluationResult, path: Any) -> None:
     """A list with one object per row."""
     text = json_text([plain_value(cells) for cells in Table(result.rows, result.metric).rows], indent=2)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    write_whole(Path(path), text + "\n", shared=True)
 
 
 def write_csv(result: EvaluationResult, path: Any) -> None:
     """One line per row; structured cells as JSON."""
     table = Table(result.rows, result.metric)
-    with Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.DictWriter(file, table.columns)
-        writer.writeheader()
-        writer.writerows({k: cell_of(v) for k, v in cells.items()} for cells in table.rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, table.columns)
+    writer.writeheader()
+    writer.writerows({k: cell_of(v) for k, v in cells.items()} for cells in table.rows)
+    write_whole(Path(path), text.getvalue(), shared=True, errors="backslashreplace")
 
 
 def cell_of(value: Any) -> Any:

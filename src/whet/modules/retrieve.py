@@ -8,8 +8,9 @@ from typing import Any
 from whet.core.context import current
 from whet.core.flow import Flow, Invoke
 from whet.core.records import Prediction
-from whet.errors import InputError, PreconditionError
+from whet.errors import ConfigurationError, InputError, PreconditionError
 from whet.modules.module import Module
+from whet.retrieve.passage import check_k, checked_rankings
 
 __all__ = ["Retrieve"]
 
@@ -18,7 +19,7 @@ class Retrieve(Module):
     """Asks `settings.rm` for the `k` passages that fit a query best; the prediction has them in `passages`, as texts.
 
     The retriever is anything that is called as `rm(query, k=k)`: `ColBERTv2`, `Embeddings`, `BM25`, or a function of yours that returns
-    texts, passages, or something with `passages`. Without one, `PreconditionError`.
+    texts, passages, or something with `passages`; or anything with `search(queries, k)`. Without one, `PreconditionError`.
 
     >>> from whet.core.context import context
     >>> with context(rm=lambda query, k: ["first", "second", "third"][:k]):
@@ -36,9 +37,8 @@ class Retrieve(Module):
         if rm is None:
             raise PreconditionError("No retriever is loaded. Choose one with `whet.configure(rm=whet.ColBERTv2(url=...))`.")
         k = self.k if k is None else k
-        if not hasattr(k, "__index__") or k < 1:
-            raise InputError(f"`k` is {k!r}; ask for at least 1 passage.")
-        found: Any = yield Invoke(rm, (query,), {"k": k, **options})
+        check_k(k)
+        found: Any = yield from _found(rm, query, {"k": k, **options})
         passages = getattr(found, "passages", found)
         if isinstance(passages, str | Mapping) or not isinstance(passages, Iterable):
             kind = type(passages).__name__
@@ -48,6 +48,17 @@ class Retrieve(Module):
         if scores is not None and not callable(scores):
             prediction["scores"] = list(scores)
         return prediction
+
+
+def _found(rm: Any, query: str, options: dict[str, Any]) -> Flow[Any]:
+    """What a retriever that is called, or one that only searches, has for one query."""
+    if callable(rm):
+        return (yield Invoke(rm, (query,), options))
+    if not callable(getattr(rm, "search", None)):
+        kind = type(rm).__name__
+        raise ConfigurationError(f"A retriever is called as `rm(query, k=k)`, or has `search(queries, k)`; {rm!r:.80} ({kind}) is neither.")
+    rankings = yield Invoke(rm.search, ([query],), options)
+    return checked_rankings(rm, [query], rankings)[0]
 
 
 def _text(passage: Any) -> str:

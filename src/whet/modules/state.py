@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from whet.core.param import VALUES
-from whet.core.private import make_folder, private
 from whet.core.schema import schema_of
 from whet.core.signature import Signature
 from whet.core.types.blob import SHELF, blobs_in
+from whet.core.whole import write_whole
 from whet.errors import ConfigurationError, SchemaError, StateError
 from whet.lm.base import BaseLM
 from whet.lm.lm import LM
@@ -122,7 +120,7 @@ def save(program: Module, path: Any, save_program: bool = False) -> None:
         text = json.dumps(state, ensure_ascii=False, indent=2)
     except (TypeError, ValueError) as error:
         raise StateError(f"The program's state cannot be written as JSON: {error}") from error
-    write_atomically(target, text + "\n", shared=True)
+    write_whole(target, text + "\n", shared=True)
     demos = [demo for predictor in _all_predictors(program).values() for demo in predictor.demos]
     SHELF.save((blob for demo in demos for blob in blobs_in(demo)), _media_folder(target))
 
@@ -130,31 +128,6 @@ def save(program: Module, path: Any, save_program: bool = False) -> None:
 def _media_folder(path: Path) -> Path:
     """Where the bytes of images and files in demos are kept: beside the program, named by their hashes."""
     return path.with_suffix(".media")
-
-
-def write_atomically(target: Path, text: str, *, shared: bool = False) -> None:
-    """Write a file so that a reader, or a crash, finds the old one or the new one and never a part.
-
-    Only its owner may read it, unless it is `shared`; one that is there keeps its permissions.
-    """
-    if shared:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    else:
-        make_folder(target.parent)
-    fresh = target.with_name(f".{target.name}.{token_hex(8)}")
-    try:
-        with open(fresh, "x", encoding="utf-8", opener=None if shared else private) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            fresh.chmod(target.stat().st_mode & 0o777)
-        fresh.replace(target)
-    except BaseException as error:
-        fresh.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = error.filename or str(target)  # a full disk does not say of itself which file it was
-        raise
 
 
 def _all_predictors(program: Module) -> dict[str, Predict]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from whet.core.text import word_units, words
+from whet.core.whole import write_whole
 from whet.errors import ConfigurationError, InputError, MissingExtraError, StateError
 from whet.retrieve.passage import Passage, Searching, as_passages, check_queries
-from whet.retrieve.saved import write_whole
 
 __all__ = ["BM25", "search_words"]
 
@@ -107,7 +107,7 @@ class BM25(Searching):
             text = json.dumps(content)
         except (TypeError, ValueError, RecursionError) as error:
             raise StateError(f"The passages cannot be written as JSON: {error}. Nothing was written.") from error
-        write_whole(Path(path), text)
+        write_whole(Path(path), text, shared=True)
 
     @classmethod
     def load(cls, path: str | Path, *, tokenize: Callable[[str], list[str]] | None = None, backend: Backend = "auto") -> BM25:

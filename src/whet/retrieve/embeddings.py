@@ -14,7 +14,7 @@ from whet.core.flow import adrive, drive
 from whet.core.records import Prediction
 from whet.core.unbatchify import Unbatchify
 from whet.errors import ConfigurationError, InputError, MissingExtraError
-from whet.retrieve.passage import Passage, as_passage, as_passages, check_queries, invoked
+from whet.retrieve.passage import Passage, as_passage, as_passages, check_k, check_queries, invoked
 from whet.retrieve.saved import Saved, read_saved, write_saved
 
 __all__ = ["Embeddings", "EmbeddingsWithScores"]
@@ -46,6 +46,7 @@ class Embeddings:
         brute_force_threshold: int = 20_000,
         normalize: bool = True,
     ) -> None:
+        check_k(k)  # before the corpus is paid for
         items, texts = _read(corpus)
         self._begin(items, embedder, k, brute_force_threshold, normalize)
         if not texts:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from whet.errors import ConfigurationError, InputError
-from whet.retrieve.passage import Passage, Retriever, Searching, as_passages, check_queries, check_retriever
+from whet.retrieve.passage import Passage, Retriever, Searching, as_passages, check_queries, check_retriever, checked_rankings
 
 __all__ = ["Hybrid", "Reranked", "Reranker", "fuse", "fuse_passages"]
 
@@ -133,7 +133,4 @@ class Reranked(Searching):
 
 
 def _searched(retriever: Retriever, queries: Sequence[str], k: int) -> list[Any]:
-    found: Any = retriever.search(queries, k)
-    if not isinstance(found, Sequence) or len(found) != len(queries):
-        raise InputError(f"`{type(retriever).__name__}.search` gives a list for each of {len(queries)} queries; it gave {found!r:.80}.")
-    return list(found)
+    return checked_rankings(retriever, queries, retriever.search(queries, k))

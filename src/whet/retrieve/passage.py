@@ -106,14 +106,30 @@ def check_retriever(value: Any) -> None:
         raise ConfigurationError(f"A retriever has a method `search(queries, k)`; {value!r:.80} (a {type(value).__name__}) has none.")
 
 
+def checked_rankings(retriever: Any, queries: Sequence[str], found: Any) -> list[Any]:
+    """What a `search` gave, or `InputError` unless that is a list of passages for each of the queries."""
+    name = f"`{type(retriever).__name__}.search`"
+    if not isinstance(found, Sequence) or len(found) != len(queries):
+        raise InputError(f"{name} gives a list for each of {len(queries)} queries; it gave {found!r:.80}.")
+    for ranking in found:
+        if isinstance(ranking, str | Mapping) or not isinstance(ranking, Iterable):
+            raise InputError(f"{name} takes a list of queries, and gives a list of passages for each; for one it gave {ranking!r:.80}.")
+    return list(found)
+
+
+def check_k(k: Any) -> None:
+    """Raises `InputError` for less than one passage."""
+    if not hasattr(k, "__index__") or k < 1:
+        raise InputError(f"`k` is {k!r}; ask for at least 1 passage.")
+
+
 def check_queries(queries: Iterable[Any], k: int) -> None:
     """Raises `InputError` unless these are several queries, all of them texts, and `k` is at least 1."""
     if isinstance(queries, str) or not isinstance(queries, Iterable):
         raise InputError(
             f"`search` takes a list of queries; got {queries!r:.80}. For one query call the retriever itself: `retriever(query, k=3)`."
         )
-    if not hasattr(k, "__index__") or k < 1:
-        raise InputError(f"`k` is {k}; ask for at least 1 passage.")
+    check_k(k)
     for query in queries:
         if not isinstance(query, str):
             raise InputError(f"A query is a text; this is {query!r:.80}, a {type(query).__name__}.")

@@ -14,7 +14,7 @@ from typing import Any
 from whet.errors import StateError
 from whet.retrieve.passage import as_passages
 
-__all__ = ["Saved", "read_saved", "write_saved", "write_whole"]
+__all__ = ["Saved", "read_saved", "write_saved"]
 
 _FORMAT = "whet.embeddings/1"
 _GRAPH = "graph.usearch"
@@ -60,16 +60,6 @@ def write_saved(folder: Path, kept: Saved, save_graph: Callable[[str], Any] | No
     finally:
         for file in fresh.values():
             file.unlink(missing_ok=True)
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file so that a crash leaves the old one or the new one."""
-    fresh = file.with_name(f".{token_hex(8)}.{file.name}")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        os.replace(fresh, file)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def read_saved(folder: Path, trusted: bool) -> Saved:

@@ -10,8 +10,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
+from whet.core.whole import write_whole
 from whet.errors import ConfigurationError
-from whet.modules.state import write_atomically
 
 __all__ = ["ChatRow", "Pair", "Rewarded", "TrainData", "as_data", "data_hash"]
 
@@ -135,7 +135,7 @@ class TrainData:
 
     def save(self, path: str | os.PathLike[str], style: str | None = None) -> Path:
         """Writes the rows as JSON lines, the whole file or nothing."""
-        write_atomically(Path(path), self.lines(style))
+        write_whole(Path(path), self.lines(style))
         return Path(path)
 
     @classmethod

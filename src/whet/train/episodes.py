@@ -13,10 +13,10 @@ from whet.adapters.base import Adapter
 from whet.adapters.chat import ChatAdapter
 from whet.core.context import current
 from whet.core.trace import Step, Unread
+from whet.core.whole import write_whole
 from whet.datasets.leaks import find_leaks
 from whet.errors import ConfigurationError, SchemaError
 from whet.modules.predict import Predict, _without_hints
-from whet.modules.state import write_atomically
 from whet.train.data import CHARACTERS_PER_TOKEN, ChatRow, Messages, Pair, Rewarded, TrainData
 
 __all__ = ["Collected", "Episode", "Renderer", "collected", "inputs_of", "without_leaks", "without_row"]
@@ -130,7 +130,7 @@ class Collected:
         for kind, rows in by_kind.items():
             if rows:
                 written.append(TrainData(rows=tuple(rows)).save(target / f"{kind}.jsonl", style))
-        write_atomically(target / "summary.json", json.dumps(dict(self.summary), indent=1, default=str))
+        write_whole(target / "summary.json", json.dumps(dict(self.summary), indent=1, default=str))
         return [*written, target / "summary.json"]
 
     def __repr__(self) -> str:

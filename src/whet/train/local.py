@@ -14,9 +14,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 import whet
+from whet.core.whole import write_whole
 from whet.errors import ConfigurationError, MissingExtraError, TrainingError
 from whet.lm.home import find_model, home_folder, publish
-from whet.modules.state import write_atomically
 from whet.train.data import TrainData, data_hash
 from whet.train.memory import Memory, known_model
 from whet.train.trainer import Job, Preflight, TrainConfig, check_kind, check_method, check_options, started
@@ -96,7 +96,7 @@ class LocalTrainer:
             progress = folder / f"progress-{uuid4().hex}.jsonl"
             about = {"model": str(base), "method": config.method, "options": dict(config.options), "seed": config.seed}
             here = {"parent": os.getpid(), "progress": progress.name}
-            write_atomically(folder / "job.json", json.dumps({**about, **here}))
+            write_whole(folder / "job.json", json.dumps({**about, **here}))
             self._run(job, folder, progress)
         facts = {"base": config.lm.model, "method": config.method, "rows": len(data), "losses": job.losses[-1:]}
         name = publish(config.name or "local", "transformers", lambda fresh: shutil.copytree(folder / "out", fresh), facts)

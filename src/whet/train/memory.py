@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from whet.core.whole import write_whole
 from whet.errors import LMNotConfiguredError, StateError
 from whet.lm.home import find_model, home_folder, verify
-from whet.modules.state import write_atomically
 
 try:
     import fcntl
@@ -59,7 +59,7 @@ class Memory:
         """Write notes down before going on; `None` takes one away."""
         self.notes = {name: value for name, value in {**self.notes, **notes}.items() if value is not None}
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self.path, json.dumps(self.notes, indent=1))
+        write_whole(self.path, json.dumps(self.notes, indent=1))
 
 
 def known_model(notes: Mapping[str, Any] | Memory) -> str | None:
