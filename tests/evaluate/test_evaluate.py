@@ -223,3 +223,18 @@ def test_ctrl_c_in_async_code_leaves_a_valid_partial_result(tmp_path: Any) -> No
     word, complete, count, score = done.stdout.split()
     assert (word, complete, score) == ("interrupted", "False", "100.0"), done.stderr
     assert 36 <= int(count) <= 43 and len(json.loads(saved.read_text())) == int(count)
+
+
+@pytest.mark.parametrize(("asked", "ambient", "told"), [(True, False, 1), (None, True, 1), (None, False, 0), (False, True, 0)])
+def test_a_traceback_of_what_failed_is_logged_where_it_is_asked_for(
+    caplog: pytest.LogCaptureFixture, asked: bool | None, ambient: bool, told: int
+) -> None:
+    def fails(n: int) -> whet.Prediction:
+        return even(1 // n)
+
+    with whet.context(provide_traceback=ambient):
+        result = whet.Evaluate(devset=ROWS[:2], metric=same, num_threads=1, provide_traceback=asked)(fails)
+    assert [row.status for row in result.rows] == ["program_error", "ok"]
+    logged = [record.getMessage() for record in caplog.records if record.name == "whet.evaluate.running"]
+    assert len(logged) == told
+    assert all("Example 0 failed: Traceback" in text and "return even(1 // n)" in text for text in logged)

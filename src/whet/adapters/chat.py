@@ -72,7 +72,9 @@ def marks_of(template: str) -> Marks:
 class ChatAdapter(Adapter):
     """Sections marked `[[ ## name ## ]]`, ended by `[[ ## completed ## ]]`; works with any model.
 
-    Text that looks like a marker is escaped with a backslash when it is rendered, and given back as it was when it is parsed.
+    Text that looks like a marker is escaped with a backslash when it is rendered, and given back as it was when it is parsed. With
+    `use_json_adapter_fallback` an answer that cannot be read is asked for once more by `JSONAdapter`. Other arguments are those of
+    `Adapter`.
 
     >>> ChatAdapter().parse(Signature("question -> answer: float"), "[[ ## answer ## ]]\\n0.5\\n\\n[[ ## completed ## ]]")
     {'answer': 0.5}

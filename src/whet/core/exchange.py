@@ -189,6 +189,9 @@ class Response:
 class Capabilities:
     """What a model can do, as far as the facts table or the user says.
 
+    `json_mode` is an answer in any JSON, `json_schema` one in a given form; `native_n` several samples by one call; `params` the request
+    parameters it takes, under their OpenAI names; `context_window` and `max_output_tokens` are in tokens.
+
     >>> import whet.testing
     >>> whet.testing.ScriptedLM([], capabilities=Capabilities(tools=True)).capabilities.tools
     True

@@ -25,10 +25,11 @@ class Evaluate:
     """Runs a program over `devset` and scores each prediction with `metric`.
 
     `num_threads` examples run side by side (in tasks under `acall`); `timeout` is in seconds per example. A program that raises scores
-    `failure_score`; failures of the network or of the metric are no wrong answers and stay out of the mean. When `max_errors` examples
-    have failed in any way, or the first call of the metric fails, `EvaluationError` is raised with what was finished in `partial`. Ctrl-C
-    propagates, with
-    the finished rows in `evaluate.partial` (and in the files asked for).
+    `failure_score`; failures of the network or of the metric are no wrong answers and stay out of the mean. When `max_errors` examples have
+    failed in any way, or the first call of the metric fails, `EvaluationError` is raised with what was finished in `partial`. Ctrl-C
+    propagates, with the finished rows in `evaluate.partial` (and in the files asked for: `save_as_csv`, `save_as_json`). `display_progress`
+    shows a line with the score so far, `display_table` the rows (or as many of them); `provide_traceback` logs where a program or the
+    metric failed.
 
     `metric` may be several, in a list or under names: one pass, the first is the score, each is a part. `repeats` runs each example so
     often, with fresh answers each time; the interval knows that repeats are no new examples. `corpus` names measures of all rows together
@@ -137,7 +138,7 @@ class Evaluate:
             max_errors=settings.max_errors if options["max_errors"] is None else options["max_errors"],
             failure_score=options["failure_score"],
             display=options["display_progress"],
-            provide_traceback=bool(options["provide_traceback"]),
+            provide_traceback=bool(settings.provide_traceback if options["provide_traceback"] is None else options["provide_traceback"]),
             repeats=options["repeats"],
             corpus=options["corpus"],
             stream_to=options["stream_to"],

@@ -242,9 +242,9 @@ def _winner(judged: Sequence[tuple[float, str]]) -> Prediction:
 class RubricJudge(Module):
     """Grades a response by several criteria, each by itself, from 0 to `best`; the score is their mean as a share, weighted where you say.
 
-    `rubric` maps names to what is asked for. With `swap=True` each criterion is asked twice, with the scale written down from worst to
-    best and from best to worst, and the mean is taken. The prediction has `score`, one field per criterion (a share) and `feedback`.
-    The judge is shown the inputs of the example as the task, and `pred.{field}` as the response.
+    `rubric` maps names to what is asked for. With `swap=True` each criterion is asked twice, with the scale written down from worst to best
+    and from best to worst, and the mean is taken. The prediction has `score`, one field per criterion (a share) and `feedback`. The judge
+    is shown the inputs of the example as the task, and `pred.{field}` as the response.
 
     >>> import whet.testing
     >>> lm = whet.testing.ScriptedLM({"polite": {"reasoning": "Friendly.", "grade": 4}, "short": {"reasoning": "Long.", "grade": 2}})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -32,6 +34,7 @@ from whet.modules.module import Module
 
 __all__ = ["Plan", "check_devset", "evaluate_rows"]
 
+_logger = logging.getLogger(__name__)
 _HOPELESS = (LMAuthError, LMBillingError, LMConfigurationError)
 _NOTHING = (0, 0.0, 0, 0)
 _PROGRAMS_FAULT = (LMInvalidRequestError, LMUnsupportedFeatureError)
@@ -133,6 +136,8 @@ class _Run:
         self._keep(row)
         if self.file is not None:
             self.file.add(row)
+        if row.error is not None and self.plan.provide_traceback:
+            _logger.error("Example %d failed: %s", row.index, "".join(traceback.format_exception(row.error)))
 
     def _keep(self, row: Row) -> None:
         self.rows[row.index * self.plan.repeats + row.repeat] = row

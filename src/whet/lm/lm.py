@@ -38,10 +38,16 @@ class LM(BaseLM):
     """A language model by its name: `"openai/gpt-4o-mini"`, any OpenAI-compatible server with `api_base=`, or `"embedded"`.
 
     The key comes from `api_key` (a string or a function that returns one), else from the provider's environment variable, at each call.
-    Nothing is sent that was not asked for: no temperature, no token limit. Keywords about the way to the server (`api_base`, `headers`,
-    `timeout`, `deadline`, `max_concurrency`, `api_version`, `aws_region_name`, ...) are kept apart and never saved or logged; all others
-    are request parameters for every call. `price` and `capabilities` win over the built-in table. `"embedded"` is a small linear text
-    reader that needs no key and no network: it is no neural language model, and it is there to try the machinery with.
+    Nothing is sent that was not asked for: no temperature, no token limit. `model_type` is "chat", "responses" or "text" (completions).
+    `cache` is true, false, "read" (keeps nothing new) or "refresh" (asks anew); a call that fails on the way is repeated up to
+    `num_retries` times. Keywords about the way to the server (`api_base`, `headers`, `timeout`, `deadline`, `max_concurrency`,
+    `api_version`, `aws_region_name`, ...) are kept apart and never saved or logged; all others are request parameters for every call.
+    `price` and `capabilities` win over the built-in table. `"embedded"` is a small linear text reader that needs no key and no network: it
+    is no neural language model, and it is there to try the machinery with.
+
+    `provider` trains and serves the model; `train_kwargs` and `launch_kwargs` go to it, and `finetuning_model` is trained in the place of
+    `model`. `use_developer_role` sends system messages of "responses" as a developer's. `engine="litellm"` asks through LiteLLM where it is
+    installed.
 
     Raises `LMConfigurationError` for a name that cannot work, before anything is sent.
 

@@ -22,8 +22,10 @@ class Parallel(Module):
     """Runs pairs of (module, example) side by side; a failed one gives `None`, and its error is kept beside.
 
     An example is an `Example` (called with its inputs), a dict (keywords), a tuple (positional arguments), or a list of pairs when the
-    module is a `Parallel`. When `max_errors` items have failed the rest is not started and `EvaluationError` is raised. `timeout` is
-    in seconds per item, `None` for no limit; nothing is ever run twice (`straggler_limit` is accepted and has no effect).
+    module is a `Parallel`. When `max_errors` items have failed the rest is not started and `EvaluationError` is raised. `timeout` is in
+    seconds per item, `None` for no limit; nothing is ever run twice (`straggler_limit` and `disable_progress_bar` are accepted and have no
+    effect). `access_examples=False` hands an `Example` to its module as it is; with `return_failed_examples` a call gives the results, the
+    examples that failed and their errors.
 
     >>> import whet.testing
     >>> program = whet.Predict("question -> answer", lm=whet.testing.ScriptedLM({"2+2": {"answer": "4"}, "3+3": {"answer": "6"}}))

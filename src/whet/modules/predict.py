@@ -46,8 +46,13 @@ class Predict(Answering[P, R]):
     given to a call, too. `retries` is how often the model is shown its unreadable answer and the reason and asked again. Other keywords
     (`temperature`, `n`, ...) go to the model with each call.
 
-    >>> Predict("question -> answer").render(question="2+2?")[-1]["role"]
-    'user'
+    Raises `SignatureError` for a signature without outputs; a call `InputError` for inputs that do not fit, and `AdapterParseError` for an
+    answer that no format can read.
+
+    >>> import whet.testing
+    >>> program = Predict("question -> answer: int", lm=whet.testing.ScriptedLM([{"answer": 4}]))
+    >>> program(question="2+2?").answer
+    4
     """
 
     # What models are told of tools instead of what these say themselves, and the tools that this predictor tells of.

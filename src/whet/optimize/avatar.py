@@ -50,9 +50,10 @@ class AvatarOptimizer(Optimizer):
     """Rewrites the instruction of the predictor that chooses the tools, up to `max_iters` times, from a comparison of runs with at least
     `upper_bound` and runs with at most `lower_bound` (Wu et al. 2024, arXiv 2406.11200).
 
-    It works on the predictor called `actor` or `react`, or else on the first. A new instruction is kept when it does better on the same
-    rows; it is run on all of them only if it does on the first few. Ends early when nothing is wrong or three rewrites in a row brought
-    nothing. `optimize_for="min"` means that low scores are good.
+    `prompt_model` compares up to `max_positive_inputs` and `max_negative_inputs` of them at a time. It works on the predictor called
+    `actor` or `react`, or else on the first. A new instruction is kept when it does better on the same rows; it is run on all of them only
+    if it does on the first few. Ends early when nothing is wrong or three rewrites in a row brought nothing. `optimize_for="min"` means
+    that low scores are good.
 
     >>> import whet.testing
     >>> def model(request):

@@ -63,7 +63,8 @@ class BootstrapFewShot(Optimizer):
 
     The teacher is a copy of the student with labelled demos, unless another one is given; `teacher_settings` hold for its calls (`lm=...`).
     Without a metric every run is accepted, with `metric_threshold` those that reach it. `max_rounds` above 1 asks again at temperature 1.
-    Rows run side by side; the result is that of running them in turn (`strict=True` does that).
+    Rows run side by side; the result is that of running them in turn (`strict=True` does that). When `max_errors` rows have failed
+    (default: that of the settings), the last error is raised.
 
     >>> import whet.testing
     >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue")]

@@ -40,17 +40,25 @@ class GEPA(Optimizer):
 
     `metric(gold, pred, trace, pred_name, pred_trace)` may also take the first two or three of these; it returns a number or a prediction
     with `score` and `feedback`. Give one budget: `auto` ("light", "medium", "heavy"), `max_full_evals`, or `max_metric_calls`, which is a
-    cap on program runs. `reflection_lm` writes the instructions, unless `instruction_proposer` does:
-    `(candidate, reflective_dataset, components_to_update) -> {name: text}`, where the description of a tool is `predictor:tool` and that of
-    an argument `predictor:tool.argument`. `component_selector` is "round_robin" (which predictor is
-    worked on in turn; in the default order the one to blame, where that can be told), "all", or a function. With `track_stats` the result
-    has `detailed_results`.
+    cap on program runs. `reflection_lm` writes the instructions, unless `instruction_proposer` does: `(candidate, reflective_dataset,
+    components_to_update) -> {name: text}`, where the description of a tool is `predictor:tool` and that of an argument
+    `predictor:tool.argument`. `component_selector` is "round_robin" (which predictor is worked on in turn; in the default order the one to
+    blame, where that can be told), "all", or a function.
+
+    Parents are drawn from the "pareto" front or are the "current_best" (`candidate_selection_strategy`). Runs with `perfect_score` are not
+    learnt from unless `skip_perfect_score=False`; a program that raises has `failure_score`. `use_merge` puts what two candidates learnt
+    into one, up to `max_merge_invocations` times. `log_dir` is another name of `run_dir`. With `track_stats` the result has
+    `detailed_results`, with `track_best_outputs` the best outputs of each row, too. What could not be read is always feedback:
+    `add_format_failure_as_feedback`, `warn_on_score_mismatch` and `gepa_kwargs` are accepted and have no effect.
+
+    Raises `PreconditionError` (an `AssertionError`) for no budget or several, for no `reflection_lm`, an empty trainset or a teacher;
+    `TypeError` for what is no metric.
 
     By default several proposals are in flight, children are compared with the best on fresh rows before they are run on more, and `auto`
     spends about a third of the published budget (half where there are few rows to judge by). `children` is how many are written side by
     side: with more of them the same budget makes fewer rounds, so the run is over sooner, and each round has had fewer to learn from.
-    `docs/optimizers-measured.md` shows what that costs. `strict=True` follows the published order: one proposal at a time, three rows,
-    then all.
+    `docs/optimizers-measured.md` shows what that costs. `strict=True` follows the published order: one proposal at a time, three rows, then
+    all.
 
     >>> import whet
     >>> right = lambda gold, pred: gold.answer == pred.answer

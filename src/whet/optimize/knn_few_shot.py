@@ -16,8 +16,8 @@ __all__ = ["KNNFewShot", "NearestDemos"]
 
 
 class KNNFewShot(Optimizer):
-    """Makes a program that, for each call, bootstraps its demos from the `k` rows of `trainset` nearest to the inputs (after
-    Liu et al. 2022, arXiv 2101.06804).
+    """Makes a program that, for each call, bootstraps its demos from the `k` rows of `trainset` nearest to the inputs (after Liu et al.
+    2022, arXiv 2101.06804).
 
     `vectorizer` turns texts into vectors (`whet.Embedder`, or any function of a list of texts); the rest are arguments of
     `BootstrapFewShot`. Rows are embedded once. A call costs up to `k` runs of the teacher on top of its own, which the cache makes free

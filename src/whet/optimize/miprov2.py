@@ -61,8 +61,13 @@ class MIPROv2(Optimizer):
     only.
 
     By default one teacher answers each row once for all sets, proposals are written at the same time, candidates are compared on the same
-    rows, and only the best of them go on to more rows: about half of the calls of the published order, which `strict=True` follows
-    (a fresh minibatch per trial, full evaluations in between). Without a `valset` 80 % of the trainset, at most 1000 rows, are held out.
+    rows, and only the best of them go on to more rows: about half of the calls of the published order, which `strict=True` follows (a fresh
+    minibatch per trial, full evaluations in between). Without a `valset` 80 % of the trainset, at most 1000 rows, are held out.
+
+    `prompt_model` writes, at `init_temperature`; `task_model` runs the candidates (default of both: the ambient one). Demos come as in
+    `BootstrapFewShot`, with its limits, `teacher_settings` and `metric_threshold`. `track_stats` keeps `candidate_programs` at the result;
+    `log_dir` is another name of `run_dir`, and `verbose` has no effect. Raises `ConfigurationError` where `auto` and the numbers do not
+    fit.
 
     >>> import whet
     >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue") * 8]

@@ -66,6 +66,9 @@ class Optimizer:
     of its fields and of its tools are rewritten too (`GEPA` and `Auto` rewrite those of tools in any case).
     `Optimizer("auto", metric=...)` makes the one that is recommended.
 
+    Before the first call that is paid, `compile` raises `ConfigurationError` or `InputError` for arguments, rows and metrics that cannot
+    work.
+
     >>> import whet
     >>> class FirstRows(Optimizer):
     ...     needs_metric = False

@@ -23,8 +23,8 @@ AT_ONCE = 4
 
 class BootstrapFewShotWithOptuna(BootstrapFewShot):
     """Bootstraps up to `max_demos` demos (given to `compile`), then lets Optuna choose one of them per predictor, `num_candidate_programs`
-    times, and keeps the best choice on `valset` (default: the trainset). Needs the extra `whet[optuna]`;
-    `compile` raises `MissingExtraError` without it.
+    times, and keeps the best choice on `valset` (default: the trainset). Needs the extra `whet[optuna]`; `compile` raises
+    `MissingExtraError` without it.
 
     Four trials run side by side; `strict=True` runs one at a time.
 

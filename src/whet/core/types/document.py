@@ -15,7 +15,7 @@ __all__ = ["Citations", "Document"]
 
 @dataclass(frozen=True)
 class Document(FieldType):
-    """A text that a model can quote with its place; a plain string counts as one.
+    """A text that a model can quote with its place; a plain string counts as one. `context` is told to the model and not quoted from.
 
     >>> Document("The sky is blue.", title="Sky").format()["source"]["data"]
     'The sky is blue.'

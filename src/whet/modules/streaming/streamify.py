@@ -40,8 +40,9 @@ def streamify(
     `async_streaming=False`.
 
     Without listeners it gives the model's own chunks (none of an answer that was there already, as from the cache), with them a
-    `StreamResponse` for each piece of the fields listened to; status messages between them, and the prediction last. `program.stream(...)`
-    gives more: typed events of every field.
+    `StreamResponse` for each piece of the `stream_listeners`' fields; messages of the `status_message_provider` between them, and the
+    prediction last (without `include_final_prediction_in_output_stream` only where nothing else came). `is_async_program` has no effect:
+    what a program is can be seen. `program.stream(...)` gives more: typed events of every field.
 
     Raises `ConfigurationError` (a `ValueError`) for a listener whose field no predictor has, or several.
 
