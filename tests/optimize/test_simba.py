@@ -67,3 +67,20 @@ def test_two_runs_with_one_seed_are_equal() -> None:
 def test_fewer_runs_than_the_published_order() -> None:
     costs = [compiled(lm=whet.testing.ScriptedLM(advising), bsize=32, max_steps=3, strict=s)[1].run.rollouts for s in (False, True)]
     assert costs[0] <= 0.4 * costs[1]
+
+
+@pytest.mark.parametrize("bound", [False, True])
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_teachers_runs_are_learnt_from(strict: bool, bound: bool) -> None:
+    weak = whet.testing.ScriptedLM(lambda request: {"answer": "0"})
+    knows = whet.testing.ScriptedLM(lambda request: {"answer": str(2 * int(request.messages[-1].text.split("number ")[1].split()[0]))})
+    student = program()
+    if bound:
+        student.set_lm(weak)
+    with whet.context(lm=weak):
+        recipe = whet.SIMBA(metric=told, bsize=8, num_candidates=4, max_steps=2, teacher_settings={"lm": knows}, strict=strict)
+        recipe.prompt_model = whet.testing.ScriptedLM(lambda request: {"advice": "Be exact."})
+        recipe.compile(student, trainset=rows(16))
+    demos = [d for c in recipe.run.candidates for p in c.params.values() for d in p.demos]
+    assert knows.calls and demos and all(d.answer == str(2 * int(d.question.split()[-1])) for d in demos)
+    assert all(p.lm is (weak if bound else None) for c in recipe.run.candidates for p in c.params.values())

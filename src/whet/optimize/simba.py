@@ -20,7 +20,7 @@ from whet.optimize.proposers.reflect import lm_for_proposals
 from whet.optimize.proposers.writing import Writer
 from whet.optimize.run import Run
 from whet.optimize.search import Search, Task
-from whet.optimize.store import Result, mean_of
+from whet.optimize.store import Result, Subject, mean_of
 from whet.optimize.strand import Handle, Strand
 
 __all__ = ["SIMBA"]
@@ -28,6 +28,7 @@ __all__ = ["SIMBA"]
 # In our order: rows that trajectories are drawn for, rows of the race, samples of the best program on each, rows of the gate, how many
 # go on, rows of a proposal.
 DRAWN, RACED, SAMPLES, GATE, ON, TOGETHER, PATIENCE = 8, 14, 2, 6, 2, 3, 3
+TAUGHT = 1  # the sample that a teacher's settings hold for
 FINALISTS, FINAL_ROWS = 3, 16
 SOON = -0.5  # the rank of runs for the step after this one: advice is written from them while this one goes on
 
@@ -37,9 +38,10 @@ class SIMBA(Optimizer):
     run did that the worse one did not) to the instructions, or the better run as a demo.
 
     Each step takes `bsize` rows of the trainset and makes `num_candidates` candidates; there are `max_steps` steps. `max_demos=0` uses
-    advice only. `prompt_model` writes the advice. `temperature_for_sampling` and `temperature_for_candidates` say how much programs with
-    lower scores take part. By default candidates are compared with the best on the same rows and dropped early, and the search ends when
-    steps bring nothing; `strict=True` follows the published order.
+    advice only. `prompt_model` writes the advice. With `teacher_settings` (`lm=...`) one run of each row that is learnt from is made with
+    these. Texts in demos are cut at `demo_input_field_maxlen` characters. `temperature_for_sampling` and `temperature_for_candidates` say
+    how much programs with lower scores take part. By default candidates are compared with the best on the same rows and dropped early, and
+    the search ends when steps bring nothing; `strict=True` follows the published order.
 
     Raises `PreconditionError` (an `AssertionError`) for a trainset of fewer than `bsize` rows.
 
@@ -143,6 +145,16 @@ class Ascent:
         self.logs: dict[int, dict[str, Any]] = {}
         self.means: dict[Candidate, list[float]] = {search.baseline: []}
         self.carried: list[Candidate] = []
+        settings = recipe.teacher_settings
+        self.teacher = Subject(name="t", program=search.task.student, settings=settings, exploring=True) if settings else None
+
+    def _sample(self, candidate: Candidate, row: Any, sample: int, rank: float = 0.0) -> Handle:
+        """A run to learn from: as the program is (number 0) or at temperature 1, number 1 in the teacher's settings where there are any."""
+        if self.teacher is None or sample != TAUGHT:
+            return self.search.score(candidate, row, rank=rank, sample=sample, temperature=1.0 if sample else None)
+        if self.teacher.settings.get("lm") is not None:  # the model asked for teaches, not those that the student is bound to
+            candidate = candidate.evolve({name: param.evolve(lm=None) for name, param in candidate.params.items()})
+        return self.search.score(candidate, row, rank=rank, subject=self.teacher, sample=sample, temperature=1.0)
 
     def _rows(self, count: int) -> list[Any]:
         """The next rows, shuffled anew each time they are through."""
@@ -179,11 +191,7 @@ class Ascent:
         if len(self.pool) > 1:
             other = next((c for c in reversed(self.pool) if c != self.best), self.best)
             plans[-1] = (other, 0)
-        runs = [
-            (row, candidate, self.search.score(candidate, row, rank=SOON, sample=sample, temperature=1.0 if sample else None))
-            for row in rows[:DRAWN]
-            for candidate, sample in plans
-        ]
+        runs = [(row, candidate, self._sample(candidate, row, sample, SOON)) for row in rows[:DRAWN] for candidate, sample in plans]
         rollouts = [self.rng.randrange(10**9) for _ in range(0, self.recipe.num_candidates, 1 if not self.recipe.max_demos else 2)]
         return Ahead(learnt=self.search.strands.start(self._learnt(self.best, runs, rollouts)), rows=rows[DRAWN:] or rows)
 
@@ -311,14 +319,15 @@ class Ascent:
             [(self._drawn(self.recipe.temperature_for_sampling), sample) for sample in range(1, self.recipe.num_candidates + 1)]
             for _ in rows
         ]
-        handles = [self.search.score(c, row, sample=s, temperature=1.0) for row, plan in zip(rows, drawn, strict=True) for c, s in plan]
+        handles = [self._sample(c, row, sample) for row, plan in zip(rows, drawn, strict=True) for c, sample in plan]
         results = iter((yield handles))
         buckets = []
         for row, plan in zip(rows, drawn, strict=True):
-            runs = [(c, r) for (c, _), r in zip(plan, results, strict=False) if r.value is not None]
-            for c, r in runs:
-                self.means.setdefault(c, []).append(r.value or 0.0)
-            buckets.append(Bucket(row=row, runs=sorted(runs, key=lambda run: -(run[1].value or 0.0))))
+            runs = [(c, r, sample) for (c, sample), r in zip(plan, results, strict=False) if r.value is not None]
+            for c, r, sample in runs:
+                if self.teacher is None or sample != TAUGHT:
+                    self.means.setdefault(c, []).append(r.value or 0.0)
+            buckets.append(Bucket(row=row, runs=sorted(((c, r) for c, r, _ in runs), key=lambda run: -(run[1].value or 0.0))))
         return in_order_of_interest([b for b in buckets if b.runs])
 
     def _one(self, bucket: Bucket, buckets: Sequence[Bucket], number: int) -> Strand[Candidate | None]:
