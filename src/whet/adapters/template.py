@@ -18,7 +18,8 @@ class TemplateAdapter(Adapter):
 
     `write` takes the outputs as texts by name and gives an answer as the model should write it; it also writes the demos. `read` takes an
     answer and gives the texts by name; it may leave names out. `system` is a template with `{inputs}`, `{outputs}`, `{instructions}` and
-    `{structure}` (an answer with placeholders); `field` the layout of an input. What `write` gives must be read back by `read`.
+    `{structure}` (an answer with placeholders); `field` the layout of an input, `reminder` what ends the request. What `write` gives must
+    be read back by `read`.
 
     >>> lines = TemplateAdapter(
     ...     write=lambda texts: "\\n".join(f"{name}: {text}" for name, text in texts.items()),

@@ -77,14 +77,15 @@ def compare(
 ) -> Comparison:
     """Compare two programs over the same rows: two evaluations of one devset, or two lists of scores in the same order.
 
-    Of evaluations the rows count that have a score in both, whatever their order; repeats of an example are put together first, as they
-    are no new rows.
+    Of evaluations the rows count that have a score in both, whatever their order; repeats of an example are put together first, as they are
+    no new rows.
 
     Where rows only win, lose or tie the interval is that of Bonett and Price (2012), with Student's t: a win and a loss are added, so that
     two identical programs are not called identical for certain. Otherwise it is Hall's skewness-corrected t (1992) of the row differences,
     to which a win and a loss are added as far as rows tie. In simulations 95 % intervals hold the true difference in 93 to 97 % of the
-    cases; in more, up to all, where rows are few (below twenty) or nearly all tie; in less where large differences are so rare that
-    the rows seen held none. `resamples` defaults to 2000, fewer above 2500 rows. The same seed gives the same result.
+    cases; in more, up to all, where rows are few (below twenty) or nearly all tie; in less where large differences are so rare that the
+    rows seen held none. `resamples` defaults to 2000, fewer above 2500 rows. The same seed gives the same result. `level` is the share of
+    intervals that shall hold the true difference, `names` what the two are called in the verdict.
 
     Raises `InputError` when there is nothing to compare, or the lists differ in length.
 

@@ -20,7 +20,7 @@ Average = Literal["micro", "macro"]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """True positives, false positives and false negatives; they add up over rows.
+    """True positives (`tp`), false positives (`fp`) and false negatives (`fn`); they add up over rows.
 
     >>> total = Counts(3, 1, 2) + Counts(1, 0, 0)
     >>> total.precision, round(total.recall, 3), round(total.f1, 3)

@@ -321,7 +321,8 @@ def calibrate(
     """Run a judge over rows that people have scored, and say how far to trust it.
 
     `labelled` are (example, prediction, human score); `unlabelled` (example, prediction) further rows that the corrected mean shall speak
-    about. Raises the first error of the judge, `InputError` for fewer than two labelled rows.
+    about. `tolerance` and `level` are as in `calibrate_judge`. Raises the first error of the judge, `InputError` for fewer than two
+    labelled rows.
 
     >>> def judge(example, prediction):
     ...     return "sorry" in prediction

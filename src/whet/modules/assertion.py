@@ -46,7 +46,8 @@ def Suggest(
 ) -> bool:
     """Ask for something in the way of `Assert`, and go on where it stays unfulfilled.
 
-    The message is then in `prediction.meta.suggestions` of what the module returns. The result says whether the condition holds.
+    The message is then in `prediction.meta.suggestions` of what the module returns. The result says whether the condition holds. The
+    arguments are those of `Assert`.
 
     >>> Suggest(len("short") < 10, "Be brief.")
     True

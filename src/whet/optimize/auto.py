@@ -24,16 +24,17 @@ __all__ = ["Auto"]
 class Auto(Optimizer):
     """The recommended optimizer: `whet.Optimizer("auto", metric=...)`.
 
-    It gathers the program's right answers on training rows in one wave, races sets of demos made from them, and then, round by round,
-    races new instructions (written by a model that reads failed runs and their feedback), other demos, and combinations of what did
-    well, always on the same rows as the best so far. Part of the budget is kept for rows that the search never sees: what `run.certificate`
-    says about the gain is measured there, and a winner that does worse there is not handed back.
+    It gathers the program's right answers on training rows in one wave, races sets of demos made from them, and then, round by round, races
+    new instructions (written by a model that reads failed runs and their feedback), other demos, and combinations of what did well, always
+    on the same rows as the best so far. Part of the budget is kept for rows that the search never sees: what `run.certificate` says about
+    the gain is measured there, and a winner that does worse there is not handed back.
 
-    `max_runs` is the number of program runs that it may use, `max_demos` the most demos in a prompt, `prompt_model` the model that
-    writes instructions (default: the ambient one), `perfect_score` the score from which a run counts as right. `certify=False` keeps no
-    rows back. `contests` is how many contests of challengers are under way at a time: with more of them many threads have more to do, and
-    each contest is started before much was learnt from those before (`docs/optimizers-measured.md` shows both). Rows given as
-    `compile(..., pinned=rows)` may not get worse. Without a `valset` the trainset is split into halves.
+    `max_runs` is the number of program runs that it may use, `max_demos` the most demos in a prompt, `prompt_model` the model that writes
+    instructions (default: the ambient one), `perfect_score` the score from which a run counts as right. `teacher_settings` (`lm=...`) hold
+    for the runs that demos are made from. `certify=False` keeps no rows back. `contests` is how many contests of challengers are under way
+    at a time: with more of them many threads have more to do, and each contest is started before much was learnt from those before
+    (`docs/optimizers-measured.md` shows both). Rows given as `compile(..., pinned=rows)` may not get worse. Without a `valset` the trainset
+    is split into halves.
 
     >>> import whet
     >>> rows = [whet.Example(text=f"coat {i} is {c}", colour=c).with_inputs("text") for i, c in enumerate(("red", "green", "blue") * 20)]

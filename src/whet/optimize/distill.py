@@ -32,7 +32,8 @@ class Distill(BootstrapFinetune):
     one call). Rows need no labels: without a metric all of the teacher's answers are learnt, with one those that it accepts. The student
     learns to do without the demos unless `exclude_demos=False`.
 
-    With a valset the run has the student before and after, and in `run.decisions` what the teacher scores there.
+    With a valset the run has the student before and after, and in `run.decisions` what the teacher scores there. The other arguments are as
+    in `BootstrapFinetune`.
 
     Raises `ConfigurationError` where neither `lm` nor `teacher` is given, and where the teacher's answers lack an output of the student.
 

@@ -30,7 +30,8 @@ class GRPO(Optimizer):
     prediction)`, rates above the others on the same prompt. Each model is a candidate, scored on the valset (default: the trainset); the
     best is returned. An answer that cannot be read earns `format_failure_score`, so that form is learnt, too; the readable answers of a run
     that failed earn `failure_score`. Steps whose answers all earn the same teach nothing and are skipped. `train_kwargs` go to the trainer
-    (`epochs`, `learning_rate`, `beta`, the weight of staying near the start).
+    (`epochs`, `learning_rate`, `beta`, the weight of staying near the start). `multitask`, `exclude_demos`, `adapter` and `trainer` are as
+    in `BootstrapFinetune`.
 
     >>> import whet
     >>> known = {"rose": "red", "sea": "blue", "leaf": "green"}

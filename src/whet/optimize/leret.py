@@ -27,7 +27,8 @@ class LeReT(GRPO):
     own accepted runs: the sets make the answers differ. `step_reward(example, step, prediction)` rates each step (the metric rates the
     whole run where it is left out), answers to one prompt that earned differently become pairs, written without demos (context
     distillation), and the model is trained by `method` (`"ipo"` or `"dpo"`). `samples` runs of each set above one are drawn at
-    `temperature`. Every round's model is a candidate, scored without demos on the valset; the best is returned.
+    `temperature`. Every round's model is a candidate, scored without demos on the valset; the best is returned. The other arguments are as
+    in `BootstrapFinetune`.
 
     >>> import whet
     >>> known = {"rose": "red", "sea": "blue", "leaf": "green"}

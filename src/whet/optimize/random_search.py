@@ -26,7 +26,8 @@ class BootstrapFewShotWithRandomSearch(BootstrapFewShot):
     from the shuffled trainset with 1 to `max_bootstrapped_demos` of them; `compile(..., restrict=[-3, 0])` makes only some. One teacher
     answers each row once for all candidates, and candidates race: all on 8 rows, the better half on 16, and so on, the last two on all
     rows. `strict=True` instead bootstraps and evaluates each candidate on its own, in turn, on all rows, as published; so does
-    `stop_at_score` (in percent), which ends the search at the first candidate that reaches it.
+    `stop_at_score` (in percent), which ends the search at the first candidate that reaches it. The other arguments are those of
+    `BootstrapFewShot`.
 
     >>> import whet
     >>> rows = [whet.Example(text=f"a {c} coat", colour=c).with_inputs("text") for c in ("red", "green", "blue") * 4]

@@ -224,6 +224,7 @@ class Embeddings:
 
 class EmbeddingsWithScores(Embeddings):
     """`Embeddings` whose predictions have `scores`, too: cosines, or dot products with `normalize=False`.
+    The arguments are those of `Embeddings`.
 
     >>> from whet.core.hashing import hash_embed
     >>> round(EmbeddingsWithScores(["one text"], hash_embed)("one text").scores[0], 3)

@@ -46,7 +46,8 @@ def _shares(weights: Sequence[float] | None, count: int, what: str) -> list[floa
 
 
 def fuse_passages(rankings: Sequence[Sequence[Any]], k: int, *, weights: Sequence[float] | None = None) -> list[Passage]:
-    """The `k` best passages (or texts) of several rankings; passages with the same text are one.
+    """The `k` best passages (or texts) of several rankings; passages with the same text are one. `weights` are one number from 0 up for
+    each ranking (default: all the same).
 
     Use it for the results of several queries of one question, too.
 
@@ -63,7 +64,8 @@ def fuse_passages(rankings: Sequence[Sequence[Any]], k: int, *, weights: Sequenc
 
 
 class Hybrid(Searching):
-    """Searches with several retrievers and fuses their rankings; each is asked for `pool` passages (default: five times `k`).
+    """Searches with several retrievers and fuses their rankings; each is asked for `pool` passages (default: five times `k`). `weights` are
+    one number from 0 up for each retriever (default: all the same).
 
     >>> from whet.retrieve.bm25 import BM25
     >>> both = Hybrid(BM25(["red fox", "grey wolf"]), BM25(["fox", "red panda"]))

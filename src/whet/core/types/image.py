@@ -30,7 +30,8 @@ _MAGIC: Final = (
 
 
 class Image(Media):
-    """A picture: a URL, a data URI, bytes, or a PIL image. Making one never touches disk or network.
+    """A picture: a URL, a data URI, bytes, or a PIL image. Making one never touches disk or network, but for `Image(url, download=True)` of
+    programs written for DSPy, which warns: use `Image.from_url(url)`, or `Image.from_file(path)`.
 
     Raises `InputError` (a `ValueError`) for strings that are none of these (a local path, for example) and for bytes that are no picture.
 

@@ -27,7 +27,8 @@ class StreamResponse:
 
 
 class StreamListener:
-    """Listens to one output field. Without `predict`, the predictor is the only one of the program that has such an output.
+    """Listens to one output field, `signature_field_name`, of the predictor `predict`, or of that called `predict_name`. Without either the
+    predictor is the only one of the program that has such an output.
 
     A listener serves one call of its predictor, with `allow_reuse=True` all of them.
 
