@@ -104,6 +104,15 @@ def test_an_error_that_nobody_foresaw_is_no_failed_gate(tmp_path: Path) -> None:
     assert done.returncode == 2 and "RuntimeError: odd" in done.stderr
 
 
+def test_what_failed_is_said_with_the_outcome(tmp_path: Path) -> None:
+    (tmp_path / "half.py").write_text(
+        SPEC.replace("return whet.Prediction", "if n > 4: raise ValueError(f'no {n}')\n    return whet.Prediction")
+    )
+    lines = run(tmp_path, "eval", "half.py").stdout.splitlines()
+    assert lines[1] == "  program_error in example 5: ValueError: no 5"
+    assert lines[-1] == "  ... and 2 more"
+
+
 def test_a_build_server_comes_to_the_same_end_as_the_exit_status(tmp_path: Path) -> None:
     (tmp_path / "half.py").write_text(SPEC.replace("return whet.Prediction", "if n == 3: raise ValueError(n)\n    return whet.Prediction"))
     for most, status, expected in (("1", 0, ("0", "0", "1")), ("0", 1, ("1", "1", "0"))):

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,3 +239,24 @@ def test_a_traceback_of_what_failed_is_logged_where_it_is_asked_for(
     logged = [record.getMessage() for record in caplog.records if record.name == "whet.evaluate.running"]
     assert len(logged) == told
     assert all("Example 0 failed: Traceback" in text and "return even(1 // n)" in text for text in logged)
+
+
+def test_a_program_without_a_model_is_no_wrong_answer(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    evaluate = whet.Evaluate(devset=ROWS[:4], metric=same, num_threads=1, stream_to=file)
+    program = whet.Predict("n: int -> label: bool")
+    with whet.context(lm=None), pytest.raises(whet.ConfigurationError, match="No LM is loaded") as caught:
+        evaluate(program)
+    assert len(caught.value.partial.rows) == 1  # type: ignore[attr-defined]
+    with whet.context(lm=ScriptedLM([{"label": True}] * 4)):  # nothing of the first try is taken for an answer, and nothing is in the way
+        assert evaluate(program).score == 50.0
+
+
+def test_a_mistake_in_one_row_ends_no_run() -> None:
+    def picky(n: int) -> whet.Prediction:
+        if n == 7:
+            raise whet.ConfigurationError("no seventh model")
+        return even(n)
+
+    result = whet.Evaluate(devset=ROWS, metric=same, num_threads=1)(picky)
+    assert dict(result.statuses) == {"ok": 19, "program_error": 1}

@@ -25,6 +25,7 @@ from whet.modules.module import Module
 __all__ = ["add"]
 
 PASSED, FAILED, BROKEN = 0, 1, 2
+_SHOWN = 3  # rows that failed
 
 
 def add(subparsers: Any) -> None:
@@ -60,6 +61,10 @@ def _eval(arguments: argparse.Namespace) -> int:
         slices = result.slices(arguments.by) if arguments.by else {}
         # First, since a file that cannot be written may not take the outcome with it.
         print(gate if arguments.check else result.summary())
+        for row in result.errors[:_SHOWN]:
+            print(f"  {row.status} in example {row.index}: {shown(row.reason or '')}")
+        if more := len(result.errors[_SHOWN:]):
+            print(f"  ... and {more} more")
         for label, estimate in slices.items():
             print(f"  {arguments.by}={shown(str(label))}: {estimate}")
         if not _written(arguments, result, gate):

@@ -24,6 +24,7 @@ from whet.errors import (
     LMError,
     LMInvalidRequestError,
     LMUnsupportedFeatureError,
+    MissingExtraError,
 )
 from whet.evaluate.metric import MetricCall
 from whet.evaluate.progress import Progress
@@ -35,7 +36,9 @@ from whet.modules.module import Module
 __all__ = ["Plan", "check_devset", "evaluate_rows"]
 
 _logger = logging.getLogger(__name__)
-_HOPELESS = (LMAuthError, LMBillingError, LMConfigurationError)
+_HOPELESS = (BudgetExceeded, LMAuthError, LMBillingError, LMConfigurationError)
+# No model or retriever, no package: of every row where it is so of the first ones, and then no fault of the program's answers.
+_NOT_SET_UP = (ConfigurationError, MissingExtraError)
 _NOTHING = (0, 0.0, 0, 0)
 _PROGRAMS_FAULT = (LMInvalidRequestError, LMUnsupportedFeatureError)
 
@@ -134,7 +137,7 @@ class _Run:
     def done(self, number: int, outcome: Any) -> None:
         row = outcome if isinstance(outcome, Row) else self._row_of_failure(number, outcome)
         self._keep(row)
-        if self.file is not None:
+        if self.file is not None and (row.error is None or row.error is not self.fatal):  # what ends the run is no finished row
             self.file.add(row)
         if row.error is not None and self.plan.provide_traceback:
             _logger.error("Example %d failed: %s", row.index, "".join(traceback.format_exception(row.error)))
@@ -170,7 +173,7 @@ class _Run:
 
     def _count_failure(self, row: Row) -> None:
         self.failed += 1
-        if isinstance(row.error, BudgetExceeded | _HOPELESS[0] | _HOPELESS[1] | _HOPELESS[2]):
+        if isinstance(row.error, _HOPELESS) or (isinstance(row.error, _NOT_SET_UP) and self.failed == len(self.rows)):
             self.fatal = row.error
         elif row.status == "metric_error" and len(self.rows) == self.failed == 1:
             self.fatal = EvaluationError(f"The metric `{self.metric.name}` failed on the first example: {row.reason}")

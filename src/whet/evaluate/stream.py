@@ -56,7 +56,9 @@ class RowFile:
 
     def _read(self) -> int:
         lines, end = _whole_lines(self.path)
-        self._check(lines[0] if lines else "")
+        self._check(lines)
+        if len(lines) == 1:  # no row yet: nothing in it is of another evaluation
+            end = 0
         if end < self.path.stat().st_size:  # the line that was being written when the run was killed
             os.truncate(self.path, end)
         for number, line in enumerate(lines[1:], 2):
@@ -65,15 +67,17 @@ class RowFile:
                 self.known[(row["index"], row["repeat"])] = row
         return end
 
-    def _check(self, first: str) -> None:
+    def _check(self, lines: list[str]) -> None:
         """Raise `StateError` for a file that is not of this evaluation, before anything in it is touched."""
+        first = lines[0] if lines else ""
         begun = json_text(self.header).encode()
         if not first and begun.startswith(self.path.read_bytes()[: len(begun)]):
             return  # empty, or killed while the first line was being written
         found = _object(first, self.path) if first else {}
         if found.get("format") != FORMAT:
             raise StateError(f"{str(self.path)!r} holds something else than an evaluation, and is left as it is. Give another file.")
-        if different := [name for name in self.header if found.get(name) != self.header[name]]:
+        different = [name for name in self.header if found.get(name) != self.header[name]]
+        if different and len(lines) > 1:
             raise StateError(
                 f"{str(self.path)!r} holds rows of another evaluation: its {' and '.join(different)} differ. "
                 "Give another file, or delete this one."
