@@ -48,6 +48,7 @@ def test_where_all_scores_are_the_same_there_is_no_kappa() -> None:
 def test_a_graded_judge_of_people_who_said_yes_or_no_is_told_apart_from_a_bad_one() -> None:
     judge, human = [0.9, 0.2] * 30, [1, 0] * 30
     assert "Humans said 0 or 1, and the judge 0.2 to 0.9: only equal scores agree. Give `tolerance=`" in str(calibrate_judge(judge, human))
+    assert "Humans said 0 or 1, and the judge 0.7: only" in str(calibrate_judge([0.7] * 10, [1, 0] * 5))
     within = calibrate_judge(judge, human, tolerance=0.2)
     assert within.agreement.value == 1.0 and not within.remark
     assert not calibrate_judge([0.5, 0.9], [0.4, 0.8]).remark

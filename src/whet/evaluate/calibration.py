@@ -215,10 +215,8 @@ def _other_scale(judge: Sequence[float], human: Sequence[float]) -> str:
     """A sentence where people said yes or no and the judge something in between, or beyond: equal scores are no measure of those."""
     if not set(human) <= {0.0, 1.0}:
         return ""
-    return (
-        f"Humans said 0 or 1, and the judge {min(judge):g} to {max(judge):g}: only equal scores agree. Give `tolerance=`, or turn the "
-        "judge's scores into yes and no (`score >= 0.5`)."
-    )
+    judged = f"{min(judge):g}" if min(judge) == max(judge) else f"{min(judge):g} to {max(judge):g}"
+    return f"Humans said 0 or 1, and the judge {judged}: only equal scores agree. Give `tolerance=`, or make a yes or no of the judge's by a bar."
 
 
 def _kappa(a: Sequence[float], b: Sequence[float]) -> float:

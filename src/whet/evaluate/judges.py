@@ -336,7 +336,9 @@ def calibrate(
     _check_rows(seen, "labelled", "example, prediction, human score")
     _check_rows(rest, "unlabelled", "example, prediction")
     if len(seen) < 2:
-        raise InputError(f"There are {len(seen)} rows with human scores (`labelled`); a calibration needs at least two, 100 are good.")
+        raise InputError(
+            f"`labelled` has {len(seen)} row{'s' * (len(seen) != 1)} with human scores; a calibration needs at least two, 100 are good."
+        )
     humans = _people([human for _, _, human in seen], tolerance, level)
     call = metric_call(judge)
     pairs = [*((example, pred) for example, pred, _ in seen), *rest]
