@@ -216,7 +216,7 @@ def _other_scale(judge: Sequence[float], human: Sequence[float]) -> str:
     if not set(human) <= {0.0, 1.0}:
         return ""
     judged = f"{min(judge):g}" if min(judge) == max(judge) else f"{min(judge):g} to {max(judge):g}"
-    return f"Humans said 0 or 1, and the judge {judged}: only equal scores agree. Give `tolerance=`, or make a yes or no of the judge's by a bar."
+    return f"Humans said 0 or 1, and the judge {judged}: only equal scores agree. Give `tolerance=`, or make them yes and no."
 
 
 def _kappa(a: Sequence[float], b: Sequence[float]) -> float:
