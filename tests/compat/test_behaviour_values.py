@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import threading
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, Optional, Union
 
@@ -322,3 +324,13 @@ def test_signatures_are_copied_as_what_they_are() -> None:
     assert copy.deepcopy({"kept": sig})["kept"] is sig
     predict = copy.deepcopy(dspy.Predict(sig))
     assert predict.signature.equals(sig)
+
+
+@pytest.mark.parametrize("place", [
+    "Image.from_path:file_path", "Image.from_file:file_path", "Image.from_PIL:pil_image", "Audio.from_path:file_path",
+    "Audio.from_file:file_path", "File.from_path:file_path", "File.from_bytes:file_bytes", "Module.map_named_predictors:func",
+    "ToolCalls.from_dict_list:tool_calls_dicts", "Example.get:key", "Prediction.get:key", "utils.usage_tracker.UsageTracker.add_usage:lm",
+])  # fmt: skip
+def test_arguments_are_named_as_in_dspy(place: str) -> None:
+    path, name = place.split(":")
+    assert name in inspect.signature(attrgetter(path)(dspy)).parameters

@@ -198,3 +198,37 @@ def test_constraints_that_nothing_can_meet_are_refused_at_once(annotation: Any, 
 def test_constraints_that_something_can_meet_stay() -> None:
     whet.Signature({"a": (str, whet.InputField()), "b": (str, whet.OutputField(ge="a", lt="n"))})
     whet.Signature({"a": (str, whet.InputField()), "b": (int | None, whet.OutputField(ge=1, le=1, default=None))})
+
+
+class Scored(whet.Signature):
+    """Write it."""
+
+    text: str = whet.InputField()
+    summary: str = whet.OutputField()
+
+    @staticmethod
+    def score(length: int) -> int:
+        return 100 - length
+
+    @classmethod
+    def task(cls) -> str:
+        return cls.instructions
+
+    def longer(self, than: int) -> bool:
+        return len(self.summary) > than
+
+    @property
+    def shout(self) -> str:
+        return self.summary.upper()
+
+
+def test_functions_of_a_class_statement_are_kept() -> None:
+    class Further(Scored):
+        title: str = whet.OutputField()
+
+    assert (Scored.score(1), Scored.task(), Further.score(2)) == (99, "Write it.", 98)
+    assert Scored.append("more", whet.OutputField()).score(3) == 97 and Scored.with_instructions("New.").task() == "New."
+    assert Scored == whet.Signature("text -> summary", "Write it.") and list(Scored.fields) == ["text", "summary"]
+    filled: Any = Scored(text="t", summary="abc")
+    assert filled.longer(2) and not Scored.longer(filled, 3) and filled.shout == "ABC"
+    assert not hasattr(Scored, "other") and not hasattr(filled, "other")

@@ -22,6 +22,7 @@ from whet.core.messages import MediaPart, Message, RawPart, TextPart, ToolCallPa
 from whet.errors import ConfigurationError, LMAuthError, LMServerError
 from whet.lm.cache import Cached, explain_cache, mode_of, request_text, sample_keys
 from whet.lm.store import CacheStore
+from whet.testing import ScriptedLM
 
 HELLO = Request(messages=(Message("system", "Be brief."), Message("user", "Hello \U0001f600 \ud800")))
 
@@ -333,3 +334,14 @@ def test_a_model_explains_its_own_keys() -> None:
 def test_what_cannot_be_explained_says_what_would_fit(given: Any) -> None:
     with pytest.raises(ConfigurationError, match="`explain_cache` takes a"):
         explain_cache(*given)
+
+
+@pytest.mark.parametrize("off", [False, "off"])
+def test_caching_is_switched_off_for_all_models_by_one_word(off: Any) -> None:
+    lm, store = ScriptedLM([{"a": str(n)} for n in range(9)], cache=True), CacheStore(None)
+    with whet.context(cache=store):
+        assert lm("q") == lm("q")
+        with whet.context(cache=off):
+            assert whet.settings.cache is store and lm("q") != lm("q")
+            with whet.context(cache=True):
+                assert lm("q") == lm("q")

@@ -208,6 +208,10 @@ def test_comparison_of_attempts(world: str) -> None:
     assert "[[ ## reasoning_attempt_2 ## ]]\n«I'm trying to I read it I'm not sure but my prediction is grey»" in text
     with pytest.raises(AssertionError, match="compares 2"):
         compare(attempts[:1], question="q")
+    with pytest.raises(AssertionError, match="compares 2"):
+        compare(question="q")
+    lm = ScriptedLM([{"rationale": "r", "answer": "named"}])
+    assert run(compare, lm, world, completions=attempts, question="sky?").answer == "named" and "I saw it" in str(lm.requests)
     with pytest.raises(InputError, match="rationale"):
         compare([{"answer": "x"}] * 2, question="q")
 

@@ -148,6 +148,8 @@ def _changed(base: Settings, changes: Mapping[str, Any]) -> Settings:
     for name, value in changes.items():
         if name not in _KNOWN:
             values["extra"] = {**values["extra"], _own_name(name): value}
+        elif name == "cache" and isinstance(value, (bool, str)):
+            values["cache_mode"] = None if value is True else value or "off"
         else:
             values[name] = tuple(value or ()) if name in _TUPLES else value
     return new
@@ -174,7 +176,8 @@ def configure(**changes: Any) -> None:
     """Change the process-wide default settings, from any thread or task.
 
     Raises `ConfigurationError` for a name that looks like a misspelt setting, and inside a `context` block, where the change would not be
-    seen. Other unknown names are kept as settings of your own.
+    seen. Other unknown names are kept as settings of your own. `cache=False` says of all models that they keep no answers, as
+    `cache_mode="off"` does.
 
     >>> configure(num_threads=8)
     """

@@ -81,9 +81,9 @@ class Example(Mapping[str, Any]):
         """Pairs of name and value, as a list."""
         return list(self._shown(include_dspy).items())
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get(self, key: str, default: Any = None) -> Any:
         """The value of a field, or `default`."""
-        return self._store.get(name, default)
+        return self._store.get(key, default)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Example):

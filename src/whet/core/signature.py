@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, dataclass_transform, get_type_hints
 
 from whet.core.docstring import docstring_text
 from whet.core.field import Field, InputField as _input_field, OutputField as _output_field
-from whet.core.filled import Doc, Filled
+from whet.core.filled import NO_METHODS, Doc, Filled, method_of, methods_in
 from whet.core.signature_text import parse_signature
 from whet.errors import SignatureError
 
@@ -64,7 +64,7 @@ class _Parts(metaclass=SignatureMeta):
     """What a signature is made of, and what a checker finds on the result of a call (`Predict(Sig)(...)` is a `Sig` to it)."""
 
     if not TYPE_CHECKING:  # a checker would not let a class ask for what is in its slots
-        __slots__ = ("_hash", "fields", "input_fields", "instructions", "name", "output_fields", "plans")
+        __slots__ = ("_hash", "fields", "input_fields", "instructions", "methods", "name", "output_fields", "plans")
 
     name: str
     instructions: str
@@ -72,6 +72,7 @@ class _Parts(metaclass=SignatureMeta):
     input_fields: Mapping[str, Field]
     output_fields: Mapping[str, Field]
     plans: dict[Any, Any]
+    methods: Mapping[str, Any]
     _hash: int | None
 
     if TYPE_CHECKING:
@@ -113,7 +114,9 @@ class Signature(_Parts):
         ) -> None: ...
 
     @classmethod
-    def _make(cls, fields: Iterable[Field], instructions: str | None, name: str = "StringSignature") -> Signature:
+    def _make(
+        cls, fields: Iterable[Field], instructions: str | None, name: str = "StringSignature", methods: Mapping[str, Any] = NO_METHODS
+    ) -> Signature:
         fields = list(fields)
         inputs = {f.name: f for f in fields if f.kind == "input"}
         outputs = {f.name: f for f in fields if f.kind == "output"}
@@ -127,6 +130,7 @@ class Signature(_Parts):
         put(self, "fields", MappingProxyType({**inputs, **outputs}))
         put(self, "instructions", _default_instructions(inputs, outputs) if instructions is None else instructions)
         put(self, "plans", {})
+        put(self, "methods", methods)
         put(self, "_hash", None)
         return self
 
@@ -135,6 +139,9 @@ class Signature(_Parts):
             f"A signature cannot be changed in place (`{name}`). "
             "Make a new one: `with_instructions(...)`, `with_updated_fields(...)`, `append(...)`."
         )
+
+    if not TYPE_CHECKING:  # a checker sees the methods of a class statement itself
+        __getattr__ = method_of
 
     @property
     def signature(self) -> str:
@@ -195,7 +202,7 @@ class Signature(_Parts):
 
     @of_the_value
     def _with_fields(self, fields: Iterable[Field], instructions: str | None = None) -> Signature:
-        return Signature._make(fields, self.instructions if instructions is None else instructions, self.name)
+        return Signature._make(fields, self.instructions if instructions is None else instructions, self.name, self.methods)
 
     @of_the_value
     def with_instructions(self, instructions: str) -> Signature:
@@ -203,9 +210,9 @@ class Signature(_Parts):
         return self._with_fields(self.fields.values(), instructions)
 
     @of_the_value
-    def append_instructions(self, text: str) -> Signature:
+    def append_instructions(self, instructions: str) -> Signature:
         """The same with a further paragraph of instructions."""
-        return self.with_instructions(f"{self.instructions}\n\n{text}")
+        return self.with_instructions(f"{self.instructions}\n\n{instructions}")
 
     @of_the_value
     def with_updated_fields(self, name: str, type_: Any = None, **changes: Any) -> Signature:
@@ -373,7 +380,7 @@ def _from_class_body(name: str, body: dict[str, Any], parents: list[Signature]) 
         if field_name not in own:
             raise _not_a_field(name, field_name, body.get(field_name))
     fields = {**inherited, **{n: named_field(n, annotations.get(n), f) for n, f in own.items()}}
-    return Signature._make(fields.values(), docstring_text(body.get("__doc__")) or instructions, name)
+    return Signature._make(fields.values(), docstring_text(body.get("__doc__")) or instructions, name, methods_in(body, parents))
 
 
 def _not_a_field(signature: str, name: str, value: Any) -> Exception:

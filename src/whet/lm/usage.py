@@ -29,15 +29,15 @@ class UsageTracker:
         self._parent = parent
         self._lock = threading.Lock()
 
-    def add_usage(self, model: str, usage: Any) -> None:
+    def add_usage(self, lm: str, usage_entry: Any) -> None:
         """Add the usage of one call, a mapping or a pydantic value; an empty one adds nothing."""
-        entry = _plain(usage)
+        entry = _plain(usage_entry)
         if not entry:
             return
         with self._lock:
-            self.usage_data.setdefault(model, []).append(entry)
+            self.usage_data.setdefault(lm, []).append(entry)
         if self._parent is not None:
-            self._parent.add_usage(model, entry)
+            self._parent.add_usage(lm, entry)
 
     def get_total_tokens(self) -> dict[str, dict[str, Any]]:
         """The sums per model, nested counts included."""

@@ -44,8 +44,10 @@ class MultiChainComparison(Answering[P, R]):
         given = given.prepend("rationale", OutputField(desc="what is right after all, step by step, with the attempts in view"), str)
         self.predict = Predict(given, temperature=temperature, **config)
 
-    def flow(self, completions: Sequence[Mapping[str, Any]], /, **inputs: Any) -> Flow[Prediction]:
+    def flow(self, completions: Sequence[Mapping[str, Any]] = (), /, **inputs: Any) -> Flow[Prediction]:
         """One prediction that has seen the attempts."""
+        if not completions and "completions" not in self.predict.signature.input_fields:
+            completions = inputs.pop("completions", ())
         if len(completions) != self.M:
             raise PreconditionError(f"`MultiChainComparison` compares {self.M} attempts (`M`), but {len(completions)} were given.")
         attempts = {f"reasoning_attempt_{i}": self._attempt(completion) for i, completion in enumerate(completions, 1)}

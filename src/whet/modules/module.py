@@ -243,11 +243,11 @@ class Module:
             predictors[name].param = param
         return new
 
-    def map_named_predictors(self: M, change: Callable[[Predict], Any]) -> M:
-        """Replace every predictor by what `change` makes of it; returns this module."""
+    def map_named_predictors(self: M, func: Callable[[Predict], Any]) -> M:
+        """Replace every predictor by what `func` makes of it; returns this module."""
         from whet.modules.tree import replace_predictors  # noqa: PLC0415 - the tree knows all kinds of module
 
-        replace_predictors(self, change)
+        replace_predictors(self, func)
         return self
 
     @staticmethod

@@ -96,11 +96,11 @@ class Audio(Media):
         return cls(data, audio_format=mime.partition("/")[2])
 
     @classmethod
-    def from_path(cls, path: Any) -> Audio:
+    def from_path(cls, file_path: Any) -> Audio:
         """Read a sound from a file. Raises `InputError` (a `ValueError`) where there is none."""
-        data, mime = read_file(path, "audio")
+        data, mime = read_file(file_path, "audio")
         if not mime.startswith("audio/"):
-            raise InputError(f"The file {str(path)!r} is of the type {mime or 'unknown'!r}, not audio.")
+            raise InputError(f"The file {str(file_path)!r} is of the type {mime or 'unknown'!r}, not audio.")
         return cls(data, audio_format=mime.partition("/")[2])
 
     @classmethod
@@ -109,10 +109,10 @@ class Audio(Media):
         return cls(array, sampling_rate=sampling_rate, audio_format=format)
 
     @classmethod
-    def from_file(cls, path: Any) -> Audio:
+    def from_file(cls, file_path: Any) -> Audio:
         """The old name of `from_path`."""
         deprecated("`Audio.from_file`", "`Audio.from_path`")
-        return cls.from_path(path)
+        return cls.from_path(file_path)
 
     def __repr__(self) -> str:
         size = self.blob.size if self.blob is not None else 0

@@ -98,16 +98,16 @@ class File(Media):
         return value if isinstance(value, File) else cls(value)
 
     @classmethod
-    def from_path(cls, path: Any, filename: str | None = None, mime_type: str | None = None) -> File:
+    def from_path(cls, file_path: Any, filename: str | None = None, mime_type: str | None = None) -> File:
         """Read a file; its name and type are those of the path unless given. Raises `InputError` (a `ValueError`) where there is none."""
-        data, guessed = read_file(path, "")
-        return cls.from_bytes(data, filename or Path(path).name, mime_type or guessed or "application/octet-stream")
+        data, guessed = read_file(file_path, "")
+        return cls.from_bytes(data, filename or Path(file_path).name, mime_type or guessed or "application/octet-stream")
 
     @classmethod
-    def from_bytes(cls, data: bytes, filename: str | None = None, mime_type: str = "application/octet-stream") -> File:
+    def from_bytes(cls, file_bytes: bytes, filename: str | None = None, mime_type: str = "application/octet-stream") -> File:
         """A file with these bytes."""
         new = object.__new__(cls)
-        new._take({"blob": Blob(data=bytes(data)), "mime": mime_type, "file_id": None, "filename": filename})
+        new._take({"blob": Blob(data=bytes(file_bytes)), "mime": mime_type, "file_id": None, "filename": filename})
         return new
 
     @classmethod
@@ -171,9 +171,9 @@ class Video(Media):
         return value if isinstance(value, Video) else cls(value)
 
     @classmethod
-    def from_path(cls, path: Any) -> Video:
+    def from_path(cls, file_path: Any) -> Video:
         """Read a video from a file. Raises `InputError` (a `ValueError`) where there is none."""
-        data, mime = read_file(path, "video")
+        data, mime = read_file(file_path, "video")
         return cls(data, mime or "video/mp4")
 
     @classmethod

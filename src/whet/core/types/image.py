@@ -104,9 +104,9 @@ class Image(Media):
         return cls._of_bytes(data, mime)
 
     @classmethod
-    def from_path(cls, path: Any) -> Image:
+    def from_path(cls, file_path: Any) -> Image:
         """Read a picture from a file. Raises `InputError` (a `ValueError`) where there is none."""
-        return cls._of_bytes(*read_file(path, "image"))
+        return cls._of_bytes(*read_file(file_path, "image"))
 
     @classmethod
     def _of_bytes(cls, data: bytes, mime: str) -> Image:
@@ -115,16 +115,16 @@ class Image(Media):
         return new
 
     @classmethod
-    def from_file(cls, path: Any) -> Image:
+    def from_file(cls, file_path: Any) -> Image:
         """The old name of `from_path`."""
         deprecated("`Image.from_file`", "`Image.from_path`")
-        return cls.from_path(path)
+        return cls.from_path(file_path)
 
     @classmethod
-    def from_PIL(cls, image: Any) -> Image:
+    def from_PIL(cls, pil_image: Any) -> Image:
         """The old way for a PIL image: `Image(image)` takes one."""
         deprecated("`Image.from_PIL`", "`Image(pil_image)`")
-        return cls(image)
+        return cls(pil_image)
 
     def __repr__(self) -> str:
         if self.blob is None:

@@ -217,9 +217,9 @@ class ToolCalls(FieldType):
             object.__setattr__(self, "tool_call_results", ToolCallResults.validated(self.tool_call_results))
 
     @classmethod
-    def from_dict_list(cls, calls: Iterable[Any]) -> ToolCalls:
+    def from_dict_list(cls, tool_calls_dicts: Iterable[Any]) -> ToolCalls:
         """Calls from dicts: `{"name", "args"}`, `{"name", "arguments"}`, a provider's form, or the Responses form with `call_id`."""
-        return cls(tool_calls=[ToolCall.of(call) for call in calls])
+        return cls(tool_calls=[ToolCall.of(call) for call in tool_calls_dicts])
 
     @classmethod
     def validated(cls, value: Any) -> ToolCalls:
