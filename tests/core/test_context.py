@@ -108,3 +108,11 @@ def test_a_setting_patched_by_a_test_is_put_back() -> None:
         assert whet.settings.max_errors == 77
     assert whet.settings.max_errors == before
     assert vars(whet.settings)["max_errors"] == before
+
+
+def test_configure_inside_a_context_may_say_what_is_in_force() -> None:
+    with whet.context(num_threads=3):
+        whet.configure(num_threads=3)
+        with pytest.raises(ConfigurationError, match="stay hidden"):
+            whet.configure(num_threads=4)
+    whet.configure(num_threads=8)

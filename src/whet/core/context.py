@@ -181,7 +181,7 @@ def configure(**changes: Any) -> None:
 
     >>> configure(num_threads=8)
     """
-    if _override.get() is not None:
+    if (now := _override.get()) is not None and vars(_changed(now, changes)) != vars(now):
         raise ConfigurationError(
             "`configure` was called inside a `context` block, where its change would stay hidden. "
             "Pass the settings to `context(...)` itself, or call `configure` outside of it."

@@ -114,9 +114,7 @@ class Signature(_Parts):
         ) -> None: ...
 
     @classmethod
-    def _make(
-        cls, fields: Iterable[Field], instructions: str | None, name: str = "StringSignature", methods: Mapping[str, Any] = NO_METHODS
-    ) -> Signature:
+    def _make(cls, fields: Iterable[Field], instructions: str | None, name: str = "StringSignature", own: Any = NO_METHODS) -> Signature:
         fields = list(fields)
         inputs = {f.name: f for f in fields if f.kind == "input"}
         outputs = {f.name: f for f in fields if f.kind == "output"}
@@ -130,7 +128,7 @@ class Signature(_Parts):
         put(self, "fields", MappingProxyType({**inputs, **outputs}))
         put(self, "instructions", _default_instructions(inputs, outputs) if instructions is None else instructions)
         put(self, "plans", {})
-        put(self, "methods", methods)
+        put(self, "methods", own)
         put(self, "_hash", None)
         return self
 
