@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 import whet
 from whet.errors import ConfigurationError, InputError
-from whet.evaluate import CompleteAndGrounded, PairwiseJudge, RubricJudge, SemanticF1, calibrate
+from whet.evaluate import CompleteAndGrounded, PairwiseJudge, RubricJudge, SemanticF1, acalibrate, calibrate
 from whet.testing import ScriptedLM
 
 ROW = whet.Example(question="Who inherited it?", response="David Gregory did, in 1664.").with_inputs("question")
@@ -83,6 +84,22 @@ def test_a_pairwise_judge_asks_in_both_orders_so_that_position_wins_nothing() ->
         naive = PairwiseJudge(swap=False).compare("q", "bad", "worse")
     assert (even.winner, even.score, even.consistent) == ("tie", 0.5, False)
     assert naive.winner == "a"
+
+
+def test_judges_compare_and_are_calibrated_from_async_code_too() -> None:
+    judge = PairwiseJudge()
+    labelled = [
+        (whet.Example(question="q", response=theirs), whet.Prediction(response=mine), people)
+        for mine, theirs, people in [("good", "bad", 1), ("bad", "good", 0), ("good", "bad", 1), ("bad", "good", 1)]
+    ]
+
+    async def main() -> tuple[str, float]:
+        winner = (await judge.acompare("q", "good", "bad")).winner
+        return winner, (await acalibrate(judge, labelled)).agreement.value
+
+    with whet.context(lm=ScriptedLM(leaning)):
+        assert asyncio.run(main()) == ("a", 0.75)
+        assert calibrate(judge, labelled).agreement.value == 0.75
 
 
 def test_what_a_judge_asks_twice_it_asks_side_by_side() -> None:

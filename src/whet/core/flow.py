@@ -27,7 +27,8 @@ from whet.errors import WhetError
 
 __all__ = [
     "ENOUGH", "WAIT",
-    "Effect", "Flow", "Gather", "Invoke", "Job", "JobTimeout", "Send", "Sleep", "Wait", "adrive", "drive", "start_thread", "steps",
+    "Effect", "Flow", "Gather", "Invoke", "Job", "JobTimeout", "Send", "Sleep", "Wait", "adrive", "drive", "side_by_side", "start_thread",
+    "steps",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -239,6 +240,15 @@ class Gather:
         from whet.core.crew import in_tasks  # noqa: PLC0415 - a crew drives flows itself
 
         return await in_tasks(self)
+
+
+def side_by_side(*jobs: Job, limit: int | None = None) -> Flow[list[Any]]:
+    """What the jobs return, in their order; raises the first of their errors."""
+    outcomes = yield Gather(jobs, limit=limit or len(jobs))
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+    return list(outcomes)
 
 
 def run_coroutine(awaitable: Awaitable[T]) -> T:

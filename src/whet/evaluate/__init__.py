@@ -6,6 +6,7 @@ from whet.lazy import door, homes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from whet.evaluate.calibrating import acalibrate as acalibrate, calibrate as calibrate
     from whet.evaluate.calibration import JudgeCalibration as JudgeCalibration, calibrate_judge as calibrate_judge
     from whet.evaluate.changes import RowChange as RowChange, RunDiff as RunDiff, diff as diff
     from whet.evaluate.comparison import Comparison as Comparison, compare as compare
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         PairwiseJudge as PairwiseJudge,
         RubricJudge as RubricJudge,
         SemanticF1 as SemanticF1,
-        calibrate as calibrate,
     )
     from whet.evaluate.metric import MetricCall as MetricCall, metric_call as metric_call
     from whet.evaluate.metrics import (
@@ -40,13 +40,14 @@ if TYPE_CHECKING:
 _HOMES = homes_of(
     __name__,
     {
+        "calibrating": "acalibrate calibrate",
         "calibration": "JudgeCalibration calibrate_judge",
         "changes": "RowChange RunDiff diff",
         "comparison": "Comparison compare",
         "corpus": "CorpusScore Counts corpus_f1",
         "evaluate": "Evaluate",
         "gate": "Gate check",
-        "judges": "CompleteAndGrounded PairwiseJudge RubricJudge SemanticF1 calibrate",
+        "judges": "CompleteAndGrounded PairwiseJudge RubricJudge SemanticF1",
         "metric": "MetricCall metric_call",
         "metrics": "EM F1 HotPotF1 answer_exact_match answer_passage_match normalize_text",
         "row": "EvaluationResult Row",

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from whet.core.context import current
 from whet.core.field import InputField, OutputField
-from whet.core.flow import Flow, Gather, Job, drive
+from whet.core.flow import Flow, adrive, drive, side_by_side
 from whet.core.records import Example, Prediction
 from whet.core.signature import Signature
 from whet.errors import ConfigurationError, InputError
-from whet.evaluate.calibration import JudgeCalibration, calibrate_judge
-from whet.evaluate.metric import MetricCall, metric_call
 from whet.modules.chain_of_thought import ChainOfThought
 from whet.modules.module import Module
 
@@ -27,7 +24,6 @@ __all__ = [
     "PairwiseJudge",
     "RubricJudge",
     "SemanticF1",
-    "calibrate",
     "f1_of",
 ]
 
@@ -175,7 +171,7 @@ class CompleteAndGrounded(Module):
         shared = {"question": _field(example, "question", "example"), "system_response": _field(pred, "response", "prediction")}
         truth, found = _field(example, "response", "example"), _field(pred, "context", "prediction")
         context = found if isinstance(found, str) else "\n\n".join(map(str, found))
-        complete, grounded = yield from _side_by_side(
+        complete, grounded = yield from side_by_side(
             partial(self.completeness_module.run_flow, (), {**shared, "ground_truth": truth}),
             partial(self.groundedness_module.run_flow, (), {**shared, "retrieved_context": context}),
         )
@@ -220,12 +216,16 @@ class PairwiseJudge(Module):
         """`winner` is "a", "b" or "tie"; `score` is 1, 0 or 0.5 in favour of `a`."""
         return drive(self.compare_flow(question, a, b))
 
+    async def acompare(self, question: str, a: str, b: str) -> Prediction:
+        """The same, from async code."""
+        return await adrive(self.compare_flow(question, a, b))
+
     def compare_flow(self, question: str, a: str, b: str) -> Flow[Prediction]:
         """The same, as a flow."""
         orders = [partial(self._ask, question, a, b, {"first": 1.0, "second": 0.0})]
         if self.swap:
             orders.append(partial(self._ask, question, b, a, {"first": 0.0, "second": 1.0}))
-        return _winner((yield from _side_by_side(*orders)))
+        return _winner((yield from side_by_side(*orders)))
 
     def _ask(self, question: str, first: str, second: str, points: Mapping[str, float]) -> Flow[tuple[float, str]]:
         judged = yield from self.judge.run_flow((), {"question": question, "first_response": first, "second_response": second})
@@ -288,7 +288,7 @@ class RubricJudge(Module):
         task = _task(example, self.field)
         response = _field(pred, self.field, "prediction")
         asked = [(name, scale) for name in self.rubric for scale in self._scales()]
-        outcomes = yield from _side_by_side(*(partial(self._grade, task, response, name, scale) for name, scale in asked))
+        outcomes = yield from side_by_side(*(partial(self._grade, task, response, name, scale) for name, scale in asked))
         grades = {name: _mean([grade for (n, _), (grade, _) in zip(asked, outcomes, strict=True) if n == name]) for name in self.rubric}
         total = sum(self.weights.values())
         score = sum(self.weights[name] * grade for name, grade in grades.items()) / total
@@ -307,68 +307,3 @@ class RubricJudge(Module):
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
-
-
-def calibrate(
-    judge: Any,
-    labelled: Iterable[tuple[Any, Any, Any]],
-    *,
-    unlabelled: Iterable[tuple[Any, Any]] = (),
-    tolerance: float = 0.0,
-    level: float = 0.95,
-    num_threads: int | None = None,
-) -> JudgeCalibration:
-    """Run a judge over rows that people have scored, and say how far to trust it.
-
-    `labelled` are (example, prediction, human score); `unlabelled` (example, prediction) further rows that the corrected mean shall speak
-    about. `tolerance` and `level` are as in `calibrate_judge`. Raises the first error of the judge, `InputError` for fewer than two
-    labelled rows.
-
-    >>> def judge(example, prediction):
-    ...     return "sorry" in prediction
-    >>> labelled = [(None, "I am sorry.", 1), (None, "No.", 0), (None, "We regret it.", 1), (None, "Never.", 0)] * 5
-    >>> result = calibrate(judge, labelled)
-    >>> result.n, result.agreement.value, round(result.bias.value, 2)
-    (20, 0.75, -0.25)
-    """
-    seen = list(labelled)
-    rest = list(unlabelled)
-    _check_rows(seen, "labelled", "example, prediction, human score")
-    _check_rows(rest, "unlabelled", "example, prediction")
-    if len(seen) < 2:
-        raise InputError(
-            f"`labelled` has {len(seen)} row{'s' * (len(seen) != 1)} with human scores; a calibration needs at least two, 100 are good."
-        )
-    humans = _people([human for _, _, human in seen], tolerance, level)
-    call = metric_call(judge)
-    pairs = [*((example, pred) for example, pred, _ in seen), *rest]
-    scores = drive(_scores(call, pairs, num_threads or current().num_threads))
-    return calibrate_judge(scores[: len(seen)], humans, unlabelled=scores[len(seen) :], tolerance=tolerance, level=level)
-
-
-def _check_rows(rows: list[Any], name: str, parts: str) -> None:
-    """Raises `InputError` for a row that is no tuple of these parts, before a judge is paid for."""
-    for place, row in enumerate(rows):
-        if not isinstance(row, tuple | list) or len(row) != parts.count(",") + 1:
-            found = f"{len(row)} parts" if isinstance(row, tuple | list) else f"type {type(row).__name__}"
-            raise InputError(f"Row {place} of `{name}` is of {found}; give a tuple ({parts}).")
-
-
-def _people(scores: list[Any], tolerance: float, level: float) -> list[float]:
-    """The scores of people, looked at before a judge is paid for its own."""
-    calibrate_judge([0.0] * len(scores), scores, tolerance=tolerance, level=level)
-    return [float(score) for score in scores]
-
-
-def _scores(call: MetricCall, pairs: Sequence[tuple[Any, Any]], threads: int) -> Flow[list[float]]:
-    scores = yield from _side_by_side(*(partial(call.flow, example, pred) for example, pred in pairs), limit=threads)
-    return [score.value for score in scores]
-
-
-def _side_by_side(*jobs: Job, limit: int | None = None) -> Flow[list[Any]]:
-    """What the jobs return, in their order; raises the first of their errors."""
-    outcomes = yield Gather(jobs, limit=limit or len(jobs))
-    for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            raise outcome
-    return list(outcomes)

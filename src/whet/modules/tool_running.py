@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from whet.core.flow import Flow, Gather, Job
+from whet.core.flow import Flow, Job, side_by_side
 from whet.errors import BudgetExceeded
 from whet.modules.trajectory import ToolUse
 from whet.tools.failure import error_text
@@ -23,9 +23,7 @@ def run_tools(tools: Mapping[str, Tool], uses: Sequence[ToolUse]) -> Flow[None]:
     if len(uses) == 1:
         yield from _run(tools, uses[0])
         return
-    for outcome in (yield Gather([_job(tools, use) for use in uses])):
-        if isinstance(outcome, Exception):
-            raise outcome
+    yield from side_by_side(*[_job(tools, use) for use in uses])
 
 
 def _job(tools: Mapping[str, Tool], use: ToolUse) -> Job:
