@@ -106,3 +106,11 @@ def test_the_responses_api_gives_dicts() -> None:
         lm = stub.lm()
         assert lm("Hi") == [{"text": "Hello"}]
         assert lm.history[-1]["outputs"] == [{"text": "Hello"}]
+
+
+def test_the_layer_on_disk_is_emptied_by_itself(tmp_path: Path) -> None:
+    own = Cache(True, True, str(tmp_path))
+    own.put({"n": 1}, "one")
+    assert len(own.disk_cache) == 1
+    own.disk_cache.clear()
+    assert len(own.disk_cache) == 0 and len(own.memory_cache) == 1

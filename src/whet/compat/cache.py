@@ -158,6 +158,10 @@ class _OnDisk:
     def __len__(self) -> int:
         return int(self._disk.count())
 
+    def clear(self) -> None:
+        """Empty the layer on disk, and nothing else."""
+        self._disk.clear()
+
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         self._disk.close()
