@@ -260,3 +260,18 @@ def test_a_mistake_in_one_row_ends_no_run() -> None:
 
     result = whet.Evaluate(devset=ROWS, metric=same, num_threads=1)(picky)
     assert dict(result.statuses) == {"ok": 19, "program_error": 1}
+
+
+def test_failures_of_the_program_are_logged_once_with_the_first_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    def program(number: int) -> whet.Prediction:
+        if number > 1:
+            raise KeyError("nope\nnope")
+        return whet.Prediction(answer="1")
+
+    devset = [whet.Example(number=number).with_inputs("number") for number in range(5)]
+    with caplog.at_level("WARNING", logger="whet"):
+        whet.Evaluate(devset=devset, metric=lambda example, prediction: True, num_threads=1)(program)
+        whet.Evaluate(devset=devset[:2], metric=lambda example, prediction: True)(program)
+    [record] = caplog.records
+    told = "3 of 5 rows failed (3 program_error); all are in `errors` of the result. Example 2: KeyError: 'nope\\nnope'"
+    assert record.getMessage() == told

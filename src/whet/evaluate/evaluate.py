@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
@@ -19,6 +20,8 @@ from whet.evaluate.row import EvaluationResult, Row
 from whet.evaluate.running import Plan, check_devset, evaluate_rows
 
 __all__ = ["Evaluate", "Plan", "check_devset", "evaluate_rows"]
+
+_logger = logging.getLogger(__name__)
 
 
 class Evaluate:
@@ -150,6 +153,8 @@ class Evaluate:
             if self.partial is not None:
                 self._deliver(self.partial, options)
             raise
+        if result.errors:
+            _logger.warning("%s", _told(result))
         self._deliver(result, options)
         return result
 
@@ -173,6 +178,13 @@ class Evaluate:
         if failed is not None:
             self.partial = failed.partial = result  # type: ignore[attr-defined]
             raise failed
+
+
+def _told(result: EvaluationResult) -> str:
+    kinds = ", ".join(f"{n} {status}" for status, n in sorted(result.statuses.items()) if status != "ok")
+    first, rows = result.errors[0], len(result.rows)
+    why = " ".join(first.reason.split())
+    return f"{len(result.errors)} of {rows} rows failed ({kinds}); all are in `errors` of the result. Example {first.index}: {why:.300}"
 
 
 def _check(program: Any, devset: Any, options: dict[str, Any]) -> None:
