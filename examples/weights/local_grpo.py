@@ -22,6 +22,7 @@ from typing import Any, Literal
 import report
 
 import whet
+from whet.errors import MissingExtraError
 from whet.train import TrainConfig, as_data, trainer_of
 
 NUMBERS = tuple(range(30, 42))
@@ -47,9 +48,12 @@ def chat(number: int, things: str, rest: str) -> dict[str, Any]:
 
 def checkpoint(folder: Path, seed: int) -> Path:
     """A Llama of random weights and a tokenizer that knows each line of these prompts and answers as one token."""
-    import torch  # noqa: PLC0415 - a gigabyte, and only this model needs it here
-    from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: PLC0415 - comes with torch's
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: PLC0415 - comes with torch's
+    try:
+        import torch  # noqa: PLC0415 - a gigabyte, and only this model needs it here
+        from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: PLC0415 - comes with torch's
+        from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: PLC0415 - comes with torch's
+    except ImportError as error:
+        raise MissingExtraError("A model that is made here", error.name or "torch", "train") from error
 
     chats = [chat(*asked, rest) for asked in itertools.product(NUMBERS, THINGS) for rest in RESTS]
     lines = dict.fromkeys(line for row in chats for message in row["messages"] for line in message["content"].split("\n") if line)
