@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import whet
-from whet.errors import EvaluationError, LMAuthError, LMServerError
+from whet.errors import ConfigurationError, EvaluationError, LMAuthError, LMServerError
 from whet.testing import ScriptedLM
 
 ROWS = [whet.Example(n=i, label=i % 2 == 0).with_inputs("n") for i in range(20)]
@@ -275,3 +275,8 @@ def test_failures_of_the_program_are_logged_once_with_the_first_of_them(caplog: 
     [record] = caplog.records
     told = "3 of 5 rows failed (3 program_error); all are in `errors` of the result. Example 2: KeyError: 'nope\\nnope'"
     assert record.getMessage() == told
+
+
+def test_an_argument_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(ConfigurationError, match="no argument `metrc`. Arguments that fit: callbacks, .*, metric, num_threads"):
+        whet.Evaluate(devset=[], metrc=len)

@@ -67,7 +67,8 @@ class Evaluate:
     ) -> None:
         if unknown:
             hint = " Read `rows` and `results` of the result instead." if "return_outputs" in unknown else ""
-            raise ConfigurationError(f"`Evaluate` has no argument `{next(iter(unknown))}`.{hint}")
+            fit = ", ".join(sorted({"callbacks", "devset", "metric"} | _OPTIONS))
+            raise ConfigurationError(f"`Evaluate` has no argument `{next(iter(unknown))}`.{hint} Arguments that fit: {fit}.")
         self.devset = devset
         self.metric = metric
         self.num_threads = num_threads
