@@ -1,17 +1,17 @@
-"""Flows side by side: what a `Gather` does, in turn, on threads or in tasks."""
+"""Flows side by side on threads, or one after the other: what a `Gather` does in sync code."""
 
 from __future__ import annotations
 
 import contextvars
 import threading
 import time
-from collections.abc import Iterable, Iterator
 from typing import Any
 
-from whet.core.flow import ENOUGH, Gather, Job, JobTimeout, Waiting, adrive, drive
+from whet.core.flow import ENOUGH, Gather, Job, JobTimeout, Waiting, drive
 from whet.core.load import Load
+from whet.core.pull import Pull
 
-__all__ = ["in_tasks", "in_turn", "on_threads"]
+__all__ = ["in_turn", "on_threads"]
 
 # How soon after a job began it is seen to be slow; while all are quick, that is looked at less and less often.
 _HIRE_EVERY, _LOOK_EVERY = 0.001, 0.016
@@ -36,11 +36,6 @@ def on_threads(gather: Gather) -> list[Any]:
     return _Threads(gather).run()
 
 
-async def in_tasks(gather: Gather) -> list[Any]:
-    """Side by side on the running event loop."""
-    return await _Tasks(gather).run()
-
-
 def _outcome_of(context: contextvars.Context, job: Job) -> Any:
     try:
         return context.run(_driven, job)
@@ -52,32 +47,6 @@ def _driven(job: Job) -> Any:
     return drive(job())
 
 
-class _Pull:
-    """The jobs of a `Gather`, numbered, and whether they are waiting, at an end, or `enough` even without those that are running."""
-
-    def __init__(self, jobs: Iterable[Job | Waiting]) -> None:
-        self._jobs: Iterator[Job | Waiting] = iter(jobs)
-        self.count = 0
-        self.ended = self.enough = self.waiting = False
-
-    def next(self, running: int) -> tuple[int, Job] | None:
-        job = None if self.ended else next(self._jobs, None)
-        if job is None or job is ENOUGH:
-            self.ended, self.enough = True, self.enough or job is ENOUGH
-            return None
-        self.waiting = isinstance(job, Waiting)
-        if isinstance(job, Waiting):
-            if not running:
-                raise RuntimeError("a job waits for another, but none is running")
-            return None
-        self.count += 1
-        return self.count - 1, job
-
-
-def _all_of(pull: _Pull, outcomes: dict[int, Any]) -> list[Any]:
-    return [outcomes[i] if i in outcomes else JobTimeout("not needed any more") for i in range(pull.count)]
-
-
 class _Threads:
     """A `Gather` on daemon threads that end with it; each pulls its next job itself, so that a finished job costs no hand-over.
 
@@ -86,7 +55,7 @@ class _Threads:
 
     def __init__(self, gather: Gather) -> None:
         self.gather = gather
-        self.pull = _Pull(gather.jobs)
+        self.pull = Pull(gather.jobs)
         self.context = contextvars.copy_context()
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)  # for whoever waits for the whole
@@ -120,7 +89,7 @@ class _Threads:
                 self.idle.notify_all()
         if self.failure is not None:
             raise self.failure
-        return _all_of(self.pull, self.outcomes)
+        return self.pull.all_of(self.outcomes)
 
     def _may_hire(self) -> bool:
         return not (self.stopped or self.pull.ended or self.idlers) and (self.gather.limit is None or self.workers < self.gather.limit)
@@ -225,85 +194,3 @@ class _Threads:
             self._settle(index, JobTimeout(f"not done after {limit:g} s"))
             self._hire(1)
         self.idle.notify()
-
-
-class _Tasks:
-    """A `Gather` on the running event loop: a task per job, whose end starts the next one; one alarm for the time limits of all."""
-
-    def __init__(self, gather: Gather) -> None:
-        self.gather = gather
-        self.pull = _Pull(gather.jobs)
-        self.context = contextvars.copy_context()
-        self.running: dict[Any, tuple[int, float]] = {}  # by when they began
-        self.late: set[Any] = set()
-        self.alarm: Any = None
-        self.outcomes: dict[int, Any] = {}
-
-    async def run(self) -> list[Any]:
-        import asyncio  # noqa: PLC0415 - sync programs never pay for it
-
-        self.loop = asyncio.get_running_loop()
-        self.over = self.loop.create_future()
-        try:
-            self.context.run(self._start_jobs)
-            await self.over
-        finally:
-            self.over.cancel()
-            if self.alarm is not None:
-                self.alarm.cancel()
-            for task in self.running:
-                task.cancel()
-            await asyncio.gather(*self.running, return_exceptions=True)
-        return _all_of(self.pull, self.outcomes)
-
-    def _start_jobs(self) -> None:
-        while self.gather.limit is None or len(self.running) < self.gather.limit:
-            pulled = self.pull.next(len(self.running))
-            if pulled is None:
-                break
-            index, job = pulled
-            task = self.loop.create_task(_adriven(job), context=contextvars.copy_context())
-            self.running[task] = index, self.loop.time()
-            task.add_done_callback(self._finished, context=self.context)
-        if not self.running or self.pull.enough:
-            self.over.set_result(None)
-        elif self.gather.timeout is not None and self.alarm is None:
-            self._give_up_on_late_jobs()
-
-    def _finished(self, task: Any) -> None:
-        if self.over.done():
-            return
-        try:
-            self._settle(task)
-            self._start_jobs()
-        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
-            self.over.set_exception(error)
-
-    def _settle(self, task: Any) -> None:
-        index, _ = self.running.pop(task)
-        if task.cancelled() and task in self.late:
-            outcome: Any = JobTimeout(f"not done after {self.gather.timeout:g} s")
-        elif task.cancelled() or (outcome := task.exception()) is None:
-            outcome = task.result()
-        elif not isinstance(outcome, Exception):
-            raise outcome
-        self.late.discard(task)
-        self.outcomes[index] = outcome
-        if self.gather.done is not None:
-            self.gather.done(index, outcome)
-
-    def _give_up_on_late_jobs(self) -> None:
-        # All have the same limit, so that they become late in the order in which they began: one timer is enough, for the next of them.
-        limit, now = self.gather.timeout or 0.0, self.loop.time()
-        self.alarm = None
-        for task, (_, began) in self.running.items():
-            if began + limit > now:
-                self.alarm = self.loop.call_at(began + limit, self._give_up_on_late_jobs)
-                return
-            if task not in self.late:
-                self.late.add(task)
-                task.cancel()
-
-
-async def _adriven(job: Job) -> Any:
-    return await adrive(job())

@@ -237,9 +237,9 @@ class Gather:
         return in_turn(self) if self.limit == 1 and self.timeout is None else on_threads(self)
 
     async def aperform(self) -> list[Any]:
-        from whet.core.crew import in_tasks  # noqa: PLC0415 - a crew drives flows itself
+        from whet.core.courses import side_by_side_on_loop  # noqa: PLC0415 - sync programs never pay for it
 
-        return await in_tasks(self)
+        return await side_by_side_on_loop(self)
 
 
 def side_by_side(*jobs: Job, limit: int | None = None) -> Flow[list[Any]]:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from whet.core.http import fault
 from whet.core.http.dial import CONNECT_SECONDS, Address, Tunnel, attempts, spelled_out, taken_at_once
@@ -16,12 +16,14 @@ from whet.core.http.parser import AnswerReader
 from whet.core.http.route import Route
 from whet.core.http.shelf import IDLE_SECONDS, Shelf, idle_seconds
 from whet.core.http.wire import Wire
-from whet.errors import LMTransportError
+from whet.errors import LMError, LMTransportError
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-__all__ = ["Looping"]
+__all__ = ["Done", "Exchange", "Looping"]
+
+Done: TypeAlias = Callable[["HttpResponse | None", "BaseException | None"], None]
 
 _NAME_SECONDS = 30.0
 
@@ -37,6 +39,20 @@ class Looping:
         self._asking: dict[tuple[str, int], asyncio.Lock] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._watch: AsyncGenerator[None, None] | None = None
+
+    def begin(self, request: HttpRequest, route: Route, done: Done) -> Exchange | None:
+        """Send a request over a kept connection, without a coroutine; `None` where there is no such connection, or the answer is streamed.
+
+        `done(response, error)` is called once: with both `None` where it turned out that only `send` can tell.
+        """
+        now = self.loop.time()
+        wire = self._shelf.take(route.key, now) if request.sink is None else None
+        if wire is None:
+            return None
+        exchange = Exchange(self, request, route, wire, done)
+        deadline = None if request.timeout is None else now + request.timeout
+        wire.exchange(encode(request, route), exchange.reader, deadline, request.timeout, exchange.over)
+        return exchange
 
     async def send(self, request: HttpRequest, route: Route) -> HttpResponse:
         """One exchange. Cancelling it closes the connection."""
@@ -54,16 +70,18 @@ class Looping:
             if wire is None:
                 wire = await self._open(route, request.timeout, deadline)
             reader = AnswerReader(route.where, request.method, sink)
+            over: asyncio.Future[BaseException | None] = loop.create_future()
+            wire.exchange(payload, reader, deadline, request.timeout, partial(_tell, over))
             try:
-                error = await wire.exchange(payload, reader, deadline, request.timeout)
+                error = await over
             except BaseException:
                 wire.close()
                 raise
             if error is None:
-                self._put_back(wire, route.key, reader)
+                self.put_back(wire, route.key, reader)
                 return reader.response()
             wire.close()
-            if fresh or reader.started or not isinstance(error, LMTransportError):
+            if fresh or not is_stale(reader, error):
                 raise error
             # The server had closed this kept connection just as we wrote to it: it never saw the request.
             wire, fresh = None, True
@@ -75,7 +93,8 @@ class Looping:
             self._sweeper = None
         self._shelf.clear()
 
-    def _put_back(self, wire: Wire, key: str, reader: AnswerReader) -> None:
+    def put_back(self, wire: Wire, key: str, reader: AnswerReader) -> None:
+        """Keep the connection of this answer for the next request, if it can carry one."""
         if not (reader.keep and wire.flushed()):
             wire.close()
             return
@@ -174,6 +193,49 @@ class Looping:
         finally:
             self.close()
             await asyncio.sleep(0)  # the transports close their sockets in the next round
+
+
+class Exchange:
+    """A request that `Looping.begin` has sent, until its answer is there."""
+
+    __slots__ = ("_done", "_looping", "_route", "_wire", "reader")
+
+    def __init__(self, looping: Looping, request: HttpRequest, route: Route, wire: Wire, done: Done) -> None:
+        self._looping, self._route, self._wire, self._done = looping, route, wire, done
+        self.reader = AnswerReader(route.where, request.method)
+
+    def cancel(self) -> bool:
+        """Close the connection; `done` is told of a `CancelledError` soon."""
+        self._wire.close()
+        self._looping.loop.call_soon(self._done, None, asyncio.CancelledError())
+        return True
+
+    def over(self, error: BaseException | None) -> None:
+        """Called by the connection."""
+        response = None
+        if error is None:
+            self._looping.put_back(self._wire, self._route.key, self.reader)
+            try:
+                response = self.reader.response()
+            except LMError as damaged:
+                error = damaged
+        else:
+            self._wire.close()
+            if is_stale(self.reader, error):
+                error = None
+        if response is not None and 300 <= response.status < 400 and "location" in response.headers:
+            response = None
+        self._done(response, error)
+
+
+def is_stale(reader: AnswerReader, error: BaseException) -> bool:
+    """Whether a kept connection had been closed by the server before it saw the request."""
+    return not reader.started and isinstance(error, LMTransportError)
+
+
+def _tell(over: asyncio.Future[BaseException | None], error: BaseException | None) -> None:
+    if not over.done():
+        over.set_result(error)
 
 
 def _run_in(context: Context, sink: Callable[[bytes], None], data: bytes) -> None:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import asyncio
     from ssl import SSLContext
 
-    from whet.core.http.looping import Looping
+    from whet.core.http.looping import Done, Exchange, Looping
 
-__all__ = ["Pool", "asend", "pieces", "send"]
+__all__ = ["Pool", "asend", "begin", "pieces", "send"]
 
 _HOPS = 5
 _ROUTES = 1024
@@ -87,6 +87,10 @@ class Pool:
                 return response
             request = again
         raise _lost_in_redirects(request)
+
+    def begin(self, request: HttpRequest, done: Done) -> Exchange | None:
+        """Start what `asend` does, where no coroutine is needed for it (`Looping.begin`); `None` where one is."""
+        return self._looping().begin(request, self._enter(request), done)
 
     def close(self) -> None:
         """Close the idle connections. Requests under way go on, and the pool stays usable."""
@@ -203,3 +207,8 @@ def pieces(request: HttpRequest) -> Generator[None, None, HttpResponse]:
 def asend(request: HttpRequest) -> Coroutine[Any, Any, HttpResponse]:
     """`Pool.asend` on the pool that the whole program shares."""
     return _shared().asend(request)
+
+
+def begin(request: HttpRequest, done: Done) -> Exchange | None:
+    """`Pool.begin` on the pool that the whole program shares."""
+    return _shared().begin(request, done)

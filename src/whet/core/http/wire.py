@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ _PIECE = 64 * 1024
 class Wire(asyncio.Protocol):
     """Carries one exchange at a time. Its timer is armed once and left alone while deadlines only move on: no cost per request."""
 
-    __slots__ = ("_deadline", "_loop", "_lost", "_reader", "_seconds", "_timer", "_transport", "_waiter", "_where", "expires")
+    __slots__ = ("_deadline", "_loop", "_lost", "_over", "_reader", "_seconds", "_timer", "_transport", "_where", "expires")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, where: str) -> None:
         self.expires = 0.0
@@ -25,26 +26,32 @@ class Wire(asyncio.Protocol):
         self._where = where
         self._transport: asyncio.Transport | None = None
         self._reader: AnswerReader | None = None
-        self._waiter: asyncio.Future[BaseException | None] | None = None
+        self._over: Callable[[BaseException | None], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._seconds: float | None = None
         self._lost = False
 
     def exchange(
-        self, payload: bytes, reader: AnswerReader, deadline: float | None, seconds: float | None
-    ) -> asyncio.Future[BaseException | None]:
-        """Send a request and feed the answer to `reader`. The result is what went wrong, or `None`. `deadline` is on the loop's clock."""
-        waiter = self._waiter = self._loop.create_future()
+        self,
+        payload: bytes,
+        reader: AnswerReader,
+        deadline: float | None,
+        seconds: float | None,
+        over: Callable[[BaseException | None], None],
+    ) -> None:
+        """Send a request and feed the answer to `reader`; then `over` is called, once, with what went wrong or `None`.
+
+        `deadline` is on the loop's clock. Closing the connection meanwhile calls nobody.
+        """
         transport = self._transport
         if self._lost or transport is None:
-            waiter.set_result(fault.early_end(self._where, started=False))
-            return waiter
-        self._reader, self._deadline, self._seconds = reader, deadline, seconds
+            self._loop.call_soon(over, fault.early_end(self._where, started=False))
+            return
+        self._over, self._reader, self._deadline, self._seconds = over, reader, deadline, seconds
         if deadline is not None and (self._timer is None or self._timer.when() > deadline):
             self._arm(deadline)
         transport.write(payload)
-        return waiter
 
     def quiet(self) -> bool:
         """Whether the connection can take a request."""
@@ -57,7 +64,7 @@ class Wire(asyncio.Protocol):
     def close(self) -> None:
         """Close at once, whatever is under way."""
         self._lost = True
-        self._reader = self._waiter = None
+        self._reader = self._over = None
         self._disarm()
         if self._transport is not None and not self._loop.is_closed():
             self._transport.abort()
@@ -106,9 +113,9 @@ class Wire(asyncio.Protocol):
             self._finish(fault.early_end(self._where, started=self._reader.started))
 
     def _finish(self, error: BaseException | None) -> None:
-        waiter, self._waiter, self._reader = self._waiter, None, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(error)
+        over, self._over, self._reader = self._over, None, None
+        if over is not None:
+            over(error)
 
     def _arm(self, deadline: float) -> None:
         self._disarm()

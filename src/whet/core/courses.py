@@ -1,0 +1,225 @@
+"""Flows side by side on an event loop: what a `Gather` does in async code.
+
+Not a task per job: that would pass each answer through a future, a wake-up and four coroutines, and let hundreds of jobs end before the
+next ones begin, which the garbage collector pays for. Here the answer itself takes its flow up where it waits, and the end of a job starts
+the next one (docs/decisions/027).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import Any
+
+from whet.core.flow import Effect, Flow, Gather, Job, JobTimeout, Send
+from whet.core.frames import shorten
+from whet.core.http import HttpResponse, begin
+from whet.core.http.looping import Exchange
+from whet.core.pull import Pull
+from whet.errors import WhetError
+
+__all__ = ["side_by_side_on_loop"]
+
+
+async def side_by_side_on_loop(gather: Gather) -> list[Any]:
+    """The outcomes of the jobs, in order."""
+    return await _Courses(gather).run()
+
+
+class _Course:
+    """One job under way: its flow, in a context of its own, and what it waits for."""
+
+    __slots__ = ("began", "context", "courses", "effect", "flow", "index", "late", "outcome", "stopped", "waits_for")
+
+    effect: Effect
+    flow: Flow[Any]
+    outcome: Any
+    waits_for: Exchange | asyncio.Task[Any]
+
+    def __init__(self, courses: _Courses, index: int, began: float) -> None:
+        self.courses, self.index, self.began = courses, index, began
+        self.context = contextvars.copy_context()
+        self.late = self.stopped = False
+
+    def start(self, job: Job) -> bool:
+        """Run the job until it waits; whether it ended before."""
+        return self.context.run(self._start, job)
+
+    def stop(self) -> None:
+        """Have what it waits for cancelled, and the flow told."""
+        self.stopped = not self.waits_for.cancel()
+
+    def _start(self, job: Job) -> bool:
+        try:
+            self.flow = job()
+        except Exception as error:  # noqa: BLE001 - an outcome is a value or an exception
+            self.outcome = error
+            return True
+        return self._run(self.flow.send, None)
+
+    def _run(self, step: Callable[[Any], Effect], given: Any) -> bool:
+        try:
+            self.effect = step(given)
+            while True:
+                try:
+                    self._wait()
+                except BaseException as error:  # noqa: BLE001 - the flow decides what an error means
+                    self.effect = self.flow.throw(error)
+                else:
+                    return False
+        except StopIteration as stop:
+            self.outcome = stop.value
+        except Exception as error:  # noqa: BLE001 - an outcome is a value or an exception
+            if isinstance(error, WhetError):
+                shorten(error)
+            self.outcome = error
+        except asyncio.CancelledError:
+            if not self.late:
+                raise
+            self.outcome = JobTimeout(f"not done after {self.courses.gather.timeout:g} s")
+        return True
+
+    def _wait(self) -> None:
+        effect = self.effect
+        exchange = begin(effect.request, self._answered) if isinstance(effect, Send) else None
+        if exchange is None:
+            self._wait_for_task()
+        else:
+            self.waits_for = exchange
+
+    def _wait_for_task(self) -> None:
+        # Somebody else's coroutine may count on being in a task, with its time limits and its cancellation.
+        self.waits_for = task = self.courses.loop.create_task(_performed(self.effect), context=self.context)
+        task.add_done_callback(self._told, context=contextvars.Context())
+
+    def _answered(self, response: HttpResponse | None, error: BaseException | None) -> None:
+        if error is not None:
+            self._take_up(self.flow.throw, error)
+        elif response is not None:
+            self._take_up(self.flow.send, response)
+        else:
+            self.context.run(self._wait_for_task)
+
+    def _told(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled() or self.stopped:
+            self.stopped = False
+            self._take_up(self.flow.throw, asyncio.CancelledError())
+        elif (error := task.exception()) is not None:
+            self._take_up(self.flow.throw, error)
+        else:
+            self._take_up(self.flow.send, task.result())
+
+    def _take_up(self, step: Callable[[Any], Effect], given: Any) -> None:
+        courses = self.courses
+        del self.waits_for  # which knows this course
+        try:
+            over = self.context.run(self._run, step, given)
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the whole gets it
+            courses.failed(self, error)
+        else:
+            if over:
+                courses.context.run(courses.ended, self)
+
+
+async def _performed(effect: Effect) -> Any:
+    return await effect.aperform()
+
+
+class _Courses:
+    """A `Gather` on the running event loop; one alarm for the time limits of all."""
+
+    def __init__(self, gather: Gather) -> None:
+        self.gather = gather
+        self.pull = Pull(gather.jobs)
+        self.context = contextvars.copy_context()
+        self.loop = asyncio.get_running_loop()
+        self.over: asyncio.Future[None] = self.loop.create_future()
+        self.emptied: asyncio.Future[None] | None = None
+        self.running: dict[_Course, None] = {}  # by when they began
+        self.alarm: asyncio.TimerHandle | None = None
+        self.outcomes: dict[int, Any] = {}
+
+    async def run(self) -> list[Any]:
+        try:
+            self.context.run(self._start_jobs)
+            await self.over
+        finally:
+            self.over.cancel()
+            if self.alarm is not None:
+                self.alarm.cancel()
+            for course in self.running:
+                course.stop()
+            if self.running:
+                self.emptied = self.loop.create_future()
+                await self.emptied
+        return self.pull.all_of(self.outcomes)
+
+    def ended(self, course: _Course) -> None:
+        """Note the outcome, and start the next job."""
+        del self.running[course]
+        try:
+            if not self.over.done():
+                self._settle(course)
+                self._start_jobs()
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the whole gets it
+            self._fail(error)
+        self._tell_if_emptied()
+
+    def failed(self, course: _Course, error: BaseException) -> None:
+        """No outcome of a job, such as an interrupt: this is the end of all."""
+        del self.running[course]
+        self._fail(error)
+        self._tell_if_emptied()
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.over.done():
+            self.over.set_exception(error)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+
+    def _tell_if_emptied(self) -> None:
+        if self.emptied is not None and not self.running and not self.emptied.done():
+            self.emptied.set_result(None)
+
+    def _start_jobs(self) -> None:
+        while self.gather.limit is None or len(self.running) < self.gather.limit:
+            pulled = self.pull.next(len(self.running))
+            if pulled is None:
+                break
+            index, job = pulled
+            course = _Course(self, index, self.loop.time())
+            if course.start(job):
+                self._settle(course)
+                # Others on this loop have their turn between jobs that need not wait.
+                self.loop.call_soon(self._start_more, context=self.context)
+                return
+            self.running[course] = None
+        if not self.running or self.pull.enough:
+            self.over.set_result(None)
+        elif self.gather.timeout is not None and self.alarm is None:
+            self._give_up_on_late_jobs()
+
+    def _start_more(self) -> None:
+        try:
+            if not self.over.done():
+                self._start_jobs()
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the whole gets it
+            self._fail(error)
+
+    def _settle(self, course: _Course) -> None:
+        self.outcomes[course.index] = course.outcome
+        if self.gather.done is not None:
+            self.gather.done(course.index, course.outcome)
+
+    def _give_up_on_late_jobs(self) -> None:
+        # All have the same limit, so that they become late in the order in which they began: one timer is enough, for the next of them.
+        limit, now = self.gather.timeout or 0.0, self.loop.time()
+        self.alarm = None
+        for course in self.running:
+            if course.began + limit > now:
+                self.alarm = self.loop.call_at(course.began + limit, self._give_up_on_late_jobs)
+                return
+            if not course.late:
+                course.late = True
+                course.stop()
