@@ -83,43 +83,43 @@ active_modules: ContextVar[tuple[Any, ...]] = ContextVar("whet_active_modules", 
 attempt: ContextVar[Any] = ContextVar("whet_attempt", default=None)
 
 
-class Meter:
-    """Counts what is spent on the model calls made while it is in force. Appending is all that threads do to it."""
+class Meter(list[tuple[int, float | None, bool]]):
+    """Counts what is spent on the model calls made while it is in force: tokens, cost and whether it was a cache hit, for each call.
 
-    __slots__ = ("spent",)
+    Appending is all that threads do to it.
+    """
 
-    def __init__(self) -> None:
-        self.spent: list[tuple[int, float | None, bool]] = []
+    __slots__ = ()
 
     def add(self, tokens: int, cost: float | None, cache_hit: bool) -> None:
         """Note one call."""
-        self.spent.append((tokens, cost, cache_hit))
+        self.append((tokens, cost, cache_hit))
 
     @property
     def calls(self) -> int:
         """Calls that were not answered from the cache."""
-        return sum(not hit for _, _, hit in self.spent)
+        return sum(not hit for _, _, hit in self)
 
     @property
     def cache_hits(self) -> int:
         """Calls answered from the cache."""
-        return sum(hit for _, _, hit in self.spent)
+        return sum(hit for _, _, hit in self)
 
     @property
     def tokens(self) -> int:
         """Input and output tokens together."""
-        return sum(tokens for tokens, _, _ in self.spent)
+        return sum(tokens for tokens, _, _ in self)
 
     @property
     def cost(self) -> float | None:
         """US dollars; `None` when the price of any call is unknown."""
-        costs = [cost for _, cost, hit in self.spent if not hit]
+        costs = [cost for _, cost, hit in self if not hit]
         return None if any(cost is None for cost in costs) else float(sum(cost for cost in costs if cost is not None))
 
     def totals(self) -> tuple[int, float | None, int, int]:
         """Tokens, cost, calls and cache hits; most rows make one call, which needs no sums."""
-        if len(self.spent) == 1:
-            tokens, cost, hit = self.spent[0]
+        if len(self) == 1:
+            tokens, cost, hit = self[0]
             return (tokens, 0.0, 0, 1) if hit else (tokens, cost, 1, 0)
         return self.tokens, self.cost, self.calls, self.cache_hits
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from whet.core.flow import Effect, Flow, Gather, Job, JobTimeout, Send
 from whet.core.frames import shorten
-from whet.core.http import HttpResponse, begin
+from whet.core.http import HttpRequest, HttpResponse, begin
 from whet.core.http.looping import Exchange
 from whet.core.pull import Pull
 from whet.errors import WhetError
@@ -30,9 +30,8 @@ async def side_by_side_on_loop(gather: Gather) -> list[Any]:
 class _Course:
     """One job under way: its flow, in a context of its own, and what it waits for."""
 
-    __slots__ = ("began", "context", "courses", "effect", "flow", "index", "late", "outcome", "stopped", "waits_for")
+    __slots__ = ("began", "context", "courses", "flow", "index", "late", "outcome", "stopped", "waits_for")
 
-    effect: Effect
     flow: Flow[Any]
     outcome: Any
     waits_for: Exchange | asyncio.Task[Any]
@@ -60,12 +59,12 @@ class _Course:
 
     def _run(self, step: Callable[[Any], Effect], given: Any) -> bool:
         try:
-            self.effect = step(given)
+            effect = step(given)
             while True:
                 try:
-                    self._wait()
+                    self._wait_for(effect)
                 except BaseException as error:  # noqa: BLE001 - the flow decides what an error means
-                    self.effect = self.flow.throw(error)
+                    effect = self.flow.throw(error)
                 else:
                     return False
         except StopIteration as stop:
@@ -80,26 +79,29 @@ class _Course:
             self.outcome = JobTimeout(f"not done after {self.courses.gather.timeout:g} s")
         return True
 
-    def _wait(self) -> None:
-        effect = self.effect
-        exchange = begin(effect.request, self._answered) if isinstance(effect, Send) else None
+    def _wait_for(self, effect: Effect) -> None:
+        exchange = begin(effect.request, self) if isinstance(effect, Send) else None
         if exchange is None:
-            self._wait_for_task()
+            self._wait_for_task(effect)
         else:
             self.waits_for = exchange
 
-    def _wait_for_task(self) -> None:
+    def _wait_for_task(self, effect: Effect) -> None:
         # Somebody else's coroutine may count on being in a task, with its time limits and its cancellation.
-        self.waits_for = task = self.courses.loop.create_task(_performed(self.effect), context=self.context)
+        self.waits_for = task = self.courses.loop.create_task(_performed(effect), context=self.context)
         task.add_done_callback(self._told, context=contextvars.Context())
 
-    def _answered(self, response: HttpResponse | None, error: BaseException | None) -> None:
-        if error is not None:
-            self._take_up(self.flow.throw, error)
-        elif response is not None:
-            self._take_up(self.flow.send, response)
-        else:
-            self.context.run(self._wait_for_task)
+    def answered(self, response: HttpResponse) -> None:
+        """Called by the exchange, as are the next two."""
+        self._take_up(self.flow.send, response)
+
+    def failed(self, error: BaseException) -> None:
+        """There is no answer."""
+        self._take_up(self.flow.throw, error)
+
+    def unanswered(self, request: HttpRequest) -> None:
+        """Nobody saw the request; it is to be sent by a coroutine."""
+        self.context.run(self._wait_for_task, Send(request))
 
     def _told(self, task: asyncio.Task[Any]) -> None:
         if task.cancelled() or self.stopped:

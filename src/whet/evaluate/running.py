@@ -239,7 +239,7 @@ class _Run:
                 score = yield from self.metric.flow(example, prediction)
             except Exception as raised:  # noqa: BLE001 - whatever a metric raises becomes its row
                 error, status = raised, _metric_status(raised)
-        tokens, cost, calls, hits = spent.totals() if spent.spent else _NOTHING
+        tokens, cost, calls, hits = spent.totals() if spent else _NOTHING
         seconds = time.perf_counter() - started
         return make_row(index, example, prediction, score, status, seconds, tokens, cost, calls, hits, error)
 

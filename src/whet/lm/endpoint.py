@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
 from whet.core.context import current
@@ -56,10 +55,20 @@ class Endpoint:
         """
         if self.rejected and not self.rejected.isdisjoint(request.options):
             request = _without(request, self.rejected)
-        refused: set[str] = set()
+        refused: frozenset[str] = frozenset()
+        listener = current().listener
         while True:
             try:
-                response: Response = yield from self._exchange(request)
+                path, headers, body = self._encoded(request, stream=listener is not None)
+                if self.site.signs_in():
+                    url, headers = yield from addressed(self.site, path, headers, body)
+                else:
+                    url, headers = address_of(self.site, path, headers, body)
+                if listener is None:
+                    answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout()))
+                    response = self._decoded(answer, url)
+                else:
+                    response = yield from self._streamed(url, headers, body, listener)
             except LMInvalidRequestError as error:
                 name = rejected_option(error, list(filter(request.options.__contains__, DROPPABLE)))
                 if name is None:
@@ -67,31 +76,22 @@ class Endpoint:
                 if name == "max_tokens" and "max_completion_tokens" in error.message and self.facts.limit_option == "max_tokens":
                     self.facts = replace(self.facts, limit_option="max_completion_tokens")
                 else:
-                    refused.add(name)
+                    refused |= {name}
                     request = _without(request, frozenset({name}))
             else:
                 if refused:
                     self._remember(refused)
                 return response
 
-    def _remember(self, refused: set[str]) -> None:
+    def _remember(self, refused: frozenset[str]) -> None:
         self.rejected |= refused
         names = ", ".join(f"`{name}`" for name in sorted(refused))
         _logger.warning("`%s` does not take %s: left out, in this call and in later ones.", self.facts.full_name, names)
 
-    def _exchange(self, request: Request) -> Flow[Response]:
+    def _encoded(self, request: Request, stream: bool) -> tuple[str, Mapping[str, str], bytes]:
         if self.developer:
             request = replace(request, messages=tuple(replace(m, role="developer") if m.role == "system" else m for m in request.messages))
-        listener = current().listener
-        path, headers, body = self.wire.encode(request, self.facts, stream=listener is not None)
-        if self.site.signs_in():
-            url, headers = yield from addressed(self.site, path, headers, body)
-        else:
-            url, headers = address_of(self.site, path, headers, body)
-        if listener is not None:
-            return (yield from self._streamed(url, headers, body, listener))
-        answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout()))
-        return self._decoded(answer, url)
+        return self.wire.encode(request, self.facts, stream=stream)
 
     def _streamed(self, url: str, headers: Any, body: bytes, listener: Callable[[StreamEvent], None]) -> Flow[Response]:
         sink = _Sink(self.wire.stream(self.facts), listener, self.facts, events=headers.get("accept") == "text/event-stream")
@@ -118,13 +118,12 @@ class Endpoint:
         if 300 <= answer.status < 400:
             raise unfollowed(answer, self.facts, url)
         try:
-            return self._read(partial(self._decode, answer), answer)
+            return _sound(self.wire.decode(answer, self.facts))
         except LMError as error:
             self._price(error)
             raise
-
-    def _decode(self, answer: HttpResponse) -> Response:
-        return _sound(self.wire.decode(answer, self.facts))
+        except MISSHAPEN as error:
+            raise _misshapen(error, answer.body, self.facts) from error
 
     def _read(self, step: Callable[[], T], answer: HttpResponse) -> T:
         """One step of reading the answer, whatever form it turns out to have."""
@@ -146,8 +145,10 @@ class Endpoint:
             error.cost = self.facts.price.cost(error.usage)
 
     def _timeout(self) -> float | None:
-        limits = [s for s in (self.access.timeout, seconds_left()) if s is not None]
-        return max(0.001, min(limits)) if limits else None
+        limit, left = self.access.timeout, seconds_left()
+        if left is None:
+            return limit
+        return max(0.001, left if limit is None else min(limit, left))
 
 
 def _misshapen(error: Exception, body: bytes, facts: ModelFacts) -> LMUnexpectedError:

@@ -127,11 +127,12 @@ class Module:
             flow = Module.flow(self, *args, **kwargs)
         if (self.callbacks or current().callbacks) and not self._transparent:
             flow = observed("module", self, CallInputs(args, kwargs), flow)
-        token = active_modules.set((*active_modules.get(), self))
+        outer = active_modules.get()
+        active_modules.set((*outer, self))
         try:
             return (yield from flow)
         finally:
-            active_modules.reset(token)
+            active_modules.set(outer)
 
     def _tracked(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Flow[Any]:
         from whet.lm.usage import UsageTracker  # noqa: PLC0415 - only programs that count tokens need it

@@ -303,8 +303,8 @@ class Search:
 
     def _paid(self, name: str, spent: JobMeter) -> None:
         """Write what was spent since the last look."""
-        new = Meter()
-        new.spent, spent.spent = spent.spent, []
+        new = Meter(spent)
+        del spent[: len(new)]  # calls that are noted meanwhile stand behind these
         self.journal.paid(name, new.calls, new.tokens, new.cost)
 
     # -- trouble ------------------------------------------------------------------------------------------------------------------------

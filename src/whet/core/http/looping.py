@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from whet.core.http import fault
 from whet.core.http.dial import CONNECT_SECONDS, Address, Tunnel, attempts, spelled_out, taken_at_once
@@ -21,11 +21,22 @@ from whet.errors import LMError, LMTransportError
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-__all__ = ["Done", "Exchange", "Looping"]
-
-Done: TypeAlias = Callable[["HttpResponse | None", "BaseException | None"], None]
+__all__ = ["Asker", "Exchange", "Looping"]
 
 _NAME_SECONDS = 30.0
+
+
+class Asker(Protocol):
+    """Who has an `Exchange` under way; one of these is called, once."""
+
+    def answered(self, response: HttpResponse) -> None:
+        """The answer is there, whatever its status."""
+
+    def failed(self, error: BaseException) -> None:
+        """There is none."""
+
+    def unanswered(self, request: HttpRequest) -> None:
+        """The request has to be sent again, by `send`: the connection was dead already, or the server wants it elsewhere."""
 
 
 class Looping:
@@ -40,18 +51,15 @@ class Looping:
         self._sweeper: asyncio.TimerHandle | None = None
         self._watch: AsyncGenerator[None, None] | None = None
 
-    def begin(self, request: HttpRequest, route: Route, done: Done) -> Exchange | None:
-        """Send a request over a kept connection, without a coroutine; `None` where there is no such connection, or the answer is streamed.
-
-        `done(response, error)` is called once: with both `None` where it turned out that only `send` can tell.
-        """
+    def begin(self, request: HttpRequest, route: Route, asker: Asker) -> Exchange | None:
+        """Send a request over a kept connection, without a coroutine; `None` where there is no such connection, or the answer is streamed."""
         now = self.loop.time()
         wire = self._shelf.take(route.key, now) if request.sink is None else None
         if wire is None:
             return None
-        exchange = Exchange(self, request, route, wire, done)
+        exchange = Exchange(self, request, route, wire, asker)
         deadline = None if request.timeout is None else now + request.timeout
-        wire.exchange(encode(request, route), exchange.reader, deadline, request.timeout, exchange.over)
+        wire.exchange(encode(request, route), exchange.reader, deadline, request.timeout, exchange)
         return exchange
 
     async def send(self, request: HttpRequest, route: Route) -> HttpResponse:
@@ -70,10 +78,10 @@ class Looping:
             if wire is None:
                 wire = await self._open(route, request.timeout, deadline)
             reader = AnswerReader(route.where, request.method, sink)
-            over: asyncio.Future[BaseException | None] = loop.create_future()
-            wire.exchange(payload, reader, deadline, request.timeout, partial(_tell, over))
+            awaited = _Awaited(loop.create_future())
+            wire.exchange(payload, reader, deadline, request.timeout, awaited)
             try:
-                error = await over
+                error = await awaited.future
             except BaseException:
                 wire.close()
                 raise
@@ -81,7 +89,7 @@ class Looping:
                 self.put_back(wire, route.key, reader)
                 return reader.response()
             wire.close()
-            if fresh or not is_stale(reader, error):
+            if fresh or not _is_stale(reader, error):
                 raise error
             # The server had closed this kept connection just as we wrote to it: it never saw the request.
             wire, fresh = None, True
@@ -198,44 +206,55 @@ class Looping:
 class Exchange:
     """A request that `Looping.begin` has sent, until its answer is there."""
 
-    __slots__ = ("_done", "_looping", "_route", "_wire", "reader")
+    __slots__ = ("_asker", "_looping", "_request", "_route", "_wire", "reader")
 
-    def __init__(self, looping: Looping, request: HttpRequest, route: Route, wire: Wire, done: Done) -> None:
-        self._looping, self._route, self._wire, self._done = looping, route, wire, done
+    def __init__(self, looping: Looping, request: HttpRequest, route: Route, wire: Wire, asker: Asker) -> None:
+        self._looping, self._request, self._route, self._wire, self._asker = looping, request, route, wire, asker
         self.reader = AnswerReader(route.where, request.method)
 
     def cancel(self) -> bool:
-        """Close the connection; `done` is told of a `CancelledError` soon."""
+        """Close the connection; the asker is told of a `CancelledError` soon."""
         self._wire.close()
-        self._looping.loop.call_soon(self._done, None, asyncio.CancelledError())
+        self._looping.loop.call_soon(self._asker.failed, asyncio.CancelledError())
         return True
 
     def over(self, error: BaseException | None) -> None:
         """Called by the connection."""
-        response = None
-        if error is None:
-            self._looping.put_back(self._wire, self._route.key, self.reader)
-            try:
-                response = self.reader.response()
-            except LMError as damaged:
-                error = damaged
-        else:
+        if error is not None:
             self._wire.close()
-            if is_stale(self.reader, error):
-                error = None
-        if response is not None and 300 <= response.status < 400 and "location" in response.headers:
-            response = None
-        self._done(response, error)
+            if _is_stale(self.reader, error):
+                self._asker.unanswered(self._request)
+            else:
+                self._asker.failed(error)
+            return
+        self._looping.put_back(self._wire, self._route.key, self.reader)
+        try:
+            response = self.reader.response()
+        except LMError as damaged:
+            self._asker.failed(damaged)
+            return
+        if 300 <= response.status < 400 and "location" in response.headers:  # it may be the address of another request
+            self._asker.unanswered(self._request)
+        else:
+            self._asker.answered(response)
 
 
-def is_stale(reader: AnswerReader, error: BaseException) -> bool:
+class _Awaited:
+    """An exchange that a coroutine awaits."""
+
+    __slots__ = ("future",)
+
+    def __init__(self, future: asyncio.Future[BaseException | None]) -> None:
+        self.future = future
+
+    def over(self, error: BaseException | None) -> None:
+        if not self.future.done():
+            self.future.set_result(error)
+
+
+def _is_stale(reader: AnswerReader, error: BaseException) -> bool:
     """Whether a kept connection had been closed by the server before it saw the request."""
     return not reader.started and isinstance(error, LMTransportError)
-
-
-def _tell(over: asyncio.Future[BaseException | None], error: BaseException | None) -> None:
-    if not over.done():
-        over.set_result(error)
 
 
 def _run_in(context: Context, sink: Callable[[bytes], None], data: bytes) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import asyncio
     from ssl import SSLContext
 
-    from whet.core.http.looping import Done, Exchange, Looping
+    from whet.core.http.looping import Asker, Exchange, Looping
 
 __all__ = ["Pool", "asend", "begin", "pieces", "send"]
 
@@ -88,9 +88,9 @@ class Pool:
             request = again
         raise _lost_in_redirects(request)
 
-    def begin(self, request: HttpRequest, done: Done) -> Exchange | None:
+    def begin(self, request: HttpRequest, asker: Asker) -> Exchange | None:
         """Start what `asend` does, where no coroutine is needed for it (`Looping.begin`); `None` where one is."""
-        return self._looping().begin(request, self._enter(request), done)
+        return self._looping().begin(request, self._enter(request), asker)
 
     def close(self) -> None:
         """Close the idle connections. Requests under way go on, and the pool stays usable."""
@@ -209,6 +209,6 @@ def asend(request: HttpRequest) -> Coroutine[Any, Any, HttpResponse]:
     return _shared().asend(request)
 
 
-def begin(request: HttpRequest, done: Done) -> Exchange | None:
+def begin(request: HttpRequest, asker: Asker) -> Exchange | None:
     """`Pool.begin` on the pool that the whole program shares."""
-    return _shared().begin(request, done)
+    return _shared().begin(request, asker)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextvars import Context
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from whet.core.http import fault
 from whet.core.http.parser import AnswerReader
@@ -15,10 +14,17 @@ __all__ = ["Wire"]
 _PIECE = 64 * 1024
 
 
+class Asking(Protocol):
+    """Who uses a connection for an exchange."""
+
+    def over(self, error: BaseException | None) -> None:
+        """The exchange is over: with an answer, or with this error."""
+
+
 class Wire(asyncio.Protocol):
     """Carries one exchange at a time. Its timer is armed once and left alone while deadlines only move on: no cost per request."""
 
-    __slots__ = ("_deadline", "_loop", "_lost", "_over", "_reader", "_seconds", "_timer", "_transport", "_where", "expires")
+    __slots__ = ("_asking", "_deadline", "_loop", "_lost", "_reader", "_seconds", "_timer", "_transport", "_where", "expires")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, where: str) -> None:
         self.expires = 0.0
@@ -26,29 +32,22 @@ class Wire(asyncio.Protocol):
         self._where = where
         self._transport: asyncio.Transport | None = None
         self._reader: AnswerReader | None = None
-        self._over: Callable[[BaseException | None], None] | None = None
+        self._asking: Asking | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._seconds: float | None = None
         self._lost = False
 
-    def exchange(
-        self,
-        payload: bytes,
-        reader: AnswerReader,
-        deadline: float | None,
-        seconds: float | None,
-        over: Callable[[BaseException | None], None],
-    ) -> None:
-        """Send a request and feed the answer to `reader`; then `over` is called, once, with what went wrong or `None`.
+    def exchange(self, payload: bytes, reader: AnswerReader, deadline: float | None, seconds: float | None, asking: Asking) -> None:
+        """Send a request, feed the answer to `reader`, and tell who is `asking` that it is over; once, and not if this is closed before.
 
-        `deadline` is on the loop's clock. Closing the connection meanwhile calls nobody.
+        `deadline` is on the loop's clock.
         """
         transport = self._transport
         if self._lost or transport is None:
-            self._loop.call_soon(over, fault.early_end(self._where, started=False))
+            self._loop.call_soon(asking.over, fault.early_end(self._where, started=False))
             return
-        self._over, self._reader, self._deadline, self._seconds = over, reader, deadline, seconds
+        self._asking, self._reader, self._deadline, self._seconds = asking, reader, deadline, seconds
         if deadline is not None and (self._timer is None or self._timer.when() > deadline):
             self._arm(deadline)
         transport.write(payload)
@@ -64,7 +63,7 @@ class Wire(asyncio.Protocol):
     def close(self) -> None:
         """Close at once, whatever is under way."""
         self._lost = True
-        self._reader = self._over = None
+        self._reader = self._asking = None
         self._disarm()
         if self._transport is not None and not self._loop.is_closed():
             self._transport.abort()
@@ -113,9 +112,9 @@ class Wire(asyncio.Protocol):
             self._finish(fault.early_end(self._where, started=self._reader.started))
 
     def _finish(self, error: BaseException | None) -> None:
-        over, self._over, self._reader = self._over, None, None
-        if over is not None:
-            over(error)
+        asking, self._asking, self._reader = self._asking, None, None
+        if asking is not None:
+            asking.over(error)
 
     def _arm(self, deadline: float) -> None:
         self._disarm()

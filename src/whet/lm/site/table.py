@@ -38,7 +38,7 @@ def addressed(site: Site, path: str, headers: Mapping[str, str], body: bytes) ->
 def address_of(site: Site, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Headers]:
     """The same at once, for a site that needs nobody's help."""
     url, given = site.address(path, headers, body)
-    return url, Headers(given)
+    return url, given if isinstance(given, Headers) else Headers(given)
 
 
 def site_of(provider: Provider, facts: ModelFacts, access: Access) -> Site:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring as quoted
 from typing import Any
 
 from whet.core.exchange import (
@@ -115,7 +116,7 @@ def _with_messages(body: dict[str, Any], messages: Sequence[Message]) -> bytes:
 
 def _text_of(message: Message) -> str:
     if isinstance(message.content, str) and not message.tool_calls and message.tool_call_id is message.name is None:
-        return f'{{"role":{_encode(message.role)},"content":{_encode(message.content)}}}'
+        return f'{{"role":{quoted(message.role)},"content":{quoted(message.content)}}}'
     return _encode(_message(message))
 
 
@@ -133,7 +134,9 @@ def choices_in(data: Mapping[str, Any], http: HttpResponse, facts: ModelFacts) -
 def json_bytes(body: Mapping[str, Any]) -> bytes:
     """Compact JSON; a lone surrogate becomes a question mark, because no server could read it."""
     try:
-        return _encode(body).encode("utf-8", "replace")
+        # Most of what stands in a body are names and numbers, and making an encoder for each call would take longer than writing them.
+        texts = [f"{quoted(name)}:{quoted(value) if type(value) is str else _encode(value)}" for name, value in body.items()]
+        return f"{{{','.join(texts)}}}".encode("utf-8", "replace")
     except (TypeError, ValueError) as error:
         culprits = [f"`{name}`" for name, value in body.items() if not _is_json(value)]
         raise LMConfigurationError(
