@@ -20,7 +20,7 @@ from contextvars import ContextVar
 import pytest
 
 from core.http.scripted_server import Talk, answer, echo, serving
-from whet.core.http import HttpRequest, Pool, looping as looping_module
+from whet.core.http import HttpRequest, HttpResponse, Pool, looping as looping_module
 from whet.errors import LMTimeoutError, LMTransportError
 
 SOMETHING: ContextVar[object] = ContextVar("something")
@@ -145,6 +145,42 @@ def test_cancelling_closes_the_connection(pool: Pool) -> None:
 
     with serving(silent) as server:
         asyncio.run(main())
+
+
+class Asker:
+    """Notes what it is told of its exchange."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def answered(self, response: HttpResponse) -> None:
+        self.told.append(response.body)
+
+    def failed(self, error: BaseException) -> None:
+        self.told.append(type(error))
+
+    def unanswered(self, request: HttpRequest) -> None:
+        self.told.append(request.url)
+
+
+def test_an_exchange_without_a_coroutine_needs_an_open_connection_and_is_told_of_once(pool: Pool) -> None:
+    async def main() -> None:
+        request, first, second, third = HttpRequest(url=server.url, body=b"x"), Asker(), Asker(), Asker()
+        assert pool.begin(request, first) is None
+        await pool.asend(request)
+        assert pool.begin(HttpRequest(url=server.url, body=b"x", sink=print), first) is None
+        assert pool.begin(request, first) is not None
+        while not first.told:
+            await asyncio.sleep(0.001)
+        exchange = pool.begin(request, second)
+        assert exchange is not None and exchange.cancel() and exchange.cancel()
+        await asyncio.sleep(0.05)
+        assert pool.begin(request, third) is None  # its connection was closed
+        assert (first.told, second.told, third.told) == ([b"x"], [asyncio.CancelledError], [])
+
+    with serving(echo) as server:
+        asyncio.run(main())
+        assert server.connections == 1
 
 
 def test_cancelling_while_connecting_leaves_nothing_behind(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:

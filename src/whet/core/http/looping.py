@@ -206,20 +206,25 @@ class Looping:
 class Exchange:
     """A request that `Looping.begin` has sent, until its answer is there."""
 
-    __slots__ = ("_asker", "_looping", "_request", "_route", "_wire", "reader")
+    __slots__ = ("_asker", "_cancelled", "_looping", "_request", "_route", "_wire", "reader")
 
     def __init__(self, looping: Looping, request: HttpRequest, route: Route, wire: Wire, asker: Asker) -> None:
         self._looping, self._request, self._route, self._wire, self._asker = looping, request, route, wire, asker
         self.reader = AnswerReader(route.where, request.method)
+        self._cancelled = False
 
     def cancel(self) -> bool:
-        """Close the connection; the asker is told of a `CancelledError` soon."""
-        self._wire.close()
-        self._looping.loop.call_soon(self._asker.failed, asyncio.CancelledError())
+        """Close the connection; the asker is told of a `CancelledError` soon, and once."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._wire.close()
+            self._looping.loop.call_soon(self._asker.failed, asyncio.CancelledError())
         return True
 
     def over(self, error: BaseException | None) -> None:
         """Called by the connection."""
+        if self._cancelled:
+            return
         if error is not None:
             self._wire.close()
             if _is_stale(self.reader, error):
