@@ -59,34 +59,43 @@ class Endpoint:
         listener = current().listener
         while True:
             try:
-                path, headers, body = self._encoded(request, stream=listener is not None)
-                if self.site.signs_in():
-                    url, headers = yield from addressed(self.site, path, headers, body)
-                else:
-                    url, headers = address_of(self.site, path, headers, body)
+                stream = listener is not None
+                url, headers, body = (yield from self._signed(request, stream)) if self.site.signs_in() else self._written(request, stream)
                 if listener is None:
                     answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout()))
                     response = self._decoded(answer, url)
                 else:
                     response = yield from self._streamed(url, headers, body, listener)
             except LMInvalidRequestError as error:
-                name = rejected_option(error, list(filter(request.options.__contains__, DROPPABLE)))
-                if name is None:
-                    raise
-                if name == "max_tokens" and "max_completion_tokens" in error.message and self.facts.limit_option == "max_tokens":
-                    self.facts = replace(self.facts, limit_option="max_completion_tokens")
-                else:
-                    refused |= {name}
-                    request = _without(request, frozenset({name}))
+                request, refused = self._without_refused(request, refused, error)
             else:
                 if refused:
                     self._remember(refused)
                 return response
 
+    def _without_refused(self, request: Request, refused: frozenset[str], error: LMInvalidRequestError) -> tuple[Request, frozenset[str]]:
+        """The request without the parameter that the server does not take, which is one more `refused`. Raises the error for any other."""
+        name = rejected_option(error, list(filter(request.options.__contains__, DROPPABLE)))
+        if name is None:
+            raise error
+        if name == "max_tokens" and "max_completion_tokens" in error.message and self.facts.limit_option == "max_tokens":
+            self.facts = replace(self.facts, limit_option="max_completion_tokens")
+            return request, refused
+        return _without(request, frozenset({name})), refused | {name}
+
     def _remember(self, refused: frozenset[str]) -> None:
         self.rejected |= refused
         names = ", ".join(f"`{name}`" for name in sorted(refused))
         _logger.warning("`%s` does not take %s: left out, in this call and in later ones.", self.facts.full_name, names)
+
+    def _written(self, request: Request, stream: bool) -> tuple[str, Mapping[str, str], bytes]:
+        path, headers, body = self._encoded(request, stream)
+        return *address_of(self.site, path, headers, body), body
+
+    def _signed(self, request: Request, stream: bool) -> Flow[tuple[str, Mapping[str, str], bytes]]:
+        path, headers, body = self._encoded(request, stream)
+        url, headers = yield from addressed(self.site, path, headers, body)
+        return url, headers, body
 
     def _encoded(self, request: Request, stream: bool) -> tuple[str, Mapping[str, str], bytes]:
         if self.developer:

@@ -52,7 +52,7 @@ class Looping:
         self._watch: AsyncGenerator[None, None] | None = None
 
     def begin(self, request: HttpRequest, route: Route, asker: Asker) -> Exchange | None:
-        """Send a request over a kept connection, without a coroutine; `None` where there is no such connection, or the answer is streamed."""
+        """Send a request over a kept connection, without a coroutine; `None` where there is none, or a stream is asked for."""
         now = self.loop.time()
         wire = self._shelf.take(route.key, now) if request.sink is None else None
         if wire is None:
