@@ -348,6 +348,7 @@ def test_the_version_is_said_once_more_only_in_the_root() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["version"] == whet.__version__
+    assert project["description"] == whet.__description__ and project["authors"] == [{"name": whet.__author__}]
     assert f"[{whet.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 

@@ -185,6 +185,9 @@ if TYPE_CHECKING:
     from whet.tools.tool import Tool as Tool
 
 __version__ = "0.1.0"
+__author__ = "The whet authors"
+__description__ = "Program language models: typed steps, honest scores, and optimizers that turn a program into better prompts or weights."
+__url__ = ""  # programs print it; the project has no site
 
 _HOMES = homes_of(
     __name__,

@@ -143,7 +143,7 @@ def test_the_alias_is_one_library(dspy: Any) -> None:
 
     assert BootstrapFewShot is whet.BootstrapFewShot
     assert dspy.utils.callback is whet.utils.callback
-    with pytest.raises(ModuleNotFoundError, match="migration"):
+    with pytest.raises(ModuleNotFoundError, match="No module named 'dspy.never_was'"):
         import dspy.never_was
     with pytest.raises(AttributeError, match="migration"):
         whet.utils.callback.never_was
@@ -366,3 +366,15 @@ def test_a_program_ends_as_it_would_by_itself(tmp_path: Path) -> None:
 
 def test_the_package_is_pickled_by_its_name_and_copied_as_itself() -> None:
     assert pickle.loads(pickle.dumps(whet)) is whet and copy.deepcopy(whet) is whet
+
+
+def test_who_only_asks_whether_there_is_a_module_is_told_the_truth(dspy: Any) -> None:
+    """Programs look before they import an optional part; a name that is gone keeps its sentence for the import."""
+    assert importlib.util.find_spec("dspy.nothing") is None and importlib.util.find_spec("dspy.predict.nothing") is None
+    assert all(importlib.util.find_spec(name) for name in ("dspy", "dspy.predict", "dspy.teleprompt.gepa", "dsp", "dsp.utils"))
+    with pytest.raises(ModuleNotFoundError, match="No module named 'dspy.nothing'"):
+        importlib.import_module("dspy.nothing")
+
+
+def test_what_programs_print_of_the_package_is_there(dspy: Any) -> None:
+    assert dspy.__author__ == "The whet authors" and dspy.__description__ and isinstance(dspy.__url__, str)

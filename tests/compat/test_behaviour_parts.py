@@ -227,3 +227,17 @@ def test_states_are_plain_data() -> None:
     lm = dspy.LM("openai/gpt-4o-mini", temperature=0.4, api_key="sk-canary")
     assert "sk-canary" not in json.dumps(lm.dump_state())
     assert dspy.LM.load_state(lm.dump_state()).kwargs["temperature"] == 0.4
+
+
+def test_arguments_are_called_as_programs_call_them() -> None:
+    pytest.importorskip("numpy")
+    index = dspy.Embeddings(["a cat", "a dog"], lambda texts: [[float("cat" in t), 1.0] for t in texts], 1, None, False, 100)
+    assert index("cat").indices == [0] and index.brute_force_threshold == 100
+    assert dspy.Embeddings(["a"], lambda texts: [[1.0]] * len(texts), callbacks=[], cache=False)("a").passages == ["a"]
+    with pytest.raises(dspy.errors.ConfigurationError, match=r"keeps no answers.*whet\.Embedder"):
+        dspy.Embeddings(["a"], lambda texts: pytest.fail("embedded"), cache=True)
+    samples = dspy.Prediction.from_completions(list_or_dict={"answer": ["a", "b", "b"]})
+    assert dspy.majority(prediction_or_completions=samples).answer == "b"
+    retrieve = dspy.Retrieve(k=2)
+    retrieve.reset()
+    assert retrieve.k == 2

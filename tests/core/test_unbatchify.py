@@ -91,3 +91,8 @@ def test_no_thread_is_left_and_many_callers_are_all_served() -> None:
     with ThreadPoolExecutor(32) as pool:
         assert list(pool.map(unbatchify, range(2000))) == list(range(1, 2001))
     assert set(threading.enumerate()) <= before
+
+
+def test_the_item_can_be_named() -> None:
+    with Unbatchify(lambda numbers: [n * n for n in numbers], max_wait_time=0) as square:
+        assert square(input_item=3) == 9

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import socket
+import threading
 import warnings
 from types import SimpleNamespace
 from typing import Any
@@ -412,3 +415,29 @@ def test_models_around_models_are_made_of_models() -> None:
         whet.Fallback(LM("embedded"))  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="a function from a request"):
         whet.Router(3)  # type: ignore[arg-type]
+
+
+def test_a_model_that_is_closed_lets_its_idle_connections_go_and_answers_on() -> None:
+    ended: list[bytes] = []
+    text = json.dumps(completion("hi"))
+    answer = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n{text}".encode()
+
+    def serve(listener: socket.socket) -> None:
+        for _ in range(2):
+            line = listener.accept()[0]
+            with line:
+                while asked := line.recv(65536):
+                    if asked.endswith(b"}"):
+                        line.sendall(answer)
+                ended.append(asked)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,), daemon=True)
+        server.start()
+        lm = LM("openai/m", api_base=f"http://127.0.0.1:{listener.getsockname()[1]}", api_key="k", cache=False, num_retries=0)
+        assert lm("a") == ["hi"] and lm("b") == ["hi"] and not ended
+        lm.close()
+        assert lm("c") == ["hi"]
+        asyncio.run(lm.aclose())
+        server.join(5)
+    assert ended == [b"", b""]

@@ -76,8 +76,10 @@ class DspyAlias:
 
     @staticmethod
     def find_spec(fullname: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
-        """A spec for `dspy`, `dsp` and what is below them, `None` for anything else."""
+        """A spec for `dspy`, `dsp`, what is below them, and what was (its import says what became of it); `None` for anything else."""
         if fullname.partition(".")[0] not in ("dspy", "dsp"):
+            return None
+        if not _is_there(_own_name(fullname)) and not _became_of(fullname):
             return None
         return _Spec(fullname, DspyAlias, is_package=True)
 
@@ -90,11 +92,9 @@ class DspyAlias:
         """Put whet's module in the place of the one just made."""
         name = module.__name__
         try:
-            sys.modules[name] = import_module("whet" + name.removeprefix("dspy") if name.startswith("dspy") else f"whet.{name}")
+            sys.modules[name] = import_module(_own_name(name))
         except ModuleNotFoundError as error:
-            path = _below(name) if name.startswith("dspy") else name
-            became = import_module("whet.compat.gone").became_of_path(path)
-            raise ModuleNotFoundError(f"No module named {name!r}: whet has nothing at this path; {became}.", name=name) from error
+            raise ModuleNotFoundError(f"No module named {name!r}: whet has nothing at this path; {_became_of(name)}.", name=name) from error
 
 
 class Package(ModuleType):
@@ -115,6 +115,23 @@ def serve_old_paths() -> None:
     if OldPaths not in sys.meta_path:
         sys.meta_path.append(OldPaths)
     sys.modules["whet"].__class__ = Package
+
+
+def _own_name(fullname: str) -> str:
+    """Where whet has what `dspy...` or `dsp...` asks for."""
+    return "whet" + fullname.removeprefix("dspy") if fullname.startswith("dspy") else f"whet.{fullname}"
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return name in sys.modules or import_module("importlib.util").find_spec(name) is not None
+    except ImportError:  # a name that is gone: its import says what to use
+        return True
+
+
+def _became_of(fullname: str) -> str:
+    became: str = import_module("whet.compat.gone").became_of_path(_own_name(fullname).removeprefix("whet").lstrip("."))
+    return became
 
 
 def _below(fullname: str) -> str:

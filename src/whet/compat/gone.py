@@ -100,7 +100,7 @@ def became_of_import(name: str) -> str:
 
 
 def became_of_path(path: str) -> str:
-    """What to use in place of a module path below `dspy`, or where that is written.
+    """What to use in place of a module path below `dspy`, or nothing.
 
     >>> became_of_path("propose.grounded_proposer")
     'what writes instructions is in `whet.optimize.proposers`'
@@ -109,4 +109,4 @@ def became_of_path(path: str) -> str:
         if path in _PATHS:
             return _PATHS[path]
         path = path.rpartition(".")[0]
-    return "docs/migration.md says where things are"
+    return ""

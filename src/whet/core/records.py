@@ -204,9 +204,9 @@ class Prediction(Example):
         return self
 
     @classmethod
-    def from_completions(cls, completions: list[dict[str, Any]] | dict[str, list[Any]] | Completions, signature: Any = None) -> Prediction:
+    def from_completions(cls, list_or_dict: list[dict[str, Any]] | dict[str, list[Any]] | Completions, signature: Any = None) -> Prediction:
         """A prediction with the fields of the first completion, and all of them in `completions`."""
-        all_of_them = completions if isinstance(completions, Completions) else Completions(completions, signature=signature)
+        all_of_them = list_or_dict if isinstance(list_or_dict, Completions) else Completions(list_or_dict, signature=signature)
         prediction = cls({name: values[0] for name, values in all_of_them.items()})
         prediction._completions = all_of_them
         return prediction

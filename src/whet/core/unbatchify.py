@@ -42,9 +42,9 @@ class Unbatchify:
         self._led = False
         self._closed = False
 
-    def __call__(self, item: Any) -> Any:
+    def __call__(self, input_item: Any) -> Any:
         """The result for one item."""
-        slot = _Slot(item)
+        slot = _Slot(input_item)
         with self._changed:
             if self._closed:
                 raise ConfigurationError("This `Unbatchify` was closed; make another one.")

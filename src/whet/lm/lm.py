@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
+from whet.core import http
 from whet.core.context import context
 from whet.core.exchange import Capabilities, Request, Response
 from whet.core.flow import Flow, adrive, drive
@@ -206,6 +207,16 @@ class LM(BaseLM):
     def kill(self, launch_kwargs: Mapping[str, Any] | None = None) -> None:
         """Stop the server that `launch` started; the model is asked in this process again."""
         self.provider.kill(self, {**self.launch_kwargs, **(launch_kwargs or {})})
+
+    def close(self) -> None:
+        """Close the connections of this program that lie idle, those of other models among them; calls under way go on, and the model can be
+        asked again. Nothing needs it: what lies idle for 30 seconds is closed anyway.
+        """
+        http.close_idle()
+
+    async def aclose(self) -> None:
+        """The same from async code."""
+        http.close_idle()
 
     def serve_from(self, server: Any) -> None:
         """Ask the model at this server from now on, or, for `None`, in this process."""

@@ -31,6 +31,9 @@ class Retrieve(Module):
         super().__init__(callbacks)
         self.k = k
 
+    def reset(self) -> None:
+        """Forget what was learnt: nothing, here."""
+
     def flow(self, query: str, k: int | None = None, **options: Any) -> Flow[Prediction]:
         """One search."""
         rm = current().rm

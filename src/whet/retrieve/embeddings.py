@@ -26,7 +26,8 @@ class Embeddings:
     `search(query)` gives a `Prediction` with `passages` (the `k` best texts, the best first) and `indices`; `search([q1, q2], k)` gives a
     list of `Passage` per query, the protocol of all retrievers. With `normalize` vectors are brought to length 1, so that scores are
     cosines. A corpus of `brute_force_threshold` texts or more is searched through an approximate index (package `usearch`) whose candidates
-    are then scored exactly; a smaller one exactly.
+    are then scored exactly; a smaller one exactly. `callbacks` and `cache` stand here for programs written for DSPy, which calls none and
+    has none either: `cache=True` is an error.
 
     Safe from many threads: queries that arrive while one is being answered are answered together. Needs numpy (`MissingExtraError`).
 
@@ -43,10 +44,14 @@ class Embeddings:
         corpus: Iterable[Any],
         embedder: Callable[[list[str]], Any],
         k: int = 5,
+        callbacks: Any = None,
+        cache: bool = False,
         brute_force_threshold: int = 20_000,
         normalize: bool = True,
     ) -> None:
         check_k(k)  # before the corpus is paid for
+        if cache:
+            raise ConfigurationError("`Embeddings` keeps no answers. What saves calls is an embedder with a cache: `whet.Embedder(model)`.")
         items, texts = _read(corpus)
         self._begin(items, embedder, k, brute_force_threshold, normalize)
         if not texts:

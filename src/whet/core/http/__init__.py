@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from whet.core.http.guard import everywhere, forbid_remote
     from whet.core.http.message import HttpRequest, HttpResponse
-    from whet.core.http.pool import Pool, asend, begin, pieces, send
+    from whet.core.http.pool import Pool, asend, begin, close_idle, pieces, send
 
-__all__ = ["HttpRequest", "HttpResponse", "Pool", "asend", "begin", "everywhere", "forbid_remote", "pieces", "send"]
+__all__ = ["HttpRequest", "HttpResponse", "Pool", "asend", "begin", "close_idle", "everywhere", "forbid_remote", "pieces", "send"]
 
 
 def __getattr__(name: str) -> Any:

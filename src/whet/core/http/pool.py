@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from whet.core.http.looping import Asker, Exchange, Looping
 
-__all__ = ["Pool", "asend", "begin", "pieces", "send"]
+__all__ = ["Pool", "asend", "begin", "close_idle", "pieces", "send"]
 
 _HOPS = 5
 _ROUTES = 1024
@@ -202,6 +202,11 @@ def send(request: HttpRequest) -> HttpResponse:
 def pieces(request: HttpRequest) -> Generator[None, None, HttpResponse]:
     """`Pool.pieces` on the pool that the whole program shares."""
     return _shared().pieces(request)
+
+
+def close_idle() -> None:
+    """`Pool.close` on the pool that the whole program shares."""
+    _shared().close()
 
 
 def asend(request: HttpRequest) -> Coroutine[Any, Any, HttpResponse]:
