@@ -70,7 +70,7 @@ def test_the_gate_of_a_build(tmp_path: Path) -> None:
         (("eval", "spec.py", "--check", "--baseline", "cut.jsonl"), "Line 2 of 'cut.jsonl' is no row"),
         (("eval", "spec.py", "--check", "--baseline", "other.jsonl"), "holds no example of this devset"),
         (("diff", "cut.jsonl", "cut.jsonl"), "Line 2 of 'cut.jsonl' is no row"),
-        (("eval", "five.py", "--check", "--min-score", "0"), "`evaluate` in 'five.py' is a int"),
+        (("eval", "five.py", "--check", "--min-score", "0"), "`evaluate` in 'five.py' is an int"),
         (("eval", "measure.py", "--check", "--min-score", "0"), "The corpus measure 'm' failed"),
     ],
 )

@@ -81,7 +81,7 @@ def test_closing_serves_those_who_wait_and_refuses_others() -> None:
 
 
 def test_a_wrong_number_of_results_is_an_error() -> None:
-    with pytest.raises(ConfigurationError, match="returned 0 results for 1 items"):
+    with pytest.raises(ConfigurationError, match="returned 0 results for 1 item"):
         Unbatchify(lambda items: [], max_wait_time=0)(1)
 
 

@@ -193,7 +193,7 @@ def test_sampling_and_splitting_by_seed() -> None:
 def test_sizes_that_do_not_fit_are_refused(train: Any, test: Any) -> None:
     with pytest.raises(ValueError, match=r"train_size|test_size"):
         DataLoader().train_test_split([Example(n=i) for i in range(20)], train_size=train, test_size=test)
-    with pytest.raises(ValueError, match="30 rows were asked for, but there are 1"):
+    with pytest.raises(ValueError, match="30 rows asked for, of a data set that has 1"):
         DataLoader().sample([Example(n=1)], 30)
 
 
@@ -301,7 +301,7 @@ def test_what_a_frame_lacks_is_none_and_what_is_no_frame_is_named() -> None:
     assert [dict(row) for row in DataLoader().from_pandas(Frame([{"q": float("nan"), "d": NaTType(), "n": 0.0}]))] == [
         {"q": None, "d": None, "n": 0.0}
     ]
-    for frame, says in ((Series(), "this is a Series"), (Frame([{0: "x"}]), "a column named 0, a int")):
+    for frame, says in ((Series(), "this is a Series"), (Frame([{0: "x"}]), "a column named 0, an int")):
         with pytest.raises(InputError, match=says):
             DataLoader().from_pandas(frame)
 

@@ -106,7 +106,7 @@ def test_demos_and_splits_are_compared_with_each_other() -> None:
 def test_a_check_that_would_look_at_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="none of the fields text; it has: q"):
         find_leaks([{"q": "x"}], [{"q": "x"}], fields=["text"])
-    with pytest.raises(InputError, match="a int"):
+    with pytest.raises(InputError, match="an int"):
         find_leaks([3], [3])
     with pytest.raises(InputError, match="this is one str"):
         find_leaks("abc", ["abc"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import whet
 from effort import within
 from whet.errors import InputError
 from whet.evaluate.comparison import compare
@@ -153,3 +154,16 @@ def test_scores_of_different_rows_cannot_be_compared() -> None:
         compare([1, 0], [1])
     with pytest.raises(InputError, match="0 scores of A"):
         compare([], [])
+
+
+def test_examples_without_a_partner_are_said() -> None:
+    rows = [whet.Example(n=n).with_inputs("n") for n in range(6)]
+    evaluate = whet.Evaluate(devset=rows, metric=lambda row, pred: pred > 0, num_threads=1)
+    whole, part = evaluate(lambda n: 1), evaluate(lambda n: n % 2, devset=rows[:3])
+    result = compare(whole, part, names=("all", "half"))
+    assert (result.n, result.only_a, result.only_b) == (3, 3, 0)
+    assert result.verdict.endswith(" Left out: 3 examples that count in all only.")
+    assert compare(evaluate(lambda n: 1, devset=rows[:3]), evaluate(lambda n: 1, devset=rows[2:])).verdict.endswith(
+        " Left out: 2 examples that count in A only. Left out: 3 examples that count in B only."
+    )
+    assert "Left out" not in str(compare(whole, whole)) and "1 win, 0 losses, 2 ties" in str(compare([0, 1, 1], [1, 1, 1]))

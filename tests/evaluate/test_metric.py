@@ -7,6 +7,7 @@ import threading
 import time
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -163,3 +164,14 @@ def test_a_metric_that_cannot_be_called_is_found_before_the_first_call() -> None
         metric_call(strict)
     with pytest.raises(ConfigurationError, match=r"give an object of it: `SemanticF1\(\)`"):
         metric_call(SemanticF1)
+
+
+def test_a_metric_without_a_name_of_its_own_has_one_in_tables() -> None:
+    def exact(row: Any, pred: Any, share: float = 1.0) -> float:
+        return share * float(row.label == pred)
+
+    assert metric_call(lambda row, pred: True).column == "metric"
+    assert metric_call(partial(exact, share=0.5)).column == "exact"
+    rows = [whet.Example(text="a", label="a").with_inputs("text")]
+    result = whet.Evaluate(devset=rows, metric=[lambda row, pred: row.label == pred, exact])(lambda text: text)
+    assert dict(result.rows[0].score.parts) == {"metric": 1.0, "exact": 1.0}

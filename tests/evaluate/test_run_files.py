@@ -141,7 +141,7 @@ def test_a_corpus_measure_that_fails_does_not_cost_the_rows() -> None:
 
 
 def test_a_devset_of_something_else_than_examples_is_refused() -> None:
-    with pytest.raises(whet.InputError, match="Example 0 of the devset is 7, a int"):
+    with pytest.raises(whet.InputError, match="Example 0 of the devset is 7, an int"):
         whet.Evaluate(devset=[7], metric=same, num_threads=1)(even)
 
 

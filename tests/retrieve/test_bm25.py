@@ -104,7 +104,7 @@ def test_mistakes_are_named() -> None:
     index = BM25(TEXTS)
     with pytest.raises(InputError, match="`k` is 0"):
         index("red", k=0)
-    with pytest.raises(InputError, match="A query is a text; this is 3, a int"):
+    with pytest.raises(InputError, match="A query is a text; this is 3, an int"):
         index.search([3], 1)  # type: ignore[list-item]
     with pytest.raises(InputError, match="A passage is a text or a mapping"):
         BM25([3])

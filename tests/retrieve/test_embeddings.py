@@ -97,7 +97,7 @@ def test_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
         Embeddings.from_saved(tmp_path / "none", hash_embed)
     Embeddings(CORPUS, hash_embed).save(tmp_path)
     (tmp_path / "corpus.json").write_text('["one"]', encoding="utf-8")
-    with pytest.raises(StateError, match="holds 1 texts, but vectors of shape"):
+    with pytest.raises(StateError, match="holds 1 text, but vectors of shape"):
         Embeddings.from_saved(tmp_path, hash_embed)
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(StateError, match="not written by"):

@@ -19,7 +19,7 @@ def test_fusion_adds_reciprocal_places() -> None:
     assert fused == pytest.approx({"a": 1 / 11, "b": 1 / 12 + 1 / 11, "c": 1 / 12})
     assert fuse([["a"], ["b"]], weights=[1, 2])[0][0] == "b"
     assert fuse([]) == []
-    with pytest.raises(ConfigurationError, match="2 rankings but 1 weights"):
+    with pytest.raises(ConfigurationError, match="2 rankings but 1 weight"):
         fuse([["a"], ["b"]], weights=[1])
 
 
@@ -46,7 +46,7 @@ def test_late_interaction_matches_word_by_word() -> None:
     assert found[0].score >= found[1].score > found[2].score
     exact = LateInteraction(["red fox"])("red fox")[0]
     assert exact.score == pytest.approx(2.0)
-    assert LateInteraction([])("x") == []
+    assert LateInteraction()("x") == []
     assert LateInteraction(["", "red"])("red")[-1].score == 0.0
 
 

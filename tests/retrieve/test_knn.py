@@ -39,7 +39,7 @@ def test_mistakes_are_named() -> None:
         KNN(0, ROWS, hash_embed)
     with pytest.raises(InputError, match="training set is empty"):
         KNN(1, [], hash_embed)
-    with pytest.raises(InputError, match="1 vectors for 3 texts"):
+    with pytest.raises(InputError, match="1 vector for 3 texts"):
         KNN(1, ROWS, lambda texts: [[1.0]])
 
 

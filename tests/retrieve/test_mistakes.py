@@ -37,7 +37,7 @@ def test_search_takes_a_list_of_queries(make: Any) -> None:
 def test_what_cannot_search_or_rerank() -> None:
     with pytest.raises(ConfigurationError, match=r"has a method `search\(queries, k\)`.*list"):
         Hybrid([BM25(TEXTS), BM25(TEXTS)])  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="1 retrievers but 2 weights"):
+    with pytest.raises(ConfigurationError, match="1 retriever but 2 weights"):
         Hybrid(BM25(TEXTS), weights=[1, 2])
     with pytest.raises(ConfigurationError, match="rerank"):
         Reranked(BM25(TEXTS), lambda query, passages: passages)  # type: ignore[arg-type]
@@ -95,6 +95,11 @@ def test_retrievers_that_give_texts_are_fused_and_reranked() -> None:
             "a list of queries, and gives a list of passages for each",
         ),
         (lambda: BM25(["x"])("x", k="3"), "`k` is '3'"),
+        (lambda: Reranked(BM25(["x"]), LateInteraction(), pool=0), "`pool` is 0; it is how many passages are looked at"),
+        (lambda: Hybrid(BM25(["x"]), pool=0), "`pool` is 0"),
+        (lambda: BM25([]), "The corpus is empty"),
+        (lambda: BM25(text for text in ()), "The corpus is empty"),
+        (lambda: LateInteraction([]), "The corpus is empty"),
         (lambda: Reranked(BM25(["x"]), Gives(None))("x"), "`Gives.rerank` gives passages; it gave None"),
         (lambda: fuse(["abc"]), "a list of items"),
         (lambda: fuse([["a"]], constant=-1), "`constant` is -1"),
@@ -147,3 +152,23 @@ def test_what_is_no_retriever_is_named() -> None:
     for wrong, says in ((3, r"has `search\(queries, k\)`; 3 \(int\) is neither"), (of_one_query, "a list of passages for each")):
         with whet.context(rm=wrong), pytest.raises(whet.WhetError, match=says):
             whet.Retrieve()("fox")
+
+
+def test_an_index_that_is_begun_empty_grows_and_is_saved(tmp_path: Path) -> None:
+    index = BM25()
+    assert index("fox") == []
+    index.save(tmp_path / "index.json")
+    again = BM25.load(tmp_path / "index.json")
+    again.add(TEXTS)
+    assert again("fox")[0].text == "red fox"
+
+
+def test_a_function_that_is_no_retriever_is_told_how_retrievers_are_called() -> None:
+    def failing(query: str, k: int) -> list[str]:
+        raise TypeError("a mistake inside")
+
+    wrong: Any = lambda query: [query]  # noqa: E731 - as people write it
+    with whet.context(rm=wrong), pytest.raises(ConfigurationError, match=r"called as `rm\(query, k=k\)`; <function .* cannot be"):
+        whet.Retrieve()("fox")
+    with whet.context(rm=failing), pytest.raises(TypeError, match="a mistake inside"):
+        whet.Retrieve()("fox")

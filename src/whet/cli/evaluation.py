@@ -14,6 +14,7 @@ from typing import Any
 
 from whet.cli import INTERRUPTED
 from whet.core.whole import can_be_written
+from whet.core.wording import a_kind
 from whet.errors import ConfigurationError, WhetError
 from whet.evaluate import Evaluate, EvaluationResult, check, diff, load_run
 from whet.evaluate.gate import Gate, check_bar, write_junit
@@ -120,14 +121,14 @@ def _evaluated(arguments: argparse.Namespace, baseline: EvaluationResult | None)
     program = names["program"]
     evaluate = names["evaluate"] if "evaluate" in names else Evaluate(devset=names["devset"], metric=names["metric"])
     if not isinstance(evaluate, Evaluate):
-        raise ConfigurationError(f"`evaluate` in {arguments.file!r} is a {type(evaluate).__name__}; it has to be a `whet.Evaluate`.")
+        raise ConfigurationError(f"`evaluate` in {arguments.file!r} is {a_kind(evaluate)}; it has to be a `whet.Evaluate`.")
     if arguments.by:
         check_field(dict(enumerate(evaluate.devset)), arguments.by)
     if baseline is not None and {key_of(row.example) for row in baseline.rows}.isdisjoint(map(key_of, evaluate.devset)):
         raise ConfigurationError(f"{arguments.baseline!r} holds no example of this devset, so there is nothing to compare.")
     if arguments.state:
         if not isinstance(program, Module):
-            raise ConfigurationError(f"`--state` loads a saved program into a `whet.Module`; `program` is a {type(program).__name__}.")
+            raise ConfigurationError(f"`--state` loads a saved program into a `whet.Module`; `program` is {a_kind(program)}.")
         program.load(arguments.state)
     options = {"stream_to": arguments.save, "repeats": arguments.repeats, "num_threads": arguments.threads}
     return evaluate(program, **{name: value for name, value in options.items() if value is not None})

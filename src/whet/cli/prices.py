@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from whet.core.wording import counted
 from whet.lm.prices import PACKAGE, SOURCE, refresh_prices
 
 __all__ = ["add"]
@@ -25,5 +26,5 @@ def _run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         print(f"whet prices: {error}", file=sys.stderr)
         return 2
-    print(f"{count} models priced in {path}")
+    print(f"{counted(count, 'model')} priced in {path}")
     return 0

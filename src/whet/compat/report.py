@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from whet.core.wording import counted
 from whet.errors import StateError
 from whet.modules.saved_shape import check_shape
 from whet.modules.state import parts_of, refuse_pickles, restore_predictor, retrieval_depths
@@ -35,7 +36,7 @@ class LoadReport:
         return not self.unmapped
 
     def __str__(self) -> str:
-        head = f"{len(self.loaded)} predictors loaded: {', '.join(self.loaded) or 'none'}."
+        head = f"{counted(len(self.loaded), 'predictor')} loaded: {', '.join(self.loaded) or 'none'}."
         return "\n".join([head, *(f"- {text}" for text in self.unmapped)])
 
 
@@ -106,7 +107,7 @@ def _differences(predictor: Any, state: Mapping[str, Any]) -> list[str]:
     found = [f"`{key}` means nothing here and was left out." for key in state if key not in _KNOWN]
     found += [f"`{key}` was left out: whet keeps no such lists." for key in sorted(_LEFT_OUT) if state.get(key)]
     if len(saved) != len(signature.fields) and not (whole is None and _INSTRUCTIONS & set(state)):
-        found.append(f"the file has {len(saved)} fields, the signature {len(signature.fields)} ({', '.join(signature.fields)}).")
+        found.append(f"the file has {counted(len(saved), 'field')}, the signature {len(signature.fields)} ({', '.join(signature.fields)}).")
     for field, old in zip(signature.fields.values(), saved, strict=False):
         if old.get("prefix", field.prefix) != field.prefix:
             found.append(f"the prefix {old['prefix']!r} of `{field.name}` is kept, and has no effect on prompts.")

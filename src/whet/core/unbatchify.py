@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 
 __all__ = ["Unbatchify"]
@@ -78,7 +79,9 @@ class Unbatchify:
         try:
             results = list(self.batch_fn([slot.item for slot in batch]))
             if len(results) != len(batch):
-                error = ConfigurationError(f"The batch function returned {len(results)} results for {len(batch)} items.")
+                error = ConfigurationError(
+                    f"The batch function returned {counted(len(results), 'result')} for {counted(len(batch), 'item')}."
+                )
         except BaseException as failure:  # noqa: BLE001 - every caller of the batch gets it, this one included
             error = failure
         with self._changed:

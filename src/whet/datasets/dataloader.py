@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from whet.core.context import settings
 from whet.core.records import Example
+from whet.core.wording import a_kind, counted
 from whet.datasets.banking77 import hub_rows
 from whet.datasets.dataset import Dataset
 from whet.datasets.files import Rows, read_rows, records
@@ -88,7 +89,7 @@ class DataLoader(Dataset):
             read = df.to_dict("records")
         except (AttributeError, TypeError) as error:  # a list has no such method, and that of a series takes no such word
             raise InputError(
-                f"`from_pandas` reads a data frame; this is a {type(df).__name__}. Rows in a list are `[Example(row) for row in rows]`."
+                f"`from_pandas` reads a data frame; this is {a_kind(df)}. Rows in a list are `[Example(row) for row in rows]`."
             ) from error
         rows = [{name: None if _is_missing(cell) else cell for name, cell in row.items()} for row in read]
         return _examples(rows, fields, input_keys)
@@ -111,16 +112,16 @@ class DataLoader(Dataset):
             )
         rows = rm.get_objects(num_samples=num_samples, fields=list(fields))
         if isinstance(rows, str | Mapping) or not isinstance(rows, Iterable):
-            raise InputError(f"`{type(rm).__name__}.get_objects` gives a list of rows; it gave {rows!r:.80}, a {type(rows).__name__}.")
+            raise InputError(f"`{type(rm).__name__}.get_objects` gives a list of rows; it gave {rows!r:.80}, {a_kind(rows)}.")
         return _examples(rows, fields, input_keys)
 
     def sample(self, dataset: list[Example], n: int, *args: Any, seed: int | None = None, **kwargs: Any) -> list[Example]:
         """`n` rows drawn without replacement; the same `seed` draws the same rows. Further arguments are those of `random.sample`."""
         if not isinstance(dataset, list):
-            raise InputError(f"`dataset` is a {type(dataset).__name__}; give a list of examples.")
+            raise InputError(f"`dataset` is {a_kind(dataset)}; give a list of examples.")
         _check_count("n", n)
         if n > len(dataset):
-            raise InputError(f"{n} rows were asked for, but there are {len(dataset)}.")
+            raise InputError(f"{counted(n, 'row')} asked for, of a data set that has {len(dataset)}.")
         return random.Random(seed).sample(dataset, n, *args, **kwargs)
 
     def train_test_split(
@@ -136,13 +137,15 @@ class DataLoader(Dataset):
         `InputError` for sizes that do not fit.
         """
         if not isinstance(dataset, list):
-            raise InputError(f"`dataset` is a {type(dataset).__name__}; give a list of examples.")
+            raise InputError(f"`dataset` is {a_kind(dataset)}; give a list of examples.")
         shuffled = dataset[:]
         random.Random(random_state).shuffle(shuffled)
         train = _size("train_size", train_size, len(dataset))
         test = len(dataset) - train if test_size is None else _size("test_size", test_size, len(dataset))
         if train + test > len(dataset) or _shares(train_size, test_size) > 1 + 1e-9:
-            raise InputError(f"`train_size` ({train_size}) and `test_size` ({test_size}) ask for more than the {len(dataset)} rows.")
+            raise InputError(
+                f"`train_size` ({train_size}) and `test_size` ({test_size}) ask for more than the {counted(len(dataset), 'row')}."
+            )
         return {"train": shuffled[:train], "test": shuffled[train : train + test]}
 
 
@@ -196,10 +199,10 @@ def _examples(rows: Iterable[Mapping[str, Any]], fields: Sequence[str] | None, i
     examples = []
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping | Example):
-            raise InputError(f"A row is a mapping of columns; row {number} is {row!r:.80}, a {type(row).__name__}.")
+            raise InputError(f"A row is a mapping of columns; row {number} is {row!r:.80}, {a_kind(row)}.")
         unnamed = [name for name in row if not isinstance(name, str)]
         if unnamed:
-            raise InputError(f"Row {number} has a column named {unnamed[0]!r}, a {type(unnamed[0]).__name__}; name columns by texts.")
+            raise InputError(f"Row {number} has a column named {unnamed[0]!r}, {a_kind(unnamed[0])}; name columns by texts.")
         chosen = row if not fields else {name: row[name] if name in row else _missing(name, row, number) for name in fields}
         examples.append(Example(dict(chosen)).with_inputs(*input_keys))
         for name in input_keys:

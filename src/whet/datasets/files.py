@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from whet.core.wording import counted
 from whet.errors import ConfigurationError, MissingExtraError, WhetError
 
 __all__ = ["read_rows"]
@@ -103,7 +104,7 @@ def _table(text: str, delimiter: str, path: Path) -> Rows:
     for number, cells in lines[1:]:
         if len(cells) > len(names):
             raise ConfigurationError(
-                f"Line {number} of `{path}` has {len(cells)} cells, but the header names {len(names)} columns. "
+                f"Line {number} of `{path}` has {counted(len(cells), 'cell')}, but the header names {counted(len(names), 'column')}. "
                 "A cell that holds the delimiter stands in double quotes."
             )
         rows.append(dict(zip(names, [*cells, *[None] * (len(names) - len(cells))], strict=True)))

@@ -11,6 +11,7 @@ from typing import Any
 
 from whet.core.records import Example
 from whet.core.text import word_units
+from whet.core.wording import a_kind
 from whet.datasets.alike import nearest_texts
 from whet.errors import ConfigurationError, InputError
 
@@ -166,7 +167,7 @@ def _text(row: Any, fields: Sequence[str] | None) -> str:
     if isinstance(row, str):
         return row
     if not isinstance(row, Mapping | Example):
-        raise InputError(f"A row is a text, a mapping or an example; this is {row!r:.80}, a {type(row).__name__}.")
+        raise InputError(f"A row is a text, a mapping or an example; this is {row!r:.80}, {a_kind(row)}.")
     if fields is not None and not any(name in row for name in fields):
         raise InputError(f"A row has none of the fields {', '.join(fields)}; it has: {', '.join(map(str, row.keys()))}.")
     if fields is None:

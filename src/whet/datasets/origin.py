@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from whet.core.wording import counted
 from whet.datasets.bundle import load_rows
 from whet.datasets.files import Rows, read_rows, records
 from whet.errors import ConfigurationError, MissingExtraError
@@ -42,7 +43,7 @@ class Origin:
             raise ConfigurationError(f"`source` is {source!r}; it can be 'local', 'hub', 'bundled', or None for the first that is there.")
         if source == "bundled":
             rows = load_rows(self.folder, split)
-            return rows, f"the subset of {self.title} that ships with whet ({len(rows)} rows of `{split}`)"
+            return rows, f"the subset of {self.title} that ships with whet ({counted(len(rows), 'row')} of `{split}`)"
         if source != "hub" and (home := self.home(path)) is not None:
             found = self._file(home, split)
             return None if found is None else (self.checked(read_rows(found), str(found)), str(found))

@@ -8,6 +8,7 @@ from typing import Any
 
 from whet.core.context import current
 from whet.core.flow import Flow, adrive, drive, side_by_side
+from whet.core.wording import counted
 from whet.errors import InputError
 from whet.evaluate.calibration import JudgeCalibration, calibrate_judge
 from whet.evaluate.metric import MetricCall, metric_call
@@ -74,9 +75,7 @@ def _calibrated(
     _check_rows(seen, "labelled", "example, prediction, human score")
     _check_rows(rest, "unlabelled", "example, prediction")
     if len(seen) < 2:
-        raise InputError(
-            f"`labelled` has {len(seen)} row{'s' * (len(seen) != 1)} with human scores; a calibration needs at least two, 100 are good."
-        )
+        raise InputError(f"`labelled` has {counted(len(seen), 'row')} with human scores; a calibration needs at least two, 100 are good.")
     humans = _people([human for _, _, human in seen], tolerance, level)
     call = metric_call(judge)
     pairs = [*((example, pred) for example, pred, _ in seen), *rest]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from whet.core.wording import counted
 from whet.errors import ConfigurationError, InputError
 from whet.evaluate.distribution import normal_quantile, t_quantile
 from whet.evaluate.statistics import Estimate, mean_interval, share_interval
@@ -45,7 +46,7 @@ class JudgeCalibration:
         """What this means, in a sentence or two."""
         lean = "no bias is visible" if 0.0 in self.bias else f"it scores {abs(self.bias.value):.3f} too {_side(self.bias.value)} on average"
         return (
-            f"The judge agrees with humans on {self.agreement.value:.0%} of {self.n} rows ({_said_of(self.kappa)}); {lean}. "
+            f"The judge agrees with humans on {self.agreement.value:.0%} of {counted(self.n, 'row')} ({_said_of(self.kappa)}); {lean}. "
             f"Its mean of {self.raw_mean:.3f} stands for {self.corrected_mean}.{' ' * bool(self.remark)}{self.remark}"
         )
 

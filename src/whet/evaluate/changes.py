@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from whet.core.wording import counted
 from whet.errors import InputError
 from whet.evaluate.comparison import Comparison, compare, places_of
 from whet.evaluate.row import EvaluationResult, Row
@@ -73,7 +74,7 @@ class RunDiff:
         lines = [str(self.comparison) if self.comparison else "No example counts in both runs."]
         lines += [_line(c) for c in (*self.worsened, *self.improved)]
         for name, rows in (("before", self.only_before), ("after", self.only_after)):
-            lines += [f"{len(rows)} examples are in the run {name} only."] if rows else []
+            lines += [f"{counted(len(rows), 'example')} in the run {name} only."] if rows else []
         return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from whet.core.wording import counted
 from whet.errors import InputError
 from whet.evaluate.distribution import normal_quantile, sign_test, t_quantile
 from whet.evaluate.row import EvaluationResult
@@ -24,7 +25,8 @@ class Comparison:
 
     `effect` is the mean of B minus the mean of A with its interval; `wins`, `losses` and `ties` count rows where B scored higher, lower
     or the same; `p_sign` and `p_bootstrap` are two-sided; `detectable` is the smallest true difference that so many rows would reveal in
-    four of five cases; `reliable` is true when the interval leaves out 0 and the bootstrap agrees.
+    four of five cases; `reliable` is true when the interval leaves out 0 and the bootstrap agrees. `only_a` and `only_b` examples count in
+    one of two evaluations, and are left out.
 
     >>> result = compare([0, 0, 1, 0] * 10, [1, 0, 1, 0] * 10)
     >>> result.effect.value, result.wins, result.losses, result.ties, result.reliable
@@ -43,6 +45,8 @@ class Comparison:
     detectable: float
     name_a: str = "A"
     name_b: str = "B"
+    only_a: int = 0
+    only_b: int = 0
 
     @property
     def reliable(self) -> bool:
@@ -51,7 +55,10 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """The result in one sentence."""
+        """The result in one sentence, and in another what was left out of it."""
+        return " ".join([self._said(), *self._left_out()])
+
+    def _said(self) -> str:
         e = self.effect
         numbers = f"{e.value:+.3f}, {100 * e.level:g} % interval {e.low:+.3f} to {e.high:+.3f}, n={self.n}"
         if self.reliable:
@@ -62,8 +69,13 @@ class Comparison:
             f"with these rows only a difference of about {self.detectable:.3f} or more would show."
         )
 
+    def _left_out(self) -> list[str]:
+        sides = ((self.only_a, self.name_a), (self.only_b, self.name_b))
+        return [f"Left out: {counted(n, 'example')} that {'counts' if n == 1 else 'count'} in {name} only." for n, name in sides if n]
+
     def __str__(self) -> str:
-        return f"{self.verdict} {self.wins} wins, {self.losses} losses, {self.ties} ties; sign test p={self.p_sign:.3g}."
+        rows = f"{counted(self.wins, 'win')}, {counted(self.losses, 'loss', 'losses')}, {counted(self.ties, 'tie')}"
+        return f"{self.verdict} {rows}; sign test p={self.p_sign:.3g}."
 
 
 def compare(
@@ -95,8 +107,9 @@ def compare(
     >>> compare(a[:6], [1, 0, 1, 0, 0, 0]).reliable
     False
     """
+    alone = (0, 0)
     if isinstance(a, EvaluationResult) and isinstance(b, EvaluationResult):
-        a, b = _paired(a, b)
+        a, b, alone = _paired(a, b)
     check_level(level)
     first, second = (numbers_of(scores) if scores else [] for scores in (list(a), list(b)))
     if len(first) != len(second) or not first:
@@ -120,16 +133,19 @@ def compare(
         detectable=(normal_quantile((1 + level) / 2) + normal_quantile(0.8)) * error,
         name_a=names[0],
         name_b=names[1],
+        only_a=alone[0],
+        only_b=alone[1],
     )
 
 
-def _paired(a: EvaluationResult, b: EvaluationResult) -> tuple[list[float], list[float]]:
-    """The mean score of each example that counts in both, side by side."""
+def _paired(a: EvaluationResult, b: EvaluationResult) -> tuple[list[float], list[float], tuple[int, int]]:
+    """The mean score of each example that counts in both, side by side, and how many count in only one."""
     first, second = _by_example(a), _by_example(b)
     shared = [place for place in first if place in second]
     if not shared:
         raise InputError("No example counts in both evaluations. Were they made with the same devset?")
-    return [first[place] for place in shared], [second[place] for place in shared]
+    alone = len(first) - len(shared), len(second) - len(shared)
+    return [first[place] for place in shared], [second[place] for place in shared], alone
 
 
 def _by_example(result: EvaluationResult) -> dict[tuple[str, int], float]:

@@ -13,6 +13,7 @@ from whet.core.context import current
 from whet.core.events import handlers_of, observed
 from whet.core.flow import Flow, adrive, drive
 from whet.core.whole import can_be_written
+from whet.core.wording import a_kind, counted
 from whet.errors import ConfigurationError, EvaluationError
 from whet.evaluate.metric import metric_call
 from whet.evaluate.progress import Progress
@@ -183,26 +184,27 @@ class Evaluate:
 
 def _told(result: EvaluationResult) -> str:
     kinds = ", ".join(f"{n} {status}" for status, n in sorted(result.statuses.items()) if status != "ok")
-    first, rows = result.errors[0], len(result.rows)
+    first, rows = result.errors[0], counted(len(result.rows), "row")
     why = " ".join(first.reason.split())
-    return f"{len(result.errors)} of {rows} rows failed ({kinds}); all are in `errors` of the result. Example {first.index}: {why:.300}"
+    return f"{len(result.errors)} of {rows} failed ({kinds}); all are in `errors` of the result. Example {first.index}: {why:.300}"
 
 
 def _check(program: Any, devset: Any, options: dict[str, Any]) -> None:
     """Raise for what would fail in every row, in none, or at the end, before the first call."""
     if not callable(program) and not hasattr(program, "acall"):
-        raise ConfigurationError(f"The program is {program!r}, a {type(program).__name__}; give a module, or a function of the inputs.")
+        raise ConfigurationError(f"The program is {program!r}, {a_kind(program)}; give a module, or a function of the inputs.")
     if not hasattr(devset, "__len__"):
-        kind = type(devset).__name__
         if hasattr(devset, "__iter__"):
-            raise ConfigurationError(f"`devset` is a {kind}, which can be gone through once; give a list: `list(devset)`.")
-        raise ConfigurationError(f"`devset` is a {kind}; give a list of examples.")
-    for name in ("num_threads", "max_errors", "timeout", "display_table"):
+            raise ConfigurationError(f"`devset` is {a_kind(devset)}, which can be gone through once; give a list: `list(devset)`.")
+        raise ConfigurationError(f"`devset` is {a_kind(devset)}; give a list of examples.")
+    for name in ("max_errors", "timeout", "display_table"):
         value = options[name]
         if value is not None and (not isinstance(value, Real) or not float(value) >= 0):
             raise ConfigurationError(f"`{name}` is {value!r}; it is a number, at least 0.")
-    if not isinstance(options["repeats"], int):
-        raise ConfigurationError(f"`repeats` is {options['repeats']!r}; it is a whole number, at least 1.")
+    for name in ("num_threads", "repeats"):
+        value = options[name]
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ConfigurationError(f"`{name}` is {value!r}; it is a whole number, at least 1.")
     _check_ends(options)
 
 
@@ -217,7 +219,14 @@ def _check_ends(options: dict[str, Any]) -> None:
         if options[name] and not (path := Path(options[name])).parent.is_dir():
             raise ConfigurationError(f"`{name}` is {str(path)!r}, and there is no folder {str(path.parent)!r}. Make it first.")
         if options[name] and not can_be_written(path):
-            raise ConfigurationError(f"`{name}` is {str(path)!r}, which cannot be written to. Give another file.")
+            raise _not_writable(name, path)
+    if options["stream_to"] is not None and (folder := Path(options["stream_to"])).is_dir():
+        raise _not_writable("stream_to", folder)
+
+
+def _not_writable(name: str, path: Path) -> ConfigurationError:
+    what = f"a folder. Give a file, such as {str(path / 'rows')!r}" if path.is_dir() else "which cannot be written to. Give another file"
+    return ConfigurationError(f"`{name}` is {str(path)!r}, {what}.")
 
 
 # What a call takes in DSPy: handlers find each of these among the inputs, `None` where it was not given.

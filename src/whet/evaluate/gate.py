@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from whet.core.whole import write_whole
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 from whet.evaluate.changes import RunDiff, diff
 from whet.evaluate.row import EvaluationResult
@@ -37,7 +38,7 @@ class Gate:
     def remarks(self) -> list[str]:
         """What the gate did not look at: rows that only one of the two runs has."""
         sides = (("the baseline", self.diff.only_before), ("this run", self.diff.only_after)) if self.diff is not None else ()
-        return [f"{len(rows)} rows are in {side} only, and were not compared." for side, rows in sides if rows]
+        return [f"{counted(len(rows), 'row')} in {side} only, not compared." for side, rows in sides if rows]
 
     def __str__(self) -> str:
         head = "passed" if self.passed else "FAILED"
@@ -74,13 +75,13 @@ def check(
         reasons.append(f"The mean is {mean.value:.4f}; at least {min_score:.4f} is asked for.")
     failures = len(result.errors)
     if max_failures is not None and failures > max_failures:
-        reasons.append(f"{failures} row{'s' * (failures != 1)} failed; at most {max_failures} may.")
+        reasons.append(f"{counted(failures, 'row')} failed; at most {max_failures} may.")
     changes = diff(baseline, result) if baseline is not None else None
     if changes is not None and changes.comparison is not None and changes.comparison.effect.value < -tolerance - 1e-12:
-        lost = -changes.comparison.effect.value
+        lost, rows = -changes.comparison.effect.value, counted(len(changes.worsened), "row")
         worst = ", ".join(str(c.index) for c in changes.worsened[:5])
         reasons.append(
-            f"The mean fell by {lost:.4f} against the baseline, and {tolerance:g} is allowed; {len(changes.worsened)} rows got worse "
+            f"The mean fell by {lost:.4f} against the baseline, and {tolerance:g} is allowed; {rows} got worse "
             f"(first: {worst}). {changes.comparison.verdict}"
         )
     return Gate(result=result, reasons=tuple(reasons), diff=changes)

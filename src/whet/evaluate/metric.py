@@ -33,7 +33,7 @@ class MetricCall:
 
     def __init__(self, metric: Callable[..., Any]) -> None:
         self.metric = metric
-        self.name = getattr(metric, "__name__", type(metric).__name__)
+        self.name = _name_of(metric)
         self._open, self.extra = _extra_arguments(metric)
         self._trust = 0
         self._watched = 0
@@ -160,6 +160,13 @@ def metric_call(metric: Any) -> MetricCall:
     if not callable(metric):
         raise ConfigurationError(f"A metric is a function of an example and a prediction (and optionally a trace); got {metric!r}.")
     return MetricCall(metric)
+
+
+def _name_of(metric: Any) -> str:
+    """What it is called in tables: a function's name, that of the function behind a `partial`, and `metric` for a lambda."""
+    named = getattr(metric, "func", metric)
+    name: str = getattr(named, "__name__", type(named).__name__)
+    return "metric" if name == "<lambda>" else name
 
 
 def _extra_arguments(metric: Callable[..., Any]) -> tuple[bool, int]:

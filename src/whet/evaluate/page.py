@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.core.whole import write_whole
+from whet.core.wording import counted
 from whet.evaluate.row import EvaluationResult, Row
 from whet.evaluate.statistics import Estimate
 from whet.evaluate.table import Table, cell_of
@@ -80,7 +81,7 @@ def _more(result: EvaluationResult) -> list[str]:
     lines = [f"{name}: {_number(measure)}" for name, measure in result.corpus.items()]
     if result.tokens or result.calls:
         cost = "price unknown" if result.cost is None else f"${result.cost:.4f}"
-        lines.append(f"{result.calls} model calls, {result.tokens} tokens, {cost}")
+        lines.append(f"{counted(result.calls, 'model call')}, {counted(result.tokens, 'token')}, {cost}")
     return [_fact(line, None) for line in lines]
 
 

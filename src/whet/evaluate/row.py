@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from whet.core.quick import maker, quick
 from whet.core.records import Prediction, Score
+from whet.core.wording import counted
 from whet.errors import EvaluationError, InputError
 from whet.evaluate.statistics import Estimate, mean_interval
 
@@ -232,7 +233,7 @@ class EvaluationResult(Prediction):
         return f"{self['score']:.1f} %{interval}" + (f"; {failed}" if failed else "") + ("" if self._complete else "; interrupted")
 
     def __repr__(self) -> str:
-        return f"EvaluationResult(score={self['score']}, results=<list of {len(self._rows)} results>)"
+        return f"EvaluationResult(score={self['score']}, results=<list of {counted(len(self._rows), 'result')}>)"
 
 
 def check_field(examples: Mapping[int, Any], by: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from whet.core.context import Meter, context, current, meter
 from whet.core.flow import Flow, Gather, Invoke, Job, JobTimeout
 from whet.core.records import Example, Prediction, Score
+from whet.core.wording import a_kind
 from whet.errors import (
     BudgetExceeded,
     ConfigurationError,
@@ -87,9 +88,7 @@ def check_devset(devset: Sequence[Any]) -> None:
         if isinstance(example, Example) and example._input_keys is None:
             raise InputError(f"Inputs have not been set for example {i} of the devset: `example.with_inputs('question')`.")
         if not isinstance(example, Example | Mapping):
-            raise InputError(
-                f"Example {i} of the devset is {example!r:.80}, a {type(example).__name__}; give a `whet.Example` or a mapping."
-            )
+            raise InputError(f"Example {i} of the devset is {example!r:.80}, {a_kind(example)}; give a `whet.Example` or a mapping.")
 
 
 class _Run:

@@ -12,6 +12,7 @@ from whet.core.context import current
 from whet.core.exchange import Usage
 from whet.core.flow import Flow, Gather, Invoke, Job, adrive, drive
 from whet.core.hashing import hash_embed
+from whet.core.wording import counted
 from whet.errors import ConfigurationError, InputError
 from whet.lm.callable_identity import identity_of
 from whet.lm.hosted_embedding import HostedEmbedding, asks_litellm
@@ -104,7 +105,9 @@ class _Local:
         rows = yield Invoke(self.function, (texts,), self.options, inline=self.function is hash_embed)
         made = [array("f", row) for row in rows]
         if len(made) != len(texts):
-            raise InputError(f"The embedding function gave {len(made)} rows for {len(texts)} texts; it must give one for each.")
+            raise InputError(
+                f"The embedding function gave {counted(len(made), 'row')} for {counted(len(texts), 'text')}; it must give one for each."
+            )
         return Vectors(rows=made)
 
     def refused(self, what: str) -> InputError:

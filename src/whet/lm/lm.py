@@ -12,6 +12,7 @@ from whet.core import http
 from whet.core.context import context
 from whet.core.exchange import Capabilities, Request, Response
 from whet.core.flow import Flow, adrive, drive
+from whet.core.wording import a_kind
 from whet.errors import LMConfigurationError
 from whet.lm.asking import merged_request, request_of
 from whet.lm.base import BaseLM
@@ -209,8 +210,8 @@ class LM(BaseLM):
         self.provider.kill(self, {**self.launch_kwargs, **(launch_kwargs or {})})
 
     def close(self) -> None:
-        """Close the connections of this program that lie idle, those of other models among them; calls under way go on, and the model can be
-        asked again. Nothing needs it: what lies idle for 30 seconds is closed anyway.
+        """Close the connections of this program that lie idle, those of other models among them; calls under way go on, and the model can
+        be asked again. Nothing needs it: what lies idle for 30 seconds is closed anyway.
         """
         http.close_idle()
 
@@ -274,7 +275,7 @@ def _is_litellm(engine: Any) -> bool:
     """Whether DSPy's option `engine` asks for LiteLLM, and it is installed; the others are whet's own clients."""
     if not isinstance(engine, str) and engine is not None:
         raise LMConfigurationError(
-            f"`engine` is a name, not a {type(engine).__name__}; a client of yours is a subclass of `BaseLM` with `complete(request)`."
+            f"`engine` is a name, not {a_kind(engine)}; a client of yours is a subclass of `BaseLM` with `complete(request)`."
         )
     return engine == LITELLM and find_spec(LITELLM) is not None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whet.core.exchange import Usage
+from whet.core.wording import counted
 from whet.errors import LMUnexpectedError
 from whet.lm.facts import ModelFacts
 from whet.lm.wire.draft import MISSHAPEN
@@ -60,7 +61,7 @@ def vectors_of(read: Callable[[], tuple[Sequence[tuple[Any, array[float]]], Usag
             f"The answer holds no embeddings in the form that was expected ({type(error).__name__}: {error}).", facts
         ) from error
     if len(rows) != texts:
-        raise _unexpected(f"The server gave {len(rows)} vectors for {texts} texts.", facts, usage)
+        raise _unexpected(f"The server gave {counted(len(rows), 'vector')} for {counted(texts, 'text')}.", facts, usage)
     numbers = [number for number, _ in rows]
     if any(number is not None for number in numbers):
         places = {number: place for place, number in enumerate(numbers) if isinstance(number, int) and not isinstance(number, bool)}

@@ -9,6 +9,7 @@ from whet.core.field import InputField, OutputField
 from whet.core.flow import Flow
 from whet.core.records import Prediction
 from whet.core.signature import Signature
+from whet.core.wording import counted
 from whet.errors import InputError, PreconditionError
 from whet.modules.answering import Answering, P, R, Untyped
 from whet.modules.predict import Predict, _signature_of
@@ -49,7 +50,7 @@ class MultiChainComparison(Answering[P, R]):
         if not completions and "completions" not in self.predict.signature.input_fields:
             completions = inputs.pop("completions", ())
         if len(completions) != self.M:
-            raise PreconditionError(f"`MultiChainComparison` compares {self.M} attempts (`M`), but {len(completions)} were given.")
+            raise PreconditionError(f"`MultiChainComparison` compares {counted(self.M, 'attempt')} (`M`), but {len(completions)} came.")
         attempts = {f"reasoning_attempt_{i}": self._attempt(completion) for i, completion in enumerate(completions, 1)}
         return self.predict.run_flow((), {**attempts, **inputs})
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from whet.core.context import current
 from whet.core.flow import Flow, Invoke
 from whet.core.records import Prediction
+from whet.core.wording import a_kind
 from whet.errors import ConfigurationError, InputError, PreconditionError
 from whet.modules.module import Module
 from whet.retrieve.passage import check_k, checked_rankings
@@ -44,8 +46,7 @@ class Retrieve(Module):
         found: Any = yield from _found(rm, query, {"k": k, **options})
         passages = getattr(found, "passages", found)
         if isinstance(passages, str | Mapping) or not isinstance(passages, Iterable):
-            kind = type(passages).__name__
-            raise InputError(f"A retriever gives a list of passages; {type(rm).__name__} gave {passages!r:.80}, a {kind}.")
+            raise InputError(f"A retriever gives a list of passages; {type(rm).__name__} gave {passages!r:.80}, {a_kind(passages)}.")
         prediction = Prediction(passages=[_text(passage) for passage in passages])
         scores = getattr(found, "scores", None)
         if scores is not None and not callable(scores):
@@ -56,12 +57,29 @@ class Retrieve(Module):
 def _found(rm: Any, query: str, options: dict[str, Any]) -> Flow[Any]:
     """What a retriever that is called, or one that only searches, has for one query."""
     if callable(rm):
-        return (yield Invoke(rm, (query,), options))
+        try:
+            return (yield Invoke(rm, (query,), options))
+        except TypeError as error:
+            if _takes(rm, query, options):
+                raise
+            shown = ", ".join(["query", *(f"{name}={name}" for name in options)])
+            raise ConfigurationError(f"A retriever is called as `rm({shown})`; {rm!r:.80} cannot be: {error}.") from error
     if not callable(getattr(rm, "search", None)):
         kind = type(rm).__name__
         raise ConfigurationError(f"A retriever is called as `rm(query, k=k)`, or has `search(queries, k)`; {rm!r:.80} ({kind}) is neither.")
     rankings = yield Invoke(rm.search, ([query],), options)
     return checked_rankings(rm, [query], rankings)[0]
+
+
+def _takes(rm: Any, query: str, options: dict[str, Any]) -> bool:
+    """Whether it can be called so, as far as can be seen."""
+    try:
+        inspect.signature(rm).bind(query, **options)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def _text(passage: Any) -> str:
@@ -72,5 +90,5 @@ def _text(passage: Any) -> str:
     else:
         text = getattr(passage, "long_text", None) or getattr(passage, "text", None)
     if text is None:
-        raise InputError(f"A passage is a text, or has a `text`; this is {passage!r:.80}, a {type(passage).__name__}.")
+        raise InputError(f"A passage is a text, or has a `text`; this is {passage!r:.80}, {a_kind(passage)}.")
     return str(text)

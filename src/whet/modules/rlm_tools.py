@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from whet.core.context import current
 from whet.core.flow import Flow, Gather, Job, drive
 from whet.core.trace import plain_outputs
+from whet.core.wording import a_kind
 from whet.errors import BudgetExceeded, CodeInterpreterError, ConfigurationError, InputError
 from whet.lm.asking import request_of
 from whet.tools.tool import Tool
@@ -25,7 +26,7 @@ def user_tools(tools: Sequence[Any] | None) -> dict[str, Tool]:
     """The user's tools by name. Raises `InputError` (a `TypeError`) for a dict and for what cannot be called, `ConfigurationError` (a
     `ValueError`) for a name that cannot be used in code."""
     if isinstance(tools, Mapping) or not isinstance(tools or (), list | tuple):
-        raise InputError(f"tools must be a list, not a {type(tools).__name__}: `tools=[search, Tool(find, name='look')]`.")
+        raise InputError(f"tools must be a list, not {a_kind(tools)}: `tools=[search, Tool(find, name='look')]`.")
     for tool in tools or ():
         if not callable(tool):
             raise InputError(f"A tool must be callable; {tool!r} is not.")

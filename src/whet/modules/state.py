@@ -15,6 +15,7 @@ from whet.core.schema import schema_of
 from whet.core.signature import Signature
 from whet.core.types.blob import SHELF, blobs_in
 from whet.core.whole import write_whole
+from whet.core.wording import counted
 from whet.errors import ConfigurationError, SchemaError, StateError
 from whet.lm.base import BaseLM
 from whet.lm.lm import LM
@@ -291,7 +292,7 @@ def _drift(signature: Signature, state: Mapping[str, Any]) -> list[str]:
     if saved is None:  # a file of DSPy 2.4, which names no fields
         return []
     if not all("name" in f for f in saved):  # DSPy's files know fields by place only
-        return [] if len(saved) == len(signature.fields) else [f"has {len(signature.fields)} fields, the file {len(saved)}."]
+        return [] if len(saved) == len(signature.fields) else [f"has {counted(len(signature.fields), 'field')}, the file {len(saved)}."]
     drift = []
     by_name = {f["name"]: f for f in saved}
     for f in signature.fields.values():

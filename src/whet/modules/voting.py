@@ -18,13 +18,11 @@ def usual_form(value: Any) -> str | None:
     return normalize_text(value if isinstance(value, str) else str(value)) or None
 
 
-def majority(
-    prediction_or_completions: Any, normalize: Callable[[Any], Any] | None = usual_form, field: str | None = None
-) -> Prediction:
+def majority(prediction_or_completions: Any, normalize: Callable[[Any], Any] | None = usual_form, field: str | None = None) -> Prediction:
     """The first sample whose `field` has the most frequent value (self-consistency: Wang et al. 2022, arXiv 2203.11171).
 
-    Samples are those of a prediction, its completions, or a list of mappings. Values are compared after `normalize`; those it turns into `None`
-    do not vote, unless there are no others. The field is the last output of the signature, else the last key.
+    Samples are those of a prediction, its completions, or a list of mappings. Values are compared after `normalize`; those it turns into
+    `None` do not vote, unless there are no others. The field is the last output of the signature, else the last key.
 
     >>> majority([{"answer": "Paris"}, {"answer": "Rome"}, {"answer": "the paris."}]).answer
     'Paris'

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from whet.core.wording import counted
 from whet.optimize.candidate import Candidate
 from whet.optimize.contest import Contest, Outcome, difference
 from whet.optimize.proposers.bootstrapped import Bootstrapper, demos_of
@@ -109,7 +110,7 @@ class Course:
         finals = yield from self._race_demos()
         scores = [r.value for _, r in shown] + list(self.search.trial(self.search.baseline, self.rows).scores)
         if len(scores) >= CEILING and all(score is not None and score >= self.recipe.perfect_score for score in scores):
-            self.search.end("no_headroom", f"the program as given was right on all of {len(scores)} rows", self.search.baseline)
+            self.search.end("no_headroom", f"the program as given was right on all of {counted(len(scores), 'row')}", self.search.baseline)
             return self.search.baseline
         writer, fresh = yield first
         yield from self._contests(deque(finals), deque(finished((writer, fresh[i :: self.lanes])) for i in range(self.lanes)))
@@ -206,7 +207,7 @@ class Course:
         stale = outcome.base != self.incumbent
         promoted = winner is not None and not stale
         for candidate, found in outcome.ranking[promoted:]:
-            self.search.decide("drop", candidate, f"{found.mean:+.3f} against the incumbent on {found.n} rows")
+            self.search.decide("drop", candidate, f"{found.mean:+.3f} against the incumbent on {counted(found.n, 'row')}")
             self._remember(candidate, outcome.base, found.mean)
         if promoted and winner is not None:
             self.podium = [self.incumbent, *self.podium][:2]

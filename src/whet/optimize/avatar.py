@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from whet.core.field import InputField, OutputField
 from whet.core.signature import Signature
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
@@ -169,7 +170,7 @@ class AvatarOptimizer(Optimizer):
                 pair.append([r.value for r in results])
             gain = sign * paired(pair[0], pair[1]).mean
             if gain < 0 or (gain == 0 and len(part) == len(rows)):
-                search.decide("drop", child, f"{sign * gain:+.3f} against the best on {len(part)} rows")
+                search.decide("drop", child, f"{sign * gain:+.3f} against the best on {counted(len(part), 'row')}")
                 return False
         search.decide("promote", child, child.note)
         return True

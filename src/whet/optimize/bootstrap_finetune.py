@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from whet.core.context import current
 from whet.core.flow import Flow
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_student, check_teacher
@@ -100,7 +101,7 @@ class BootstrapFinetune(Optimizer):
                 f"There is nothing to learn from: the metric accepted none of {len(runs)} runs. Look at one with "
                 "`whet.Evaluate`, give a stronger `teacher`, or hints that only training sees (`InputField(train_only=True)`)."
             )
-        search.decide("collect", None, f"{len(self.collected.chats)} rows", summary=dict(self.collected.summary))
+        search.decide("collect", None, f"{counted(len(self.collected.chats), 'row')}", summary=dict(self.collected.summary))
         candidate = yield from trained(search, search.baseline, self._lessons(search.task.student), self.trainer)
         if self.exclude_demos:
             candidate = candidate.with_demos(dict.fromkeys(candidate.params, ()), "finetuned, without demos")

@@ -9,6 +9,7 @@ from typing import Any
 
 from whet.core.flow import Flow
 from whet.core.records import Example, Prediction, Score
+from whet.core.wording import counted
 from whet.errors import ConfigurationError, InputError, LMError, PreconditionError
 from whet.evaluate.metric import MetricCall
 from whet.modules.module import Module
@@ -55,7 +56,7 @@ def check_rows(name: str, rows: Any, *, at_least: int = 1) -> list[Any]:
         raise ConfigurationError(f"`{name}` is {rows!r}; it takes a list of `whet.Example`s.")
     found = list(rows)
     if len(found) < at_least:
-        size = "empty" if not found else f"of {len(found)} rows only"
+        size = "empty" if not found else f"of {counted(len(found), 'row')} only"
         raise ConfigurationError(f"`{name}` is {size}; this optimizer needs at least {at_least}.")
     for i, row in enumerate(found):
         if not isinstance(row, Example):

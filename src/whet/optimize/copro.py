@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
@@ -197,7 +198,7 @@ class Climb:
                 break
             keep = max(1, len(alive) // 2)
             for loser in alive[keep:]:
-                self.search.decide("drop", loser, f"{self._values(loser, self.best):+.3f} against the best on {size} rows")
+                self.search.decide("drop", loser, f"{self._values(loser, self.best):+.3f} against the best on {counted(size, 'row')}")
             alive, out = alive[:keep], alive[keep:] + out
             size = min(len(self.rows), 2 * size)
         return alive + out

@@ -8,6 +8,7 @@ from typing import Any
 
 from whet.core.flow import Flow
 from whet.core.trace import Step
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 from whet.optimize.bootstrap_finetune import BootstrapFinetune
 from whet.optimize.candidate import Candidate
@@ -117,7 +118,7 @@ class Distill(BootstrapFinetune):
             scores = [result.score.value for result in results if result.score is not None]
             if scores:
                 mean = sum(scores) / len(scores)
-                search.decide("teacher", None, f"the teacher scores {100 * mean:.1f} % on {len(scores)} rows", score=mean)
+                search.decide("teacher", None, f"the teacher scores {100 * mean:.1f} % on {counted(len(scores), 'row')}", score=mean)
 
 
 def _whole(student: Any, run: Episode) -> Step:

@@ -29,6 +29,7 @@ from whet.core.param import Param
 from whet.core.records import Example
 from whet.core.signature import Signature
 from whet.core.types.blob import Blob
+from whet.core.wording import a_word
 from whet.lm.base import BaseLM
 from whet.modules.module import Module
 from whet.modules.predict import Predict
@@ -275,9 +276,9 @@ class _Walk:
         elif hasattr(value, "tobytes") and hasattr(value, "dtype") and hasattr(value, "shape"):
             self.tag("array", value.dtype, value.shape, blake2b(value.tobytes()).hexdigest())
         elif isinstance(value, Random | types.CoroutineType) or hasattr(value, "__next__") or hasattr(value, "fileno"):
-            raise Unstable(f"{self._where()} is a {kind.__qualname__}, which changes by being used")
+            raise Unstable(f"{self._where()} is {a_word(kind.__qualname__)}, which changes by being used")
         elif kind is not object and not hasattr(value, "__dict__") and not any("__slots__" in vars(c) for c in kind.__mro__):
-            raise Unstable(f"{self._where()} is a {kind.__qualname__}, whose content cannot be told")
+            raise Unstable(f"{self._where()} is {a_word(kind.__qualname__)}, whose content cannot be told")
         else:
             self._attributes(value, frozenset())
 

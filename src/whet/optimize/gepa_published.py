@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from whet.core.wording import counted
 from whet.optimize.candidate import Candidate
 from whet.optimize.proposers.components import Components
 from whet.optimize.proposers.pareto import drawn, undominated
@@ -69,7 +70,7 @@ class Published:
         self.used += len(rows)
         old, new = (sum(r.value or 0.0 for r in results) for results in (before, after))
         if new <= old:
-            self.search.decide("drop", made[0], f"{new:g} against {old:g} on {len(rows)} rows")
+            self.search.decide("drop", made[0], f"{new:g} against {old:g} on {counted(len(rows), 'row')}")
             return
         yield from self._accept(made[0])
         self.merges_due += bool(self.recipe.use_merge and len(self.search.baseline.params) > 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
@@ -97,7 +98,7 @@ class LeReT(GRPO):
             program = search.program_of(current)
             made = collected(runs, Renderer(student=program, adapter=self.adapter, demos=False), step_reward=self.step_reward)
             lessons = lessons_of(self, program, made, self.taught_by)
-            search.decide("collect", current, f"round {turn + 1}: {len(made.pairs)} pairs from {len(runs)} runs")
+            search.decide("collect", current, f"round {turn + 1}: {counted(len(made.pairs), 'pair')} from {counted(len(runs), 'run')}")
             if not lessons:
                 break
             current = yield from self._next(search, current, lessons)

@@ -9,6 +9,7 @@ from typing import Any
 
 from whet.core.context import current
 from whet.core.flow import Flow, Invoke, Wait
+from whet.core.wording import counted
 from whet.errors import ConfigurationError, TrainingError
 from whet.optimize.candidate import Candidate
 from whet.optimize.search import Search
@@ -89,7 +90,9 @@ def trained(search: Search, base: Candidate, lessons: Sequence[Lesson], trainer:
         search.invest(f"training of {lm.model}", usd)
     params = {name: base.params[name].evolve(lm=lm) for lesson, lm in zip(lessons, models, strict=True) for name in lesson.predictors}
     called = ", ".join(sorted({lm.model for lm in models}))
-    return search.add(base.evolve(params, f"trained: {called}"), f"trained on {sum(len(lesson.data) for lesson in lessons)} rows: {called}")
+    return search.add(
+        base.evolve(params, f"trained: {called}"), f"trained on {counted(sum(len(lesson.data) for lesson in lessons), 'row')}: {called}"
+    )
 
 
 def _within(search: Search, config: TrainConfig) -> TrainConfig:

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from whet.core.flow import Flow
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number, check_rows
@@ -141,7 +142,7 @@ class MIPROv2(Optimizer):
         size = options.get("minibatch_size", 35)
         if self.auto is None and options.get("minibatch", True) and size > len(judged):
             raise ConfigurationError(
-                f"`minibatch_size` is {size}, more than the {len(judged)} rows to judge by; "
+                f"`minibatch_size` is {size}, more than the {counted(len(judged), 'row')} to judge by; "
                 f"give at most {len(judged)}, or `minibatch=False`."
             )
         return (yield from super().checked(student, rows, teacher, judged, options))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from whet.core.wording import counted
 from whet.optimize.candidate import Candidate
 from whet.optimize.run import ranked
 from whet.optimize.search import Search, Task
@@ -83,7 +84,7 @@ def halving(search: Search, makers: Sequence[Any], rows: Sequence[Any], *, first
         search.mark(alive[0], search.trial(alive[0], rows[:size]).score)
         keep = len(alive) // 2
         for loser in alive[keep:]:
-            search.decide("drop", loser, f"not among the best {keep} of {len(alive)} on {size} rows")
+            search.decide("drop", loser, f"not among the best {keep} of {len(alive)} on {counted(size, 'row')}")
         alive, out = alive[:keep], alive[keep:] + out
         if keep == 1:
             break

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from whet.core.wording import counted
 from whet.optimize.run import Run, Trial
 
 __all__ = ["html_report"]
@@ -47,8 +48,8 @@ def html_report(run: Run, path: Any = None) -> str:
 
 def _head(run: Run) -> str:
     return (
-        f"<h1>{html.escape(run.optimizer)}</h1><p>Ended: <b>{html.escape(run.stop_reason)}</b>. {len(run.candidates)} candidates, "
-        f"{run.rollouts} program runs, {html.escape(str(run.spend))}.</p>"
+        f"<h1>{html.escape(run.optimizer)}</h1><p>Ended: <b>{html.escape(run.stop_reason)}</b>. "
+        f"{counted(len(run.candidates), 'candidate')}, {counted(run.rollouts, 'program run')}, {html.escape(str(run.spend))}.</p>"
     )
 
 
@@ -139,7 +140,7 @@ def _rows(run: Run) -> str:
     shown = [*changed[:down], *reversed(changed[down:])][:_ROWS_SHOWN]
     lines = "".join(map(_row, shown))
     more = f" The first {len(shown)} of {len(changed)} are shown." if len(shown) < len(changed) else ""
-    said = f'<p class="soft">{down} rows got worse, {up} got better, {len(changed) - up - down} are as they were.{more}</p>'
+    said = f'<p class="soft">{counted(down, "row")} got worse, {up} got better, {len(changed) - up - down} are as they were.{more}</p>'
     return f"<h2>Row by row</h2>{said}<table><tr><th>inputs</th><th>as given</th><th>winner</th></tr>{lines}</table>"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whet.core.param import Learnt
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 from whet.evaluate.statistics import Estimate, mean_interval
 from whet.optimize.budget import Spend
@@ -129,7 +130,8 @@ class Run:
 
     def summary(self) -> str:
         """A few lines: how it ended, what it cost, what was gained."""
-        lines = [f"{self.optimizer}: {self.stop_reason}, {len(self.candidates)} candidates, {self.rollouts} program runs, {self.spend}"]
+        tried = f"{counted(len(self.candidates), 'candidate')}, {counted(self.rollouts, 'program run')}"
+        lines = [f"{self.optimizer}: {self.stop_reason}, {tried}, {self.spend}"]
         if self.best is not None and (trial := self.trial(self.best)) is not None and trial.estimate is not None:
             lines.append(f"best candidate on the rows of the search (biased upwards): {trial.estimate}")
         if self.certificate is not None:
@@ -143,7 +145,7 @@ class Run:
         return html_report(self, path)
 
     def __repr__(self) -> str:
-        return f"Run({self.optimizer}, {self.stop_reason}, {len(self.candidates)} candidates, {self.spend})"
+        return f"Run({self.optimizer}, {self.stop_reason}, {counted(len(self.candidates), 'candidate')}, {self.spend})"
 
 
 def diff_of(before: Mapping[str, Learnt], after: Mapping[str, Learnt]) -> str:

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from whet.core.flow import Flow
+from whet.core.wording import counted
 from whet.errors import PreconditionError
 from whet.optimize.candidate import Candidate
 from whet.optimize.checks import check_number
@@ -107,7 +108,9 @@ class SIMBA(Optimizer):
         """The task; there must be rows for one step at least."""
         have = len(trainset) if hasattr(trainset, "__len__") else 0
         if have < self.bsize:
-            raise PreconditionError(f"`trainset` has {have} rows, fewer than `bsize={self.bsize}`; give more rows or a smaller `bsize`.")
+            raise PreconditionError(
+                f"`trainset` has {counted(have, 'row')}, fewer than `bsize={self.bsize}`; give more rows or a smaller `bsize`."
+            )
         return (yield from super().checked(student, trainset, teacher, valset, options))
 
     def steps(self, search: Search, *, seed: int = 0) -> Strand[Candidate]:
@@ -233,7 +236,7 @@ class Ascent:
         yield [h for c in (self.best, *made) for h in self.search.scores(c, first)]
         order = sorted(made, key=lambda c: -self._gain(c, first).shrunk())
         for loser in order[ON:]:
-            self.search.decide("drop", loser, f"{self._gain(loser, first).mean:+.3f} against the best on {len(first)} rows")
+            self.search.decide("drop", loser, f"{self._gain(loser, first).mean:+.3f} against the best on {counted(len(first), 'row')}")
         yield [h for c in [self.best, *order[:ON]] for h in self.search.scores(c, rows)]
         order = sorted(order[:ON], key=lambda c: -self._gain(c, rows).shrunk())
         good = [c for c in order if self._gain(c, rows).shrunk() > 0]

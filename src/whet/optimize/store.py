@@ -10,6 +10,7 @@ from whet.core.records import Example, Prediction, Score
 from whet.core.schema import schema_of
 from whet.core.trace import Step, Unread
 from whet.core.types.blob import blobs_in
+from whet.core.wording import a_kind
 from whet.errors import ConfigurationError, SchemaError, StateError
 
 __all__ = ["Key", "Result", "Store", "Subject", "mean_of", "means_of", "plain_result", "result_of"]
@@ -155,7 +156,7 @@ def _written(name: str, value: Any, steps: Sequence[Step]) -> Any:
     if _is_plain(value):
         return value
     if _output_of_step(name, value, [step.prediction for step in steps]) is None:
-        raise TypeError(f"`{name}` holds a {type(value).__name__}, and no step gave it")
+        raise TypeError(f"`{name}` holds {a_kind(value)}, and no step gave it")
     return schema_of(type(value)).dump(value)
 
 

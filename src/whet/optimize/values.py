@@ -12,6 +12,7 @@ from whet.core.field import InputField, OutputField
 from whet.core.flow import Flow
 from whet.core.param import Learnt
 from whet.core.signature import Signature
+from whet.core.wording import counted
 from whet.modules.predict import Predict
 from whet.optimize.candidate import Candidate
 from whet.optimize.contest import difference
@@ -108,7 +109,7 @@ def _better_one(search: Search, best: Candidate, challengers: Sequence[Candidate
     yield search.scores(best, rows) + search.scores(leader, rows)
     found = difference(search, leader, best, rows)
     if found.mean > 0 and found.better() > SURE:
-        search.decide("promote", leader, f"{leader.note}: {found.mean:+.3f} on {found.n} rows")
+        search.decide("promote", leader, f"{leader.note}: {found.mean:+.3f} on {counted(found.n, 'row')}")
         best = leader
     search.mark(best, search.trial(best, rows).score)
     return best

@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from whet.core.text import word_units, words
 from whet.core.whole import write_whole
+from whet.core.wording import a_kind
 from whet.errors import ConfigurationError, InputError, MissingExtraError, StateError
-from whet.retrieve.passage import Passage, Searching, as_passages, check_queries
+from whet.retrieve.passage import NONE_YET, Passage, Searching, as_corpus, as_passages, check_queries
 
 __all__ = ["BM25", "search_words"]
 
@@ -32,7 +33,8 @@ class BM25(Searching):
 
     Okapi BM25 (Robertson and Zaragoza 2009) in the form that Lucene computes; `k1` dampens repeated words, `b` long passages. Words are
     lower case, without English stop words and plural endings; Chinese and Japanese are searched by characters and pairs of them. Give
-    `tokenize` (text to words) for another language. `add` takes more passages at any time. From 20,000 passages on the package `bm25s` does
+    `tokenize` (text to words) for another language. `add` takes more passages at any time;
+    an index begun without any (`BM25()`) finds nothing until then. From 20,000 passages on the package `bm25s` does
     the arithmetic where it is installed (`backend="auto"`); scores are the same but for rounding. Only passages that share a word with the
     query are found. Searching is safe from many threads.
 
@@ -43,7 +45,7 @@ class BM25(Searching):
 
     def __init__(
         self,
-        passages: Iterable[Any] = (),
+        passages: Iterable[Any] = NONE_YET,
         *,
         k1: float = 1.2,
         b: float = 0.75,
@@ -60,7 +62,7 @@ class BM25(Searching):
         self._lengths = array("I")
         self._postings: dict[str, tuple[array[int], array[int]]] = {}
         self._ready: _Frozen | None = None
-        self.add(passages)
+        self.add(as_corpus(passages))
 
     def __len__(self) -> int:
         return len(self.passages)
@@ -93,7 +95,7 @@ class BM25(Searching):
     def _words(self, text: str) -> list[str]:
         found = self.tokenize(text)
         if isinstance(found, str | Mapping) or not isinstance(found, Iterable):
-            raise InputError(f"`tokenize` gives a list of words; for {text!r:.40} it gave {found!r:.40}, a {type(found).__name__}.")
+            raise InputError(f"`tokenize` gives a list of words; for {text!r:.40} it gave {found!r:.40}, {a_kind(found)}.")
         return list(found)
 
     def save(self, path: str | Path) -> None:
@@ -121,7 +123,7 @@ class BM25(Searching):
         if content.get("own_tokenize") and tokenize is None:
             raise ConfigurationError(f"`{path}` was saved with a `tokenize` of its own; give it again: `BM25.load(path, tokenize=...)`.")
         try:
-            return cls(content["passages"], k1=content["k1"], b=content["b"], tokenize=tokenize, backend=backend)
+            return cls(content["passages"] or NONE_YET, k1=content["k1"], b=content["b"], tokenize=tokenize, backend=backend)
         except (TypeError, InputError) as error:
             raise StateError(f"`{path}` is damaged: {error}") from error
 

@@ -13,6 +13,7 @@ from typing import Any
 from whet.core.flow import adrive, drive
 from whet.core.records import Prediction
 from whet.core.unbatchify import Unbatchify
+from whet.core.wording import counted
 from whet.errors import ConfigurationError, InputError, MissingExtraError
 from whet.retrieve.passage import Passage, as_passage, as_passages, check_k, check_queries, invoked
 from whet.retrieve.saved import Saved, read_saved, write_saved
@@ -39,7 +40,7 @@ class Embeddings:
 
     with_scores = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - as DSPy has them, in this order
         self,
         corpus: Iterable[Any],
         embedder: Callable[[list[str]], Any],
@@ -161,7 +162,7 @@ class Embeddings:
             raise InputError(f"The embedder gave no rows of equally many numbers: {error}.") from error
         if rows.ndim != 2 or len(rows) != len(texts) or not rows.size or np.iscomplexobj(given):
             raise InputError(
-                f"The embedder gave an array of shape {rows.shape} for {len(texts)} texts; one row of numbers per text is needed."
+                f"The embedder gave an array of shape {rows.shape} for {counted(len(texts), 'text')}; it gives one row of numbers per text."
             )
         if not np.isfinite(rows).all():
             wrong = int(np.argmin(np.isfinite(rows).all(axis=1)))

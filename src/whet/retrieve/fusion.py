@@ -6,8 +6,9 @@ import math
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from whet.core.wording import counted
 from whet.errors import ConfigurationError, InputError
-from whet.retrieve.passage import Passage, Retriever, Searching, as_passages, check_queries, check_retriever, checked_rankings
+from whet.retrieve.passage import Passage, Retriever, Searching, as_passages, check_pool, check_queries, check_retriever, checked_rankings
 
 __all__ = ["Hybrid", "Reranked", "Reranker", "fuse", "fuse_passages"]
 
@@ -26,7 +27,7 @@ def fuse(rankings: Sequence[Sequence[Item]], *, weights: Sequence[float] | None 
     """
     if constant < 0:
         raise ConfigurationError(f"`constant` is {constant}; it is added to places that begin at 1, and is not negative. 60 is usual.")
-    shares = _shares(weights, len(rankings), "rankings")
+    shares = _shares(weights, len(rankings), "ranking")
     scores: dict[Item, float] = {}
     for ranking, share in zip(rankings, shares, strict=True):
         if isinstance(ranking, str):
@@ -39,7 +40,7 @@ def fuse(rankings: Sequence[Sequence[Item]], *, weights: Sequence[float] | None 
 def _shares(weights: Sequence[float] | None, count: int, what: str) -> list[float]:
     shares = list(weights) if weights is not None else [1.0] * count
     if len(shares) != count:
-        raise ConfigurationError(f"There are {count} {what} but {len(shares)} weights; give one for each.")
+        raise ConfigurationError(f"{counted(count, what)} but {counted(len(shares), 'weight')}; give one for each.")
     if not all(0 <= share < math.inf for share in shares):
         raise ConfigurationError(f"`weights` are {shares}; each is a number from 0 up.")
     return shares
@@ -78,7 +79,8 @@ class Hybrid(Searching):
             raise ConfigurationError("`Hybrid` needs at least one retriever.")
         for retriever in retrievers:
             check_retriever(retriever)
-        _shares(weights, len(retrievers), "retrievers")
+        _shares(weights, len(retrievers), "retriever")
+        check_pool(pool)
         self.retrievers, self.weights, self.pool = retrievers, weights, pool
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:
@@ -119,6 +121,7 @@ class Reranked(Searching):
         check_retriever(retriever)
         if not callable(getattr(reranker, "rerank", None)):
             raise ConfigurationError(f"A reranker has a method `rerank(query, passages)`; {reranker!r:.80} has none.")
+        check_pool(pool)
         self.retriever, self.reranker, self.pool = retriever, reranker, pool
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Passage]]:

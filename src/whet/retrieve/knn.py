@@ -9,6 +9,7 @@ from operator import mul
 from typing import Any
 
 from whet.core.flow import adrive, drive
+from whet.core.wording import a_kind, counted
 from whet.errors import ConfigurationError, InputError
 from whet.retrieve.passage import invoked
 
@@ -61,7 +62,7 @@ class KNN:
         except (TypeError, ValueError) as error:
             raise InputError(f"The vectorizer gave no rows of numbers: {error}.") from error
         if len(rows) != len(texts):
-            raise InputError(f"The vectorizer gave {len(rows)} vectors for {len(texts)} texts.")
+            raise InputError(f"The vectorizer gave {counted(len(rows), 'vector')} for {counted(len(texts), 'text')}.")
         for text, row in zip(texts, rows, strict=True):
             self._length = self._length or len(row)
             if len(row) != self._length or not isfinite(sum(row)):
@@ -71,8 +72,7 @@ class KNN:
 
 def _inputs(example: Any) -> Mapping[str, Any]:
     if not callable(getattr(example, "inputs", None)):
-        kind = type(example).__name__
-        raise InputError(f"A row of the training set is an example with its inputs named; this is {example!r:.80}, a {kind}.")
+        raise InputError(f"A row of the training set is an example with its inputs named; this is {example!r:.80}, {a_kind(example)}.")
     return example.inputs()  # type: ignore[no-any-return]
 
 

@@ -10,9 +10,10 @@ from operator import mul
 from typing import Any
 
 from whet.core.hashing import hash_embed
+from whet.core.wording import counted
 from whet.errors import InputError
 from whet.retrieve.bm25 import search_words
-from whet.retrieve.passage import Passage, Searching, as_passages, check_queries
+from whet.retrieve.passage import NONE_YET, Passage, Searching, as_corpus, as_passages, check_queries
 
 __all__ = ["LateInteraction", "hashed_word_vectors"]
 
@@ -49,8 +50,8 @@ class LateInteraction(Searching):
     'declined card payments'
     """
 
-    def __init__(self, passages: Iterable[Any] = (), *, token_vectors: TokenVectors = hashed_word_vectors) -> None:
-        self.passages = as_passages(passages)
+    def __init__(self, passages: Iterable[Any] = NONE_YET, *, token_vectors: TokenVectors = hashed_word_vectors) -> None:
+        self.passages = as_corpus(passages)
         self.token_vectors = token_vectors
         self._length = 0
         self._vectors: list[Vector] = []
@@ -80,7 +81,7 @@ class LateInteraction(Searching):
     def _embed(self, texts: Sequence[str]) -> list[list[Vector]]:
         embedded = [[tuple(map(float, vector)) for vector in vectors] for vectors in self.token_vectors(list(texts))]
         if len(embedded) != len(texts):
-            raise InputError(f"`token_vectors` gave vectors for {len(embedded)} texts, but there are {len(texts)}.")
+            raise InputError(f"`token_vectors` gave vectors for {counted(len(embedded), 'text')}, but there are {len(texts)}.")
         for text, vectors in zip(texts, embedded, strict=True):
             for vector in vectors:
                 self._length = self._length or len(vector)

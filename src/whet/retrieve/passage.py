@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, overload, runtime_checkable
+from typing import Any, Final, Protocol, overload, runtime_checkable
 
 from whet.core.flow import Flow, Invoke, adrive
+from whet.core.wording import a_kind
 from whet.errors import ConfigurationError, InputError
 
 __all__ = ["Passage", "Retriever", "Searching", "as_passage"]
+
+# The corpus of an index that was given none.
+NONE_YET: Final[Sequence[Any]] = range(0)
 
 
 class Passage(dict[str, Any]):
@@ -90,20 +94,20 @@ def as_passage(item: Any) -> Passage:
         return item
     if isinstance(item, Mapping) and isinstance(item.get("text", item.get("long_text")), str):
         return Passage(item)
-    raise InputError(f"A passage is a text or a mapping with a `text`; this is {item!r:.80}, a {type(item).__name__}.")
+    raise InputError(f"A passage is a text or a mapping with a `text`; this is {item!r:.80}, {a_kind(item)}.")
 
 
 def as_passages(items: Iterable[Any]) -> list[Passage]:
     """A corpus as passages. Raises `InputError` for one text, or one passage, in the place of several."""
     if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
-        raise InputError(f"A corpus is a list of texts; this is {items!r:.80}, a {type(items).__name__}.")
+        raise InputError(f"A corpus is a list of texts; this is {items!r:.80}, {a_kind(items)}.")
     return [as_passage(item) for item in items]
 
 
 def check_retriever(value: Any) -> None:
     """Raises `ConfigurationError` for what has no `search`."""
     if not callable(getattr(value, "search", None)):
-        raise ConfigurationError(f"A retriever has a method `search(queries, k)`; {value!r:.80} (a {type(value).__name__}) has none.")
+        raise ConfigurationError(f"A retriever has a method `search(queries, k)`; {value!r:.80} ({a_kind(value)}) has none.")
 
 
 def checked_rankings(retriever: Any, queries: Sequence[str], found: Any) -> list[Any]:
@@ -115,6 +119,20 @@ def checked_rankings(retriever: Any, queries: Sequence[str], found: Any) -> list
         if isinstance(ranking, str | Mapping) or not isinstance(ranking, Iterable):
             raise InputError(f"{name} takes a list of queries, and gives a list of passages for each; for one it gave {ranking!r:.80}.")
     return list(found)
+
+
+def as_corpus(items: Iterable[Any]) -> list[Passage]:
+    """A corpus to search, empty only where none is given. Raises `InputError` for one that is empty: a file or filter was wrong."""
+    passages = as_passages(items)
+    if items is not NONE_YET and not passages:
+        raise InputError("The corpus is empty; give at least one text.")
+    return passages
+
+
+def check_pool(pool: Any) -> None:
+    """Raises `ConfigurationError` for a pool that holds nothing."""
+    if pool is not None and (not hasattr(pool, "__index__") or pool < 1):
+        raise ConfigurationError(f"`pool` is {pool!r}; it is how many passages are looked at, at least 1.")
 
 
 def check_k(k: Any) -> None:
@@ -132,4 +150,4 @@ def check_queries(queries: Iterable[Any], k: int) -> None:
     check_k(k)
     for query in queries:
         if not isinstance(query, str):
-            raise InputError(f"A query is a text; this is {query!r:.80}, a {type(query).__name__}.")
+            raise InputError(f"A query is a text; this is {query!r:.80}, {a_kind(query)}.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from whet.core.wording import counted
 from whet.errors import StateError
 from whet.retrieve.passage import as_passages
 
@@ -73,7 +74,7 @@ def read_saved(folder: Path, trusted: bool) -> Saved:
     if wrong:
         raise StateError(f"`{folder / 'config.json'}` is damaged: `{wrong[0]}` is {about[wrong[0]]!r}.")
     if not isinstance(corpus, list) or not corpus or vectors.ndim != 2 or len(vectors) != len(corpus) or not vectors.size:
-        held = f"{len(corpus)} texts" if isinstance(corpus, list) else "no list of texts"
+        held = counted(len(corpus), "text") if isinstance(corpus, list) else "no list of texts"
         raise StateError(f"`{folder}` holds {held}, but vectors of shape {vectors.shape}; save it again.")
     try:
         as_passages(corpus)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from whet.core.flow import Flow, Wait
+from whet.core.wording import a_kind
 from whet.errors import ConfigurationError, MissingExtraError, ToolError
 from whet.tools.mcp_result import check_mode, described, digest_of, result_of
 from whet.tools.tool import Tool
@@ -144,7 +145,7 @@ def _taken_by_client(server: Any) -> Any:
     hint = f" To run that file: `mcp_tools([sys.executable, {str(server)!r}])`." if hasattr(server, "__fspath__") else ""
     raise ConfigurationError(
         f"An MCP server is a URL, a command (a text or a list of words), or a server or transport of `mcp`; got {server!r}, "
-        f"a {type(server).__name__}.{hint}"
+        f"{a_kind(server)}.{hint}"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from whet.core.http import HttpRequest, HttpResponse, Pool, send
+from whet.core.wording import a_kind
 from whet.errors import LMError, LMUnexpectedError, LMUnsupportedModelError, is_retryable_lm_error
 from whet.lm.facts import facts_of, provider_of
 from whet.lm.site.table import site_of
@@ -74,7 +75,7 @@ class Client:
         except ValueError as error:
             raise LMUnexpectedError(f"The service answered with no JSON: {answer.body[:200]!r}", model=self.model) from error
         if not isinstance(found, dict):
-            raise LMUnexpectedError(f"The service answered with a {type(found).__name__}, not an object.", model=self.model)
+            raise LMUnexpectedError(f"The service answered with {a_kind(found)}, not an object.", model=self.model)
         return found
 
     @staticmethod

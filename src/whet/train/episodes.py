@@ -14,6 +14,7 @@ from whet.adapters.chat import ChatAdapter
 from whet.core.context import current
 from whet.core.trace import Step, Unread
 from whet.core.whole import write_whole
+from whet.core.wording import counted
 from whet.datasets.leaks import find_leaks
 from whet.errors import ConfigurationError, SchemaError
 from whet.modules.predict import Predict, _without_hints
@@ -134,7 +135,9 @@ class Collected:
         return [*written, target / "summary.json"]
 
     def __repr__(self) -> str:
-        return f"Collected({len(self.chats)} chat rows, {len(self.pairs)} pairs, {len(self.groups)} groups)"
+        return (
+            f"Collected({counted(len(self.chats), 'chat row')}, {counted(len(self.pairs), 'pair')}, {counted(len(self.groups), 'group')})"
+        )
 
 
 def collected(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from whet.core.wording import counted
 from whet.errors import ConfigurationError, LMError, TrainingError, is_retryable_lm_error
 from whet.train.client import Client
 from whet.train.data import TrainData, data_hash
@@ -53,7 +54,7 @@ class HostedTrainer:
         check_kind(config, data)
         if len(data) < self.service.least_rows:
             raise ConfigurationError(
-                f"{self.service.name} needs at least {self.service.least_rows} rows to train on; these are {len(data)}."
+                f"{self.service.name} needs at least {counted(self.service.least_rows, 'row')} to train on; there are {len(data)}."
             )
         self.ready(config)
         price, epochs = _price(config), config.options.get("epochs", 3)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 from whet.lm.embedded.prompt import Task
 from whet.lm.embedded.score import Scorer, label_of, softmax
@@ -77,7 +78,7 @@ def train_policy(data: TrainData, policy: Policy, start: Weights, progress: Prog
     decisions = list(_decisions(data, start, tables))
     if not decisions:
         raise ConfigurationError(
-            f"None of the {len(data)} rows decides between options that the embedded model knows. It learns choices: outputs of a "
+            f"None of {counted(len(data), 'row')} decides between options that the embedded model knows. It learns choices: outputs of a "
             "`Literal`, `bool` or `Enum` type, or short texts that repeat, and only where the answers of a prompt differ."
         )
     before = [tables.scores(decision) for decision in decisions]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from whet.core.flow import start_thread
+from whet.core.wording import counted
 from whet.errors import ConfigurationError, TrainingError
 from whet.lm.home import cannot_write, home_folder
 from whet.lm.provider import TrainingJob
@@ -60,7 +61,7 @@ class Preflight:
 
     def __str__(self) -> str:
         cost = "price unknown" if self.usd is None else f"about ${self.usd:.2f}"
-        return f"{self.rows} rows, about {self.tokens} tokens x {self.epochs:g}, {cost}"
+        return f"{counted(self.rows, 'row')}, about {counted(self.tokens, 'token')} x {self.epochs:g}, {cost}"
 
 
 class Job(TrainingJob):

@@ -88,7 +88,7 @@ def test_training_goes_on_from_earlier_weights():
 
 
 def test_rows_that_teach_nothing_are_refused():
-    with pytest.raises(ConfigurationError, match="None of the 1 rows"):
+    with pytest.raises(ConfigurationError, match="None of 1 row"):
         training.train([row("hello", "a long and free answer", "str")])
     with pytest.raises(ConfigurationError, match="must end with the assistant's answer"):
         training.train([{"messages": [{"role": "user", "content": "hi"}]}])

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from whet.core.messages import MediaPart
 from whet.core.types.blob import Blob
 from whet.core.types.kind import Blocks, FieldType
+from whet.core.wording import a_kind
 from whet.errors import InputError
 
 __all__ = ["Media", "MediaContent", "data_uri", "download"]
@@ -48,7 +49,7 @@ def data_uri(text: str) -> tuple[str, Blob] | None:
 
 def refuse(value: Any, what: str, fits: str) -> NoReturn:
     """Raise the error for a value that is no such medium."""
-    shown = f"{value[:60]!r}" if isinstance(value, str) else f"a {type(value).__name__}"
+    shown = f"{value[:60]!r}" if isinstance(value, str) else f"{a_kind(value)}"
     raise InputError(f"{shown} is no {what}. What fits: {fits}.")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from whet.core.text import contains_words, normalize_text
+from whet.core.wording import a_kind
 from whet.errors import ConfigurationError, InputError
 
 __all__ = ["EM", "F1", "HotPotF1", "answer_exact_match", "answer_passage_match", "field_metric", "normalize_text"]
@@ -92,7 +93,7 @@ def field_metric(score: Callable[[Any, list[str]], float], field: str = "answer"
 
 def _references(answers: Any) -> Iterable[Any]:
     if not isinstance(answers, list):
-        raise InputError(f"The references are {answers!r}, a {type(answers).__name__}; give a list of texts: `[{answers!r}]`.")
+        raise InputError(f"The references are {answers!r}, {a_kind(answers)}; give a list of texts: `[{answers!r}]`.")
     return answers
 
 

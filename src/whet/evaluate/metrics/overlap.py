@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from whet.core.wording import a_kind
 from whet.errors import ConfigurationError, InputError, MissingExtraError
 
 __all__ = ["bleu", "corpus_bleu", "rouge_l", "rouge_n"]
@@ -88,7 +89,7 @@ def _scored(percent: float) -> float:
 
 def _texts(references: Any) -> Sequence[str]:
     if isinstance(references, str) or not isinstance(references, Sequence):
-        raise InputError(f"The references are {references!r}, a {type(references).__name__}; give a list of texts.")
+        raise InputError(f"The references are {references!r}, {a_kind(references)}; give a list of texts.")
     return references
 
 

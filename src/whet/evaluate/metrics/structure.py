@@ -11,6 +11,7 @@ from whet.core.mathematics import numeric_equal
 from whet.core.records import Score
 from whet.core.schema import schema_of
 from whet.core.text import normalize_text, words
+from whet.core.wording import a_kind
 from whet.errors import InputError, WhetError
 
 __all__ = ["citation_score", "cited_ids", "json_diff_score", "supports"]
@@ -133,7 +134,7 @@ def _dumped(value: Any, path: str) -> Any:
             return schema_of(type(value)).dump(value)
     except (WhetError, TypeError, ValueError):
         pass
-    raise InputError(f"At `{path or 'the top'}` stands a {type(value).__name__}, which JSON cannot hold. Convert it first.")
+    raise InputError(f"At `{path or 'the top'}` stands {a_kind(value)}, which JSON cannot hold. Convert it first.")
 
 
 def _leaves(root: Any) -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from whet.core.exchange import Request
 from whet.core.messages import Message
+from whet.core.wording import counted
 from whet.errors import ConfigurationError
 from whet.lm.embedded.prompt import Task, read_task
 from whet.lm.embedded.score import Scorer, Strength, label_of, softmax
@@ -75,8 +76,8 @@ def train(  # noqa: PLR0913 - the settings of one training run, all by keyword
     lessons = _lessons(rows, strength)
     if not lessons:
         raise ConfigurationError(
-            f"None of the {len(rows)} rows has an output that the embedded model can learn. It learns choices: an output with options, "
-            "or short answers that repeat, after a user turn, in the last assistant turn of `messages`."
+            f"None of {counted(len(rows), 'row')} has an output that the embedded model can learn. It learns choices: an output with "
+            "options, or short answers that repeat, after a user turn, in the last assistant turn of `messages`."
         )
     plan = _Plan(epochs=epochs, learning_rate=learning_rate, l2=l2, seed=seed)
     fit = _fit_numpy if _has_numpy() else _fit_plain

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from whet.core.http.route import shown
 from whet.core.secret import Secret
+from whet.core.wording import a_kind
 from whet.errors import LMConfigurationError
 
 __all__ = ["ACCESS", "Access", "access_of", "from_environment", "joined", "place_of"]
@@ -128,7 +129,7 @@ def _secret(value: Any) -> Secret | None:
         return value
     if isinstance(value, str) or callable(value):
         return Secret(value)
-    raise LMConfigurationError(f"A credential is a string or a function that returns one, not a {type(value).__name__}.")
+    raise LMConfigurationError(f"A credential is a string or a function that returns one, not {a_kind(value)}.")
 
 
 def from_environment(names: tuple[str, ...]) -> str | None:

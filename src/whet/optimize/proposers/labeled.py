@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from whet.core.wording import counted
 from whet.optimize.candidate import Candidate
 
 __all__ = ["labeled"]
@@ -28,4 +29,4 @@ def labeled(
     rng = rng or Random(0)
     count = min(k, len(rows))
     demos: dict[str, list[Any]] = {name: rng.sample(list(rows), count) if sample else list(rows[:count]) for name in candidate.params}
-    return candidate.with_demos(demos, f"{count} labelled demo{'' if count == 1 else 's'}", seed=seed)
+    return candidate.with_demos(demos, counted(count, "labelled demo"), seed=seed)
