@@ -300,3 +300,28 @@ def test_a_box_without_braces() -> None:
     assert final_answer(r"so the number is $x = \boxed 12$.") == "12"
     assert final_answer(r"$\boxed 1$, or rather $\boxed \frac12$") == r"\frac12"
     assert math_equal(r"\boxed 12.", "12") and final_answer(r"\boxed") == r"\boxed"
+
+
+FUNCTIONS = [
+    ("ln(e)", "1"), (r"\ln e^2", "2"), (r"e^{\ln 3}", "3"), ("exp(1)", "e"), (r"\mathrm{e}", "2.718281828"), ("2e", "e*2"), ("lnx", "ln x"),
+    ("log(100)", "2"), (r"\log e", "1"), (r"\lg 1000", "3"), ("log2(8)", "3"), ("log10(100)", "2"), ("log\u2082 8", "3"),
+    ("log_3 x", "ln x / ln 3"), (r"\frac{\log 8}{\log 2}", "3"), ("ln 2 + ln 3", "ln 6"), ("ln(1/2)", "-ln 2"),
+    ("sin(30\u00b0)", "1/2"), (r"\sin 30^\circ", r"\frac12"), (r"\cos 60^{\circ}", "0.5"), (r"\tan 45\degree", "1"), ("csc(30\u00b0)", "2"),
+    (r"\sin\frac{\pi}{4}", r"\frac{\sqrt2}{2}"), (r"\sec(\pi/3)", "2"), ("sec(0)", "1"), (r"\cot\frac{\pi}{4}", "1"),
+    (r"\arctan 1", r"\frac{\pi}{4}"), (r"\sin^{-1}(1/2)", r"\pi/6"), (r"\sin^2 x + \cos^2 x", "1"), ("arccos(0)", "pi/2"),
+    ("cbrt(27)", "3"), (r"\sqrt[3]{-8}", "-2"), ("sinh(0)", "0"), ("30\u00b0", "30"), ("5 sec", "5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("a", "b"), FUNCTIONS)
+def test_functions_and_the_numbers_that_they_are_known_for(a: str, b: str) -> None:
+    assert math_equal(a, b) and math_equal(b, a)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("ln(e)", "2"), ("log 100", "3"), ("e", "2.7"), ("e", "x"), ("e", "E"), ("sin(30)", "1/2"), (r"\cos 60^\circ", r"\cos 60"),
+     (r"\sin^{-1}(1/2)", "2.0858"), ("ln 2", "log_2 2"), ("e^x", "2^x"), (r"\tan 90^\circ", "1"), ("ln(0)", "0")],
+)  # fmt: skip
+def test_functions_of_something_else(a: str, b: str) -> None:
+    assert not math_equal(a, b) and not math_equal(b, a)

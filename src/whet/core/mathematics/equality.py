@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from whet.core.mathematics.formula import Formula, FormulaError, parse
+from whet.core.mathematics.functions import LOG, LOG_BASES
 from whet.core.mathematics.latex import with_powers
 
 __all__ = ["final_answer", "math_equal", "numeric_equal", "read_number"]
@@ -95,10 +96,10 @@ def math_equal(a: Any, b: Any, *, rel_tol: float = 1e-6) -> bool:
 
     Reads plain and LaTeX notation: fractions, roots, powers, pi, mixed numbers, percentages, degrees, thousands separators, `\\boxed`,
     `\\text` and units, tuples, intervals (written `2 < x`, too) and sets (in any order), `x = 5` and `f(x) = x + 1`, and formulas with
-    variables, which are compared at three points. Numbers compare exactly where they are rational, else with `rel_tol`; a percentage also
-    equals its bare number. What cannot be
-    read compares as text. Nothing is evaluated as code, and long texts, deep nesting and huge powers are refused, so hostile input costs
-    milliseconds and is unequal.
+    variables, which are compared at three points. `e` is Euler's number, angles of sin, cos and tan are in degrees where they say so, and
+    `log` without a base is the natural one or that to the base 10, whichever fits. Numbers compare exactly where they are rational, else
+    with `rel_tol`; a percentage also equals its bare number. What cannot be read compares as text. Nothing is evaluated as code, and long
+    texts, deep nesting and huge powers are refused, so hostile input costs milliseconds and is unequal.
 
     >>> math_equal(r"\\boxed{\\dfrac{3}{4}}", "0.75"), math_equal("2x + 1", "1+2x"), math_equal("(1, 2]", "(1,2)")
     (True, True, False)
@@ -239,8 +240,12 @@ def _same(a: Formula, b: Formula, rel_tol: float) -> bool:
     if a.items:
         return all(_same(x, y, rel_tol) for x, y in zip(a.items, b.items, strict=True))
     # A variable that one of them lacks may cancel out in the other; two unlike ones are two unlike answers.
-    names = a.names | b.names
-    return names in (a.names, b.names) and all(_same_value(a, b, sample, rel_tol) for sample in (_SAMPLES if names else _SAMPLES[:1]))
+    variables = sorted((a.names | b.names) - {LOG})
+    if set(variables) not in (a.names - {LOG}, b.names - {LOG}):
+        return False
+    points = [{name: seed + 0.173 * place for place, name in enumerate(variables)} for seed in (_SAMPLES if variables else _SAMPLES[:1])]
+    bases = LOG_BASES if LOG in a.names | b.names else LOG_BASES[:1]
+    return any(all(_same_value(a, b, {**point, LOG: base}, rel_tol) for point in points) for base in bases)
 
 
 def _same_in_any_order(left: list[Formula], right: list[Formula], rel_tol: float) -> bool:
@@ -252,8 +257,7 @@ def _same_in_any_order(left: list[Formula], right: list[Formula], rel_tol: float
     return True
 
 
-def _same_value(a: Formula, b: Formula, seed: float, rel_tol: float) -> bool:
-    point = {name: seed + 0.173 * place for place, name in enumerate(sorted(a.names | b.names))}
+def _same_value(a: Formula, b: Formula, point: dict[str, float], rel_tol: float) -> bool:
     x, y = a.value(point), b.value(point)
     if isinstance(x, int | Fraction) and isinstance(y, int | Fraction):
         return x == y or (a.rounded or b.rounded) and _close(Fraction(x), Fraction(y), rel_tol, 0.0)

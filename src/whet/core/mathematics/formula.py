@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from whet.core.mathematics.functions import ANGLES, FUNCTIONS, INVERSES, LOG
 from whet.core.mathematics.latex import Token, tokens_of
 
 __all__ = ["Formula", "FormulaError", "parse"]
 
 _DEEPEST = 40
+# What may stand behind a number: a factorial, per cent, degrees.
+_AFTER = ("!", "%", "\u00b0")
 _MOST_BITS = 20_000
 Number = Fraction | float
 Node = tuple[Any, ...]
@@ -66,6 +69,7 @@ class _Reader:
     tokens: list[Token]
     place: int = 0
     depth: int = 0
+    in_angle: int = 0
     names: set[str] = field(default_factory=set)
     rounded: bool = False
 
@@ -164,8 +168,9 @@ class _Reader:
         while self.peek() in ("+", "-"):
             minus ^= self.take() == "-"
         node = self.atom()
-        while self.peek() in ("!", "%"):
-            node = ("factorial", node) if self.take() == "!" else ("product", node, ("number", Fraction(1, 100)))
+        while (after := self.peek()) in _AFTER:
+            self.take()
+            node = ("factorial", node) if after == "!" else ("product", node, ("number", self._worth(after)))
         if self.peek() == "^":
             self.take()
             self.depth += 1
@@ -179,6 +184,8 @@ class _Reader:
         kind, text = self.kind(), self.take()
         if kind == "number":
             return self._number(text)
+        if kind == "name" and text == "e":
+            return ("number", math.e)
         if kind == "name":
             self.names.add(text)
             return ("name", text)
@@ -195,16 +202,31 @@ class _Reader:
     def _call(self, function: str) -> Node:
         """A function with its base (`log_2 8`) and its own power (`sin^2 x`); what follows a bracketed argument is not part of it."""
         base = power = None
-        if function == "log" and self.peek() == "_":
+        if function == LOG and self.peek() == "_":
             self.take()
             base = self.small_argument()
         if self.peek() == "^":
             self.take()
             power = self._argument()
-        node: Node = ("call", function, self.atom() if self.peek() == "(" else self._argument())
-        if base is not None:
-            node = ("product", ("call", "ln", node[2]), ("invert", ("call", "ln", base)))
+        self.in_angle += function in ANGLES
+        inner = self.atom() if self.peek() == "(" else self._argument()
+        self.in_angle -= function in ANGLES
+        if power == ("neg", ("number", Fraction(1))) and function in INVERSES:
+            function, power = INVERSES[function], None
+        node: Node = self._logarithm(inner, base) if function == LOG else ("call", function, inner)
         return node if power is None else ("power", node, power)
+
+    def _logarithm(self, inner: Node, base: Node | None) -> Node:
+        if base is None:
+            self.names.add(LOG)
+            return ("product", ("call", "ln", inner), ("name", LOG))
+        return ("product", ("call", "ln", inner), ("invert", ("call", "ln", base)))
+
+    def _worth(self, sign: str) -> Number:
+        """What a sign behind a number makes of it; degrees are numbers like others but to a function of an angle."""
+        if sign == "%":
+            return Fraction(1, 100)
+        return math.pi / 180 if self.in_angle else Fraction(1)
 
     def _number(self, text: str) -> Node:
         self.rounded |= "." in text
@@ -251,9 +273,6 @@ _COMMANDS: dict[str, Callable[[_Reader], Node]] = {
     "\\pi": lambda reader: ("number", math.pi),
     "\\infty": lambda reader: ("number", math.inf),
 }
-_FUNCTIONS: dict[str, Callable[[float], float]] = {
-    "ln": math.log, "log": math.log, "exp": math.exp, "sin": math.sin, "cos": math.cos, "tan": math.tan,
-}  # fmt: skip
 
 
 def _value(node: Node, point: Mapping[str, float]) -> Number:
@@ -266,7 +285,7 @@ def _value(node: Node, point: Mapping[str, float]) -> Number:
         inner = _value(node[2], point)
         if node[1] == "abs":
             return -inner if inner < 0 else inner
-        return _FUNCTIONS[node[1]](float(inner))
+        return FUNCTIONS[node[1]](float(inner))
     return _OPERATIONS[kind](*(_value(inner, point) for inner in node[1:]))
 
 

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from whet.core.mathematics.functions import FUNCTIONS, LOG
+
 __all__ = ["Token", "tokens_of", "with_powers"]
 
 
@@ -19,11 +21,11 @@ class Token:
 
 _REPLACED = {
     "\\dfrac": "\\frac", "\\tfrac": "\\frac", "\\cfrac": "\\frac", "\\dbinom": "\\binom", "\\cdot": "*", "\\times": "*", "\\div": "/",
-    "\\lbrace": "\\{", "\\rbrace": "\\}", "\\lvert": "|", "\\rvert": "|",
+    "\\lbrace": "\\{", "\\rbrace": "\\}", "\\lvert": "|", "\\rvert": "|", "\\circ": "\u00b0", "\\degree": "\u00b0",
 }  # fmt: skip
-_DROPPED = frozenset(("\\left", "\\right", "\\displaystyle", "\\quad", "\\qquad", "\\circ", "\\degree", "\\big", "\\Big", "\\approx"))
+_DROPPED = frozenset(("\\left", "\\right", "\\displaystyle", "\\quad", "\\qquad", "\\big", "\\Big", "\\approx"))
 _KNOWN = frozenset(("\\frac", "\\binom", "\\sqrt", "\\pi", "\\infty"))
-_FUNCTIONS = frozenset(("ln", "log", "exp", "sin", "cos", "tan"))
+_FUNCTIONS = frozenset((LOG, *FUNCTIONS))
 _UNITS = frozenset(
     "mm cm dm km in ft yd mi kg mg lb lbs oz ml cl dl km/h mph kph ms min mins sec secs hr hrs hz deg rad usd eur gbp am pm".split()
 )
@@ -31,7 +33,7 @@ _UNITS = frozenset(
 _RATES = frozenset(("m/s", "m/h", "g/l", "g/s", "l/h", "l/s"))
 _CHARACTERS = str.maketrans({
     "\u2212": "-", "\u2013": "-", "\u00d7": "*", "\u00b7": "*", "\u22c5": "*", "\u00f7": "/", "\u2044": "/",
-    "\u221e": "\\infty ", "\u03c0": "\\pi ", "\u221a": "\\sqrt ", "\u00b0": "", "\u2019": "'", "\u20ac": "", "\u00a3": "",
+    "\u221e": "\\infty ", "\u03c0": "\\pi ", "\u221a": "\\sqrt ", "\u2019": "'", "\u20ac": "", "\u00a3": "",
     "$": "", "\u00a0": " ", "\u202f": " ",
 })  # fmt: skip
 _RAISED = re.compile("\u207b?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")
@@ -43,7 +45,10 @@ _SUBSTITUTIONS = (
     (re.compile(r"\\[$,;:! ]|~"), " "),
     (re.compile(r"\\%|\bper ?cent\b"), "%"),
     (re.compile(r"\{,\}"), ""),
-    (re.compile(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?"), ""),
+    (re.compile(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?"), "\u00b0"),
+    (re.compile("[\u2080-\u2089]+"), lambda m: f"_{{{unicodedata.normalize('NFKC', m[0])}}}"),
+    (re.compile(r"\bln([a-z])\b"), r"ln \1"),
+    (re.compile(r"\blog(2|10)\("), r"log_\1("),
     (re.compile(r"(?<=\S)\s+(?:and|or)\s+(?=[-\d\\(a-zA-Z])"), ", "),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)"), r"\\frac{\1}{\2}"),
@@ -54,7 +59,7 @@ _SUBSTITUTIONS = (
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _TOKEN = re.compile(
     r"(?P<number>\d+\.?\d*(?:[eE][-+]?\d{1,2}(?![\w]))?|\.\d+(?:[eE][-+]?\d{1,2}(?![\w]))?)|(?P<command>\\[a-zA-Z]+|\\[{}])"
-    r"|(?P<word>[A-Za-z]+(?:'[a-z]+)?(?:/[a-z]+(?=\s|$))?)|(?P<sign>[-+*/^(){}\[\],=!%|])|(?P<space>\s+)|(?P<other>.)",
+    r"|(?P<word>[A-Za-z]+(?:'[a-z]+)?(?:/[a-z]+(?=\s|$))?)|(?P<sign>[-+*/^(){}\[\],=!%|\u00b0])|(?P<space>\s+)|(?P<other>.)",
     re.DOTALL,
 )
 
@@ -103,7 +108,7 @@ def _tokens(match: re.Match[str]) -> list[Token]:
     if kind == "command":
         return _command(text)
     if kind == "word":
-        return _word(text)
+        return _word(text, match.string[match.end() : match.end() + 1])
     return [] if kind == "space" else [Token("sign" if kind == "sign" else "other", text)]
 
 
@@ -116,9 +121,9 @@ def _command(text: str) -> list[Token]:
     return [Token("command" if text in _KNOWN else "sign", text)]
 
 
-def _word(text: str) -> list[Token]:
+def _word(text: str, followed_by: str = "") -> list[Token]:
     low = text.lower()
-    if low in _FUNCTIONS:
+    if low in _FUNCTIONS and (low not in _UNITS or followed_by == "("):
         return [Token("function", low)]
     if low in ("sqrt", "pi", "infinity", "inf"):
         return [Token("command", "\\infty" if low.startswith("inf") else f"\\{low}")]
