@@ -129,3 +129,14 @@ def test_the_sign_and_the_point_of_a_number_in_a_text_count(wanted: str, found: 
 
 def test_a_fence_that_closes_on_the_last_line_is_looked_through() -> None:
     assert json_diff_score({"a": 1}, '```json\n{"a": 1}```').value == 1.0
+
+
+def test_ranges_of_citations_are_read() -> None:
+    assert cited_ids("One [1-3]. Two [1,3]. Three [5\u20137; 9].") == [1, 2, 3, 5, 6, 7, 9]
+    assert cited_ids("One [1]\u2013[3]. Two [5]-[6][9].") == [1, 2, 3, 5, 6, 9]
+    assert cited_ids("[7-5] [3 - 4]") == [7, 5, 3, 4] and cited_ids("[1-999999999]") == [1, 999999999]
+    assert cited_ids(f"[{'9' * 5000}] [-1] [1-] [a-3]") == []
+    passages = ["Paris is old.", "The capital of France.", "Paris has a river."]
+    for mark in ("[1-3]", "[1]\u2013[3]", "[1,3]", "[1], [3]"):
+        score = citation_score(f"Paris is old and has a river. {mark}", passages)
+        assert score.parts["recall"] == 1.0 and "There is no" not in score.feedback

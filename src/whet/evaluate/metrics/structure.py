@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from whet.core.mathematics import numeric_equal
@@ -20,10 +20,14 @@ _LISTED = 5
 _FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)```\s*", re.DOTALL | re.IGNORECASE)
 # A number in a text, with the sign and the point that `normalize_text` takes for punctuation.
 _NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:\.\d+)*")
-_MARKS_AFTER = re.compile(r"([.!?\u3002\uff01\uff1f])((?:\s*\[[\d,; ]+\])+)")
+_DASH = r"\s*[-\u2010-\u2015\u2212]\s*"
+_NUMBERS = rf"\[\s*\d{{1,9}}(?:(?:\s*[,;]\s*|{_DASH})\d{{1,9}})*\s*\]"
+_CITATION = re.compile(rf"{_NUMBERS}(?:{_DASH}{_NUMBERS})*")
+_RANGE = re.compile(rf"(\d+)(?:\s*\]?{_DASH}\[?\s*(\d+))?")
+_WIDEST = 100  # a range of more is no list of passages: its ends are cited
+_MARKS_AFTER = re.compile(rf"([.!?\u3002\uff01\uff1f])((?:\s*{_CITATION.pattern})+)")
 # A full stop after these ends no sentence.
 _ABBREVIATED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|vs|cf|Fig|[A-Z]|e\.g|i\.e|[A-Z]\.[A-Z])\.$")
-_CITATION = re.compile(r"\[\s*(\d+(?:\s*[,;]\s*\d+)*)\s*\]")
 
 
 def json_diff_score(expected: Any, found: Any, *, rel_tol: float = 1e-9, normalize: bool = True) -> Score:
@@ -58,12 +62,18 @@ def json_diff_score(expected: Any, found: Any, *, rel_tol: float = 1e-9, normali
 
 
 def cited_ids(text: str) -> list[int]:
-    """The numbers cited in `text` like [1] or [2, 3], each once, in order.
+    """The numbers cited in `text` like [1], [2, 3], [4-6] or [4]-[6], each once, in order.
 
-    >>> cited_ids("Paris is big [2][1]. It is old [1, 4].")
-    [2, 1, 4]
+    >>> cited_ids("Paris is big [2][1]. It is old [1, 4-6].")
+    [2, 1, 4, 5, 6]
     """
-    return list(dict.fromkeys(int(number) for group in _CITATION.findall(text) for number in re.findall(r"\d+", group)))
+    ranges = (_RANGE.finditer(mark) for mark in _CITATION.findall(text))
+    return list(dict.fromkeys(number for found in ranges for match in found for number in _numbers_of(match)))
+
+
+def _numbers_of(match: re.Match[str]) -> Iterable[int]:
+    first, last = int(match[1]), int(match[2] or match[1])
+    return range(first, last + 1) if first <= last < first + _WIDEST else (first, last)
 
 
 def supports(passage: str, statement: str, *, threshold: float = 0.5) -> bool:
@@ -79,7 +89,7 @@ def supports(passage: str, statement: str, *, threshold: float = 0.5) -> bool:
 def citation_score(
     text: str, passages: Sequence[str] | Mapping[int, str], *, gold: Collection[Hashable] = (), threshold: float = 0.5
 ) -> Score:
-    """Citation precision and recall of a text with marks like [1] (Gao et al. 2023, ALCE, with word overlap in place of a judge).
+    """Citation precision and recall of a text with marks like [1] or [1-3] (Gao et al. 2023, ALCE, with word overlap in place of a judge).
 
     Recall is the share of sentences that cite passages which together support them; precision the share of citations whose own passage
     supports its sentence, or, with `gold`, whose number is in `gold`. The value is their F1. `passages` is a list, whose first is cited as
