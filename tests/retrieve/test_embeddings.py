@@ -169,16 +169,20 @@ class Index:
         return types.SimpleNamespace(keys=self.keys[np.argsort(-(self.vectors @ query))[:count]])
 
 
+def use_exact_usearch(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = types.ModuleType("usearch.index")
+    package.Index = Index  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "usearch", types.ModuleType("usearch"))
+    monkeypatch.setitem(sys.modules, "usearch.index", package)
+
+
 def test_a_large_corpus_uses_an_approximate_index(monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = [f"entry number {i} about topic {i * 7 % 31}" for i in range(300)]
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "usearch.index", None)
         with pytest.raises(MissingExtraError, match=r"300 texts .a larger `brute_force_threshold`.*usearch"):
             Embeddings(corpus, hash_embed, brute_force_threshold=300)
-    package = types.ModuleType("usearch.index")
-    package.Index = Index  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "usearch", types.ModuleType("usearch"))
-    monkeypatch.setitem(sys.modules, "usearch.index", package)
+    use_exact_usearch(monkeypatch)
     approximate = EmbeddingsWithScores(corpus, hash_embed, brute_force_threshold=300)
     exact = EmbeddingsWithScores(corpus, hash_embed, brute_force_threshold=301)
     for query in ("entry number 7", "topic 30"):
@@ -186,10 +190,7 @@ def test_a_large_corpus_uses_an_approximate_index(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_graph_of_a_trusted_folder_is_read_and_that_of_another_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = types.ModuleType("usearch.index")
-    package.Index = Index  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "usearch", types.ModuleType("usearch"))
-    monkeypatch.setitem(sys.modules, "usearch.index", package)
+    use_exact_usearch(monkeypatch)
     monkeypatch.setattr(Index, "built", 0)
     index = Embeddings(CORPUS, hash_embed, k=2, brute_force_threshold=2)
     index.save(tmp_path)
@@ -259,10 +260,7 @@ def test_an_index_that_grows_beyond_the_threshold_is_an_approximate_one(monkeypa
         with pytest.raises(MissingExtraError):
             index.add(CORPUS[2:])
     assert len(index.corpus) == len(index.corpus_embeddings) == 2
-    package = types.ModuleType("usearch.index")
-    package.Index = Index  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "usearch", types.ModuleType("usearch"))
-    monkeypatch.setitem(sys.modules, "usearch.index", package)
+    use_exact_usearch(monkeypatch)
     index.add(CORPUS[2:4])
     index.add(CORPUS[4:])
     assert [index(text).passages for text in CORPUS] == [[text] for text in CORPUS]
@@ -332,3 +330,80 @@ def test_what_is_no_row_of_numbers_per_text_is_named(rows: Any) -> None:
             Embeddings(["a", "b"], lambda texts: rows)
     with pytest.raises(InputError, match="A corpus is a list"):
         Embeddings({"a": 1}, hash_embed)
+
+
+@pytest.mark.parametrize("threshold", [100, 3])
+def test_what_is_removed_is_found_no_more_and_nothing_is_embedded_for_it(
+    threshold: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_exact_usearch(monkeypatch)
+    embedder = Counting()
+    index = EmbeddingsWithScores(CORPUS, embedder, k=5, brute_force_threshold=threshold)
+    embedder.asked.clear()
+    index.remove(1)
+    assert embedder.asked == [] and index.corpus == [CORPUS[0], *CORPUS[2:]]
+    whole = EmbeddingsWithScores(index.corpus, hash_64, k=5, brute_force_threshold=threshold)
+    for query in CORPUS:
+        assert index(query).passages == whole(query).passages and index(query).indices == whole(query).indices
+    index.remove(["change of address", index(CORPUS[3]).indices[0]])
+    index.save(tmp_path)
+    for one in (
+        index,
+        EmbeddingsWithScores.from_saved(tmp_path, embedder),
+        EmbeddingsWithScores.from_saved(tmp_path, embedder, trusted=True),
+    ):
+        assert one.corpus == [CORPUS[0], CORPUS[2]] and sorted(one("lost card").indices) == [0, 1]
+        one.add([CORPUS[3]])
+        assert one(CORPUS[3], k=1).indices == [2]
+
+
+def hash_64(texts: Sequence[str]) -> Any:
+    return np.array(hash_embed(list(texts), 64), dtype="float32")
+
+
+def test_texts_are_removed_by_fields_and_by_the_passages_that_a_search_found() -> None:
+    corpus = [{"text": "a fox", "pid": 1}, {"text": "a fox", "pid": 2}, {"text": "a hare", "pid": 3}, "a hare", "an owl"]
+    index = Embeddings(corpus, hash_embed, k=1)
+    index.remove({"pid": 2})
+    assert index.corpus == [corpus[0], *corpus[2:]]
+    index.remove(index.search(["a fox"], k=1)[0])
+    assert index.corpus == corpus[2:]
+    index.remove("a hare")
+    assert index.corpus == ["an owl"]
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [(9, "no number 9 among 5 texts"), (-1, "no number -1"), ("a fox", "no 'a fox' among"), ({"pid": 1}, r"no \{'pid': 1\}"),
+     ([0, 7], "no number 7"), (1.5, "this is 1.5, a float"), (True, "this is True, a bool"), ({}, "this is {}, a dict"), (range(5), "Nothing would be left")],
+)  # fmt: skip
+def test_what_cannot_be_removed_is_named_and_nothing_is_changed(what: Any, says: str) -> None:
+    index = Embeddings(CORPUS, hash_embed)
+    with pytest.raises(InputError, match=says):
+        index.remove(what)
+    assert index.corpus == CORPUS
+    index.remove([])
+    assert index.corpus == CORPUS
+
+
+def test_searches_go_on_while_texts_are_removed() -> None:
+    texts = [f"card {n}" for n in range(200)]
+    index = EmbeddingsWithScores(texts, hash_embed, k=5)
+    failures: list[BaseException] = []
+
+    def search() -> None:
+        try:
+            for n in range(100):
+                found = index(f"card {199 - n % 5}")
+                assert found.passages[0] == f"card {199 - n % 5}" and found.scores[0] > 0.99
+        except BaseException as error:  # noqa: BLE001 - a thread's failure is the test's
+            failures.append(error)
+
+    threads = [threading.Thread(target=search) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for n in range(150):
+        index.remove(f"card {n}")
+    for thread in threads:
+        thread.join()
+    assert failures == [] and index.corpus == texts[150:]

@@ -6,6 +6,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,19 @@ from whet.core.unbatchify import Unbatchify
 from whet.core.wording import counted
 from whet.errors import ConfigurationError, InputError, MissingExtraError
 from whet.retrieve.passage import Passage, as_passage, as_passages, check_k, check_queries, invoked
+from whet.retrieve.places import places_in
 from whet.retrieve.saved import Saved, read_saved, write_saved
 
 __all__ = ["Embeddings", "EmbeddingsWithScores"]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """One state of an index, replaced as a whole: whoever searches while it changes sees the old one or the new one."""
+
+    corpus: list[Any]
+    vectors: Any
+    _graph: Any  # made from the vectors, so that it is no content of its own
 
 
 class Embeddings:
@@ -54,25 +65,33 @@ class Embeddings:
         if cache:
             raise ConfigurationError("`Embeddings` keeps no answers. What saves calls is an embedder with a cache: `whet.Embedder(model)`.")
         items, texts = _read(corpus)
-        self._begin(items, embedder, k, brute_force_threshold, normalize)
+        self._begin(embedder, k, brute_force_threshold, normalize)
         if not texts:
             raise InputError("The corpus is empty; give at least one text.")
-        self.corpus_embeddings = self._embed(texts)
-        self._index = self._build(self.corpus_embeddings, None)
+        vectors = self._embed(texts)
+        self.held = _Held(items, vectors, self._build(vectors, None))
 
-    def _begin(self, corpus: list[Any], embedder: Any, k: int, threshold: int, normalize: bool) -> None:
+    def _begin(self, embedder: Any, k: int, threshold: int, normalize: bool) -> None:
         if not callable(embedder):
             raise ConfigurationError(f"`embedder` is {embedder!r}; give a callable that turns a list of texts into rows of numbers.")
         self._numpy = _numpy()
-        self.corpus, self.embedder, self.k = corpus, embedder, k
+        self.embedder, self.k = embedder, k
         self.brute_force_threshold, self.normalize = threshold, normalize
         self._ask = Unbatchify(self._answer, max_batch_size=64, max_wait_time=0.0)
         self._changing = threading.Lock()
 
+    @property
+    def corpus(self) -> list[Any]:
+        """What is searched, in the order of its numbers."""
+        return self.held.corpus
+
+    @property
+    def corpus_embeddings(self) -> Any:
+        """The vectors of the corpus, a row for each text."""
+        return self.held.vectors
+
     def add(self, corpus: Iterable[Any]) -> None:
         """More texts, of which only these are embedded; searches go on meanwhile. Add many at once: each time all vectors are copied.
-
-        There is no way to take one out: make a new index of what is left, which costs nothing where the embedder keeps its vectors.
 
         >>> from whet.core.hashing import hash_embed
         >>> index = Embeddings(["opening hours"], hash_embed, k=1)
@@ -85,15 +104,37 @@ class Embeddings:
             return
         rows = self._embed(texts)
         with self._changing:
-            self._check_length(rows)
-            start, grown = len(self.corpus), self._numpy.concatenate([self.corpus_embeddings, rows])
-            searched = self._build(grown, None) if self._index is None else self._index
-            # In this order: whoever searches meanwhile finds a text for each vector, and a vector for each number in the index.
-            self.corpus.extend(items)
-            self.corpus_embeddings = grown
-            if self._index is not None:
-                searched.add(self._numpy.arange(start, len(grown)), rows)
-            self._index = searched
+            held = self.held
+            _check_length(rows, held)
+            grown = self._numpy.concatenate([held.vectors, rows])
+            graph = held._graph
+            if graph is None:
+                graph = self._build(grown, None)
+            else:
+                graph.add(self._numpy.arange(len(held.corpus), len(grown)), rows)
+            self.held = _Held([*held.corpus, *items], grown, graph)
+
+    def remove(self, what: Any) -> None:
+        """Take texts out; nothing is embedded, and searches go on meanwhile. Those after them move up, so that numbers stay places.
+
+        `what` is the number of a text (`indices` of a search), the text itself, or a mapping with some of the fields of a passage
+        (`{"pid": 4}`; a passage that was found will do), or a list of these; all that fit are taken out. Remove many at once: each time the
+        vectors are copied, and an approximate index is built anew. Raises `InputError`, and changes nothing, for what is not there.
+
+        >>> from whet.core.hashing import hash_embed
+        >>> index = Embeddings(["opening hours", "declined card payments"], hash_embed, k=1)
+        >>> index.remove("opening hours")
+        >>> index.corpus
+        ['declined card payments']
+        """
+        with self._changing:
+            held = self.held
+            gone = places_in(held.corpus, what)
+            if len(gone) == len(held.corpus):
+                raise InputError("Nothing would be left to search; make another index instead.")
+            left = [place for place in range(len(held.corpus)) if place not in gone]
+            vectors = self._numpy.ascontiguousarray(held.vectors[left])
+            self.held = _Held([held.corpus[place] for place in left], vectors, self._build(vectors, None))
 
     def __call__(self, query: str | Sequence[str], k: int | None = None) -> Any:
         """The same as `search`."""
@@ -104,12 +145,12 @@ class Embeddings:
         k = self.k if k is None else k
         check_queries([query] if isinstance(query, str) else query, k)
         if not isinstance(query, str):
-            return [[self._passage(number, score) for number, score in found] for found in self._answer([(text, k) for text in query])]
+            answers = self._answer([(text, k) for text in query])
+            return [[Passage({**as_passage(item), "score": score, "index": number}) for number, score, item in found] for found in answers]
         found = self._ask((query, k))
-        numbers = [number for number, _ in found]
-        fields: dict[str, Any] = {"passages": [self.corpus[number] for number in numbers], "indices": numbers}
+        fields: dict[str, Any] = {"passages": [item for _, _, item in found], "indices": [number for number, _, _ in found]}
         if self.with_scores:
-            fields["scores"] = [score for _, score in found]
+            fields["scores"] = [score for _, score, _ in found]
         return Prediction(fields)
 
     forward = search
@@ -118,26 +159,18 @@ class Embeddings:
         """The same as `search`, awaited: the event loop goes on meanwhile."""
         return await adrive(invoked(self.search, query, k))
 
-    def _passage(self, number: int, score: float) -> Passage:
-        return Passage({**as_passage(self.corpus[number]), "score": score, "index": number})
-
-    def _answer(self, asked: list[tuple[str, int]]) -> list[list[tuple[int, float]]]:
-        """The numbers and scores of the best texts for each query and k."""
+    def _answer(self, asked: list[tuple[str, int]]) -> list[list[tuple[int, float, Any]]]:
+        """The numbers and scores of the best texts for each query and k, and the texts: all of one state of the index."""
         if not asked:
             return []
-        queries = self._embed([text for text, _ in asked])
-        self._check_length(queries)
-        if self._index is None:
-            scores = queries @ self.corpus_embeddings.T
-            return [self._best(row, None, k) for row, (_, k) in zip(scores, asked, strict=True)]
-        return [self._approximate(query, k) for query, (_, k) in zip(queries, asked, strict=True)]
-
-    def _check_length(self, rows: Any) -> None:
-        if rows.shape[1] != self.corpus_embeddings.shape[1]:
-            raise InputError(
-                f"The embedder gives vectors of length {rows.shape[1]}, but those of the corpus have length "
-                f"{self.corpus_embeddings.shape[1]}. Use the embedder that the corpus was embedded with."
-            )
+        queries, held = self._embed([text for text, _ in asked]), self.held
+        _check_length(queries, held)
+        if held._graph is None:
+            scores = queries @ held.vectors.T
+            found = [self._best(row, None, k) for row, (_, k) in zip(scores, asked, strict=True)]
+        else:
+            found = [self._approximate(held, query, k) for query, (_, k) in zip(queries, asked, strict=True)]
+        return [[(number, score, held.corpus[number]) for number, score in best] for best in found]
 
     def _best(self, scores: Any, numbers: Any, k: int) -> list[tuple[int, float]]:
         np = self._numpy
@@ -147,10 +180,11 @@ class Embeddings:
         order = np.lexsort((names, -scores[chosen]))
         return [(int(names[i]), float(scores[chosen[i]])) for i in order]
 
-    def _approximate(self, query: Any, k: int) -> list[tuple[int, float]]:
-        count = min(max(10 * k, 100), len(self.corpus))
-        numbers = self._numpy.asarray(self._index.search(query, count).keys, dtype=self._numpy.int64)
-        return self._best(self.corpus_embeddings[numbers] @ query, numbers, k)
+    def _approximate(self, held: _Held, query: Any, k: int) -> list[tuple[int, float]]:
+        count = min(max(10 * k, 100), len(held.corpus))
+        numbers = self._numpy.asarray(held._graph.search(query, count).keys, dtype=self._numpy.int64)
+        numbers = numbers[numbers < len(held.corpus)]  # what is being added meanwhile is not of this state
+        return self._best(held.vectors[numbers] @ query, numbers, k)
 
     def _embed(self, texts: list[str]) -> Any:
         np = self._numpy
@@ -195,13 +229,14 @@ class Embeddings:
         """
         threshold = self.brute_force_threshold
         with self._changing:
+            held = self.held
             kept = Saved(
-                corpus=self.corpus,
-                vectors=self.corpus_embeddings,
+                corpus=held.corpus,
+                vectors=held.vectors,
                 settings={"k": index(self.k), "normalize": bool(self.normalize), "brute_force_threshold": int(min(threshold, sys.maxsize))},
                 embedder=_name_of(self.embedder),
             )
-            write_saved(Path(path), kept, None if self._index is None else self._index.save)
+            write_saved(Path(path), kept, None if held._graph is None else held._graph.save)
 
     def load(self, path: str | Path, embedder: Callable[[list[str]], Any], *, trusted: bool = False) -> Embeddings:
         """Take over what `save` wrote, without embedding the corpus again; `embedder` embeds the queries. Returns itself.
@@ -217,9 +252,8 @@ class Embeddings:
         named = _name_of(embedder)
         if kept.embedder and named and named != kept.embedder:
             warnings.warn(f"`{path}` was embedded with {kept.embedder!r}; {named!r} may not understand its vectors.", stacklevel=2)
-        self._begin(kept.corpus, embedder, kept.settings["k"], kept.settings["brute_force_threshold"], kept.settings["normalize"])
-        self.corpus_embeddings = kept.vectors
-        self._index = self._build(kept.vectors, kept.graph)
+        self._begin(embedder, kept.settings["k"], kept.settings["brute_force_threshold"], kept.settings["normalize"])
+        self.held = _Held(kept.corpus, kept.vectors, self._build(kept.vectors, kept.graph))
         return self
 
     @classmethod
@@ -238,6 +272,14 @@ class EmbeddingsWithScores(Embeddings):
     """
 
     with_scores = True
+
+
+def _check_length(rows: Any, held: _Held) -> None:
+    if rows.shape[1] != held.vectors.shape[1]:
+        raise InputError(
+            f"The embedder gives vectors of length {rows.shape[1]}, but those of the corpus have length {held.vectors.shape[1]}. "
+            "Use the embedder that the corpus was embedded with."
+        )
 
 
 def _read(corpus: Iterable[Any]) -> tuple[list[Any], list[str]]:
