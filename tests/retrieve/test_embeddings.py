@@ -375,7 +375,9 @@ def test_texts_are_removed_by_fields_and_by_the_passages_that_a_search_found() -
 @pytest.mark.parametrize(
     ("what", "says"),
     [(9, "no number 9 among 5 texts"), (-1, "no number -1"), ("a fox", "no 'a fox' among"), ({"pid": 1}, r"no \{'pid': 1\}"),
-     ([0, 7], "no number 7"), (1.5, "this is 1.5, a float"), (True, "this is True, a bool"), ({}, "this is {}, a dict"), (range(5), "Nothing would be left")],
+     ([0, 7], "no number 7"),
+     (1.5, "this is 1.5, a float"), (True, "this is True, a bool"),
+     ({}, "this is {}, a dict"), (range(5), "Nothing would be left")],
 )  # fmt: skip
 def test_what_cannot_be_removed_is_named_and_nothing_is_changed(what: Any, says: str) -> None:
     index = Embeddings(CORPUS, hash_embed)
