@@ -7,13 +7,16 @@ ideal against a server.
 The plain loop is `for e in devset: metric(e, p(**e.inputs()))`. Loop and Evaluate take turns in one process, each after a short run of it
 that loads what it needs; the model is instant. A pass of the garbage collector over the whole heap falls into one turn or another every
 4,000 rows or so, and is longer than what is measured: the figure of few rows is the median of nine rounds, and that of 10,000 rows has
-the passes in it.
+the passes in it. Each process stays on one core, because here the cores differ by more than what is measured: a hired thread would be on
+another one than the loop.
 
 `--served N` evaluates N examples in async code against a loopback server that answers after 50 ms, with 500 in flight. Ideal is
 N x 50 ms / 500, which no client reaches that needs more CPU than 0.1 ms a row: so the CPU of a row stands beside it, and what the same
 calls take in bare tasks without an evaluation. A library whose Evaluate is not async uses 500 threads. `--lib whet,aiohttp` puts bare
 aiohttp beside it: the same requests, 500 in flight, each answer read and checked, and no evaluation, which is what a client alone can
-reach on this machine.
+reach on this machine. Where DSPy is installed the same is measured once more with a server as slow as this machine is beside the one
+where the target was set (50 ms times DSPy's Predict here and now over its Predict there, the lesser of two measurements just
+before): what a machine of that pace makes of 50 ms.
 """
 
 import argparse
@@ -21,6 +24,7 @@ import asyncio
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import common as c
 from bench_throughput import drive, make_aiohttp
@@ -62,6 +66,7 @@ def work(a):
 
 
 LATENCY_MS, IN_FLIGHT = 50, 500
+DSPY_PREDICT_THEN = 179  # us, where the targets were set
 
 
 def served(a):
@@ -95,7 +100,7 @@ def served(a):
             taken[run.__name__].append(((time.perf_counter() - wall), (c.cpu_s() - cpu)))
         wall, cpu = (min(column) for column in zip(*taken["evaluated"], strict=True))
         bare_wall, bare_cpu = (min(column) for column in zip(*taken["bare"], strict=True))
-        ideal = a.n * LATENCY_MS / 1000 / IN_FLIGHT
+        ideal = a.n * a.latency / 1000 / IN_FLIGHT
         per = 1000 / a.n
         c.emit(wall_s=wall, wall_over_ideal=wall / ideal, cpu_ms=cpu * per, bare_over_ideal=bare_wall / ideal, bare_cpu_ms=bare_cpu * per)
 
@@ -113,23 +118,37 @@ def served_by_a_bare_client(a):
             taken.append(((time.perf_counter() - wall), (c.cpu_s() - cpu)))
         await close()
         wall, cpu = (min(column) for column in zip(*taken, strict=True))
-        c.emit(wall_s=wall, wall_over_ideal=wall / (a.n * LATENCY_MS / 1000 / IN_FLIGHT), cpu_ms=cpu * 1000 / a.n)
+        c.emit(wall_s=wall, wall_over_ideal=wall / (a.n * a.latency / 1000 / IN_FLIGHT), cpu_ms=cpu * 1000 / a.n)
 
     asyncio.run(go())
 
 
 def against_a_server(a, libs):
+    dspy = c.python_of("dspy")
     with c.StubServer() as server:
 
-        def job(lib, py):
-            args = ["--lib", lib, "--n", a.served, "--url", server.url(LATENCY_MS)]
+        def job(lib, py, latency=LATENCY_MS):
+            args = ["--lib", lib, "--n", a.served, "--url", server.url(latency), "--latency", latency]
             return c.run_worker(py, __file__, args, cpu=c.CLIENT_CPU)
 
+        def at_pace(lib, py):
+            slower = min(slowness(dspy), slowness(dspy))
+            got = job(lib, py, round(LATENCY_MS * max(1.0, slower)))
+            return {**got, "slower": slower}
+
         jobs = [(f"{lib} served n={a.served}", lambda lib=lib, py=py: job(lib, py)) for lib, py in libs]
+        if dspy:
+            jobs += [(f"{lib} served at pace n={a.served}", lambda lib=lib, py=py: at_pace(lib, py)) for lib, py in libs]
         out = c.interleave(jobs, a.repeat)
     cols = ["wall_s", "wall_over_ideal", "cpu_ms", "bare_over_ideal", "bare_cpu_ms"]
     print(c.table(["case", *cols], [[k + c.failed(m), *[c.spread(m.get(x)) for x in cols]] for k, m in out.items()]))
     return out
+
+
+def slowness(dspy):
+    """How many times as long as where the targets were set DSPy's Predict takes here, now, on the core that the client has."""
+    args = ["--lib", "dspy", "--case", "predict-baselm", "--n", 300]
+    return c.run_worker(dspy, Path(__file__).with_name("bench_predict.py"), args, cpu=c.CLIENT_CPU)["cpu_us"] / DSPY_PREDICT_THEN
 
 
 def main():
@@ -141,6 +160,7 @@ def main():
     ap.add_argument("--threads", default="1,24")
     ap.add_argument("--served", type=int, default=0)
     ap.add_argument("--url")
+    ap.add_argument("--latency", type=int, default=LATENCY_MS)
     ap.add_argument("--repeat", type=int, default=3)
     ap.add_argument("--json")
     a = ap.parse_args()
@@ -158,7 +178,7 @@ def main():
         for t in map(int, a.threads.split(",")):
             for lib, py in libs:
                 args = ["--lib", lib, "--n", n, "--threads", t]
-                jobs.append((f"{lib} n={n} threads={t}", lambda py=py, args=args: c.run_worker(py, __file__, args)))
+                jobs.append((f"{lib} n={n} threads={t}", lambda py=py, args=args: c.run_worker(py, __file__, args, cpu=c.CLIENT_CPU)))
     out = c.interleave(jobs, a.repeat)
     cols = ["loop_cpu_us", "cpu_us_per_example", "over_loop_cpu_us", "rss_growth_mb"]
     rows = [[k + c.failed(m), *[c.spread(m.get(x)) for x in cols]] for k, m in out.items()]

@@ -109,7 +109,7 @@ class _Threads:
                 threading.Thread(target=self.context.copy().run, args=(self._work,), name="whet-worker", daemon=True).start()
 
     def _work(self) -> None:
-        left_behind, cpu = False, time.thread_time()
+        left_behind, cpu = False, self._cpu()
         try:
             with self.lock:
                 pulled = self._next_job()
@@ -124,8 +124,10 @@ class _Threads:
                         return
                     self._settle(index, outcome)
                     del outcome
-                    before, cpu = cpu, time.thread_time()
-                    pulled = None if self._is_surplus(began, cpu - before) else self._next_job()
+                    before, cpu = cpu, self._cpu()
+                    if before is not None and cpu is not None and self._is_surplus(began, cpu - before):
+                        return
+                    pulled = self._next_job()
         except BaseException as error:  # noqa: BLE001 - whoever waits gets it
             self.failure = error
         finally:
@@ -133,9 +135,13 @@ class _Threads:
                 self.workers -= not left_behind
                 self.changed.notify_all()
 
+    def _cpu(self) -> float | None:
+        # Asking for it takes as long as handing out a job, and nobody needs to know it of a worker that is alone.
+        return time.thread_time() if self.workers > 1 else None
+
     def _is_surplus(self, began: float, cpu: float) -> bool:
         """Whether the worker that did a job is one too many: never while others are idle, for what it did may have made work for them."""
-        if self.workers == 1 or self.idlers:
+        if self.idlers:
             return False
         now = time.monotonic()
         useful = self.load.look(self.workers, now, cpu, now - began)

@@ -257,10 +257,11 @@ class BaseLM:
             settings.trace.calls.append(record)
         if settings.disable_history or settings.max_history_size <= 0:
             return
-        self.history.keep(record, settings.max_history_size)
-        settings.history.keep(record, settings.max_history_size)
+        most = settings.max_history_size
+        self.history.keep(record, most)
+        settings.history.keep(record, most)
         for module in active_modules.get():
-            module.history.keep(record, settings.max_history_size)
+            module.history.keep(record, most)
 
     # -- what subclasses may do ----------------------------------------------------------------------------------------
 

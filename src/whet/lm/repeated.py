@@ -28,11 +28,9 @@ class Repeated:
 
     def __call__(self, messages: Sequence[Message]) -> list[str]:
         """The text of each message."""
-        kept, write = self.kept, self.write
-        texts = [kept(message) if _is_plain(message) else write(message) for message in messages[:-1]]
-        return [*texts, write(messages[-1])] if messages else texts
-
-
-def _is_plain(message: Message) -> bool:
-    content = message.content
-    return isinstance(content, str) and len(content) <= LONGEST_KEPT and not message.tool_calls
+        texts, kept, write = [], self.kept, self.write
+        for message in messages[:-1]:
+            plain = isinstance(message.content, str) and len(message.content) <= LONGEST_KEPT and not message.tool_calls
+            texts.append(kept(message) if plain else write(message))
+        texts += map(write, messages[-1:])
+        return texts

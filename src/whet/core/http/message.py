@@ -18,7 +18,8 @@ _CARRIES_BODY = frozenset(("POST", "PUT", "PATCH"))
 _OURS = frozenset(("content-length", "transfer-encoding"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+# Not frozen, as each call makes one of both: that would double what making them costs.
+@dataclass(slots=True, kw_only=True, repr=False)
 class HttpRequest:
     """One request. `repr` shows the method and the URL without its query: never a header, which may hold a key.
 
@@ -41,7 +42,7 @@ class HttpRequest:
         return f"HttpRequest({self.method} {shown(self.url)!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HttpResponse:
     """A whole answer: its status, its headers under lower-case names (repeated ones joined by `", "`), its decoded body."""
 

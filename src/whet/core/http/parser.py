@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from whet.core.http import fault
 from whet.core.http.inflate import Inflater
@@ -138,10 +139,9 @@ class AnswerReader:
     def _read_headers(self, lines: list[str]) -> None:
         headers = self.headers
         for line in lines[1:]:
-            name, colon, value = line.partition(":")
-            if not colon or name[:1] in ("", " ", "\t"):
+            name, value = _header_in(line)
+            if not name:
                 raise fault.garbage(self._where, "a header line without a name")
-            name, value = name.lower(), value.strip(" \t")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
 
     def _choose_body(self, newer: bool) -> None:
@@ -247,6 +247,13 @@ class AnswerReader:
             self._count(self._left)
             self._phase = _DATA if self._left else _TRAILERS
         return False
+
+
+@lru_cache(maxsize=512)
+def _header_in(line: str) -> tuple[str, str]:
+    """Name and value of a header line; no name where there is none. A server sends most of its lines with each answer."""
+    name, colon, value = line.partition(":")
+    return ("", "") if not colon or name[:1] in ("", " ", "\t") else (name.lower(), value.strip(" \t"))
 
 
 def _nothing_more(reader: AnswerReader, data: bytes) -> bool:

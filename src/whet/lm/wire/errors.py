@@ -52,6 +52,7 @@ REFUSED = re.compile(
     r"unsupported|not support|unknown|unrecognized|unexpected|not permitted|not allowed|deprecated|no longer|invalid param", re.IGNORECASE
 )
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-goog-request-id")
+KNOWN_AS_ID = frozenset(REQUEST_ID_HEADERS)
 TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE)
 
 
@@ -154,9 +155,10 @@ def _word(value: Any) -> str | None:
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     """The provider's own name for this exchange, for its support desk."""
-    for name in REQUEST_ID_HEADERS:
-        if value := headers.get(name):
-            return value
+    if not KNOWN_AS_ID.isdisjoint(headers):
+        for name in REQUEST_ID_HEADERS:
+            if value := headers.get(name):
+                return value
     return None
 
 
