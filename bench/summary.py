@@ -84,7 +84,13 @@ ROWS = [
     Row("Evaluate above a loop, 24 threads, us a row", "evaluate", "{} n=1000 threads=24", "over_loop_cpu_us", 5, 8, paced=True),
     Row("async evaluation at 50 ms, 500 in flight, CPU ms a row", "evaluate", "{} served n=5000", "cpu_ms", 0.13, 8, paced=True),
     Row(
-        "the same, wall over ideal", "evaluate", "{} served n=5000", "wall_over_ideal", 1.3, 8, peer="aiohttp",
+        "the same, wall over ideal",
+        "evaluate",
+        "{} served n=5000",
+        "wall_over_ideal",
+        1.3,
+        8,
+        peer="aiohttp",
         at_pace="{} served at pace n=5000",
     ),  # fmt: skip
     Row("the same at this machine's pace (50 ms made longer)", "evaluate", "{} served at pace n=5000", "wall_over_ideal", 1.3, 8),
