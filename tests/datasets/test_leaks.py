@@ -9,10 +9,11 @@ from hypothesis import given, strategies as st
 
 from effort import within
 from whet.core.records import Example
-from whet.core.text import words
+from whet.core.text import word_units, words
 from whet.datasets import check_splits, find_copied, find_leaks, load_bundled
 from whet.errors import ConfigurationError, InputError
 from whet.modules.predict import Predict
+from whet.retrieve import BM25
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcdefg"), max_size=7).map(" ".join), max_size=8)
 
@@ -131,6 +132,9 @@ def test_a_check_that_would_look_at_nothing_is_refused() -> None:
         ("\u0928\u092e\u0938\u094d\u0924\u0947", "\u0928\u092e\u0938\u094d\u0924\u0947\u0964"),
         ("\U0001f44d +1?", "\U0001f44d +1?"),
         ("???", "???"),
+        ("reset my card password", "r\u0435set my c\u0430rd p\u0430ssw\u043erd"),
+        ("TEST the PIN", "\u0422EST the \u03a1IN"),
+        ("a scope", "\u0430 sc\u043ep\u0435"),
     ],
 )
 def test_what_looks_the_same_is_the_same(train: str, test: str) -> None:
@@ -142,6 +146,42 @@ def test_languages_without_spaces_are_compared_by_their_characters() -> None:
     assert find_leaks([card + pin], [card.replace("\u6837", "\u4e48") + pin])[0].similarity > 0.7
     assert find_leaks([card], [pin]) == []
     assert [copied.span for copied in find_copied(f"note: {card}{pin}!", [card + pin])] == [card + pin]
+
+
+@pytest.mark.parametrize(
+    ("card", "change", "other"),
+    [
+        ("\u0e09\u0e31\u0e19\u0e08\u0e30\u0e40\u0e1b\u0e25\u0e35\u0e48\u0e22\u0e19\u0e23\u0e2b\u0e31\u0e2a\u0e1a\u0e31\u0e15\u0e23\u0e44\u0e14\u0e49\u0e2d\u0e22\u0e48\u0e32\u0e07\u0e44\u0e23",
+         ("\u0e09\u0e31\u0e19", "\u0e1c\u0e21"), "\u0e40\u0e27\u0e25\u0e32\u0e40\u0e1b\u0e34\u0e14\u0e17\u0e33\u0e01\u0e32\u0e23"),
+        ("\u0e82\u0ec9\u0ead\u0e8d\u0e88\u0eb0\u0e9b\u0ec8\u0ebd\u0e99\u0ea5\u0eb0\u0eab\u0eb1\u0e94\u0e9a\u0eb1\u0e94\u0ec4\u0e94\u0ec9\u0ec1\u0e99\u0ea7\u0ec3\u0e94",
+         ("\u0e82\u0ec9\u0ead\u0e8d", "\u0ec0\u0eae\u0ebb\u0eb2"), "\u0ec0\u0ea7\u0ea5\u0eb2\u0ec0\u0e9b\u0eb5\u0e94"),
+        ("\u1781\u17d2\u1789\u17bb\u17c6\u1785\u1784\u17cb\u1794\u17d2\u178f\u17bc\u179a\u179b\u17c1\u1781\u179f\u1798\u17d2\u1784\u17b6\u178f\u17cb\u1780\u17b6\u178f\u179a\u1794\u179f\u17cb\u1781\u17d2\u1789\u17bb\u17c6",
+         ("\u1785\u1784\u17cb", "\u1780\u17c6\u1796\u17bb\u1784"), "\u1798\u17c9\u17c4\u1784\u1794\u17be\u1780"),
+        ("\u1000\u103b\u103d\u1014\u103a\u1010\u1031\u102c\u103a\u1000\u1010\u103a\u101c\u103b\u103e\u102d\u102f\u1037\u101d\u103e\u1000\u103a\u1014\u1036\u1015\u102b\u1010\u103a\u1015\u103c\u1031\u102c\u1004\u103a\u1038",
+         ("\u1015\u103c\u1031\u102c\u1004\u103a\u1038", "\u101c\u1032"), "\u1016\u103d\u1004\u1037\u103a\u1001\u103b\u102d\u1014\u103a"),
+    ],
+    ids=["Thai", "Lao", "Khmer", "Burmese"],
+)  # fmt: skip
+def test_so_are_the_languages_of_southeast_asia(card: str, change: tuple[str, str], other: str) -> None:
+    """A word of eight was changed: to one run of letters the whole row would be another one."""
+    [leak] = find_leaks([other, card], [card.replace(*change, 1)], threshold=0.5)
+    assert leak.train_index == 1 and 0.5 <= leak.similarity < 1
+    assert find_leaks([card], [other]) == []
+    assert [copied.span for copied in find_copied(f"note: {card}!", [card])] == [card]
+    assert BM25([other, card])(card[: len(card) // 2], k=1)[0].text == card
+
+
+def test_words_of_one_alphabet_stay_in_it() -> None:
+    assert word_units("\u041c\u0438\u0440 \u041c\u0418\u0420 5 \u03bcm k\u03a9") == [
+        "\u043c\u0438\u0440",
+        "\u043c\u0438\u0440",
+        "5",
+        "\u03bcm",
+        "k\u03c9",
+    ]
+    assert (
+        find_leaks(["\u0422\u041e\u041c \u0438 \u0414\u043e\u043c"], ["\u0442\u043e\u043c \u0438 \u0434\u043e\u043c"])[0].similarity == 1.0
+    )
 
 
 def test_rows_that_are_all_half_alike_are_told_apart_without_comparing_each_with_each() -> None:

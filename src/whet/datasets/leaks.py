@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from whet.core.records import Example
-from whet.core.text import word_units
+from whet.core.text import stands_alone, word_units
 from whet.core.wording import a_kind
 from whet.datasets.alike import nearest_texts
 from whet.errors import ConfigurationError, InputError
@@ -51,10 +51,10 @@ def find_leaks(train: Iterable[Any], test: Iterable[Any], *, threshold: float = 
     """The test rows that have a (near-)duplicate among the training rows, most alike first; each with its nearest training row.
 
     Rows are texts, mappings or examples. Compared are the given `fields`, by default the inputs of an example, or all fields. Similarity is
-    the Jaccard overlap of words and word pairs (of characters, in Chinese and Japanese); from 0.6 on rows differ in a word or two, so that
-    a long row with other numbers in it is a near-duplicate, too. `threshold=1` finds rows that are equal but for case and punctuation. No
-    test row that leaks is missed; where hundreds come near one row, an equal one or the nearest of some hundred is named. 50,000 rows
-    against 50,000 take some seconds of CPU where few are alike, up to two minutes where all are.
+    the Jaccard overlap of words and word pairs (of characters, in languages without spaces); from 0.6 on rows differ in a word or two,
+    so that a long row with other numbers in it is a near-duplicate, too. `threshold=1` finds rows that are equal but for case and
+    punctuation, or letters of another alphabet that look the same. No test row that leaks is missed; where hundreds come near one row, an equal one or
+    the nearest of some hundred is named. 50,000 rows against 50,000 take some seconds of CPU where few are alike, up to two minutes where all are.
 
     Raises `ConfigurationError` unless `threshold` is above 0 and at most 1, `InputError` for what is no list of rows and for a row that has
     none of the `fields`.
@@ -122,8 +122,9 @@ def find_copied(text: str, rows: Iterable[Any], *, length: int = 8, fields: Sequ
 
 
 def _joined(units: Sequence[str]) -> str:
-    """Words with spaces between them, characters of Chinese and Japanese without."""
-    return re.sub(r"(?<=[^\x00-\u2fff]) (?=[^\x00-\u2fff])", "", " ".join(units))
+    """Words with spaces between them, characters of languages without spaces as they are written."""
+    pieces = [f" {unit}" if not (stands_alone(unit) and stands_alone(before)) else unit for before, unit in pairwise(["", *units])]
+    return "".join(pieces).lstrip()
 
 
 @lru_cache(maxsize=4096)

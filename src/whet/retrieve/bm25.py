@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from whet.core.text import word_units, words
+from whet.core.text import stands_alone, word_units, words
 from whet.core.whole import write_whole
 from whet.core.wording import a_kind
 from whet.errors import ConfigurationError, InputError, MissingExtraError, StateError
@@ -32,11 +32,11 @@ class BM25(Searching):
     """An index of passages (texts, or mappings with a `text`) searched by their words.
 
     Okapi BM25 (Robertson and Zaragoza 2009) in the form that Lucene computes; `k1` dampens repeated words, `b` long passages. Words are
-    lower case, without English stop words and plural endings; Chinese and Japanese are searched by characters and pairs of them. Give
-    `tokenize` (text to words) for another language. `add` takes more passages at any time;
-    an index begun without any (`BM25()`) finds nothing until then. From 20,000 passages on the package `bm25s` does
-    the arithmetic where it is installed (`backend="auto"`); scores are the same but for rounding. Only passages that share a word with the
-    query are found. Searching is safe from many threads.
+    lower case, without English stop words and plural endings; languages without spaces (Chinese, Japanese, Thai, Lao, Burmese, Khmer)
+    are searched by characters and pairs of them. Give `tokenize` (text to words) for another language. `add` takes more passages at any
+    time; an index begun without any (`BM25()`) finds nothing until then. From 20,000 passages on the package `bm25s` does the arithmetic
+    where it is installed (`backend="auto"`); scores are the same but for rounding. Only passages that share a word with the query are
+    found. Searching is safe from many threads.
 
     >>> index = BM25(["Whales are mammals.", "Sharks are fish.", "A whale shark is a fish, no mammal."])
     >>> [passage.text for passage in index("which whale is a fish?", k=2)]
@@ -143,7 +143,7 @@ def _paired(units: list[str]) -> Iterator[str]:
     """Words as they are, and after a character that is a word of its own the pair with its neighbour: most words of Chinese have two."""
     before = ""
     for unit in units:
-        alone = len(unit) == 1 and not unit.isascii()
+        alone = stands_alone(unit)
         yield unit
         if alone and before:
             yield before + unit
