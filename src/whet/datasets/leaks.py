@@ -51,10 +51,11 @@ def find_leaks(train: Iterable[Any], test: Iterable[Any], *, threshold: float = 
     """The test rows that have a (near-)duplicate among the training rows, most alike first; each with its nearest training row.
 
     Rows are texts, mappings or examples. Compared are the given `fields`, by default the inputs of an example, or all fields. Similarity is
-    the Jaccard overlap of words and word pairs (of characters, in languages without spaces); from 0.6 on rows differ in a word or two,
-    so that a long row with other numbers in it is a near-duplicate, too. `threshold=1` finds rows that are equal but for case and
-    punctuation, or letters of another alphabet that look the same. No test row that leaks is missed; where hundreds come near one row, an equal one or
-    the nearest of some hundred is named. 50,000 rows against 50,000 take some seconds of CPU where few are alike, up to two minutes where all are.
+    the Jaccard overlap of words and word pairs (of characters, in languages without spaces); from 0.6 on rows differ in a word or two, so
+    that a long row with other numbers in it is a near-duplicate, too. `threshold=1` finds rows that are equal but for case and punctuation,
+    or letters of another alphabet that look the same. No test row that leaks is missed; where hundreds come near one row, an equal one or
+    the nearest of some hundred is named. 50,000 rows against 50,000 take some seconds of CPU where few are alike, up to two minutes where
+    all are.
 
     Raises `ConfigurationError` unless `threshold` is above 0 and at most 1, `InputError` for what is no list of rows and for a row that has
     none of the `fields`.
