@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -266,3 +267,33 @@ def test_what_the_program_sends_is_on_the_stream() -> None:
     for world in ("sync", "async"):
         events = collect(Says().stream(q="x"), world)
         assert [e.value for e in events if e.kind == "value"] == [{"half": "x"}]
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"], ids=["nothing", "head"])
+def test_a_stream_that_is_left_lets_go_of_a_server_that_says_nothing(before: bytes) -> None:
+    let_go = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        line = listener.accept()[0]
+        with line:
+            line.settimeout(10)
+            line.recv(65536)
+            line.sendall(before)
+            asked.set()
+            while line.recv(65536):
+                pass
+            let_go.set()
+
+    asked = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        lm = whet.LM("openai/m", api_base=url, api_key="k", cache=False, num_retries=3, timeout=60)
+        stream = whet.Predict("question -> answer", lm=lm).stream(question="2+2?")
+        reading = threading.Thread(target=lambda: list(stream), daemon=True)
+        reading.start()
+        assert asked.wait(5)
+        stream.stop()
+        assert let_go.wait(5)
+        reading.join(5)
+    assert not reading.is_alive() and stream.prediction is not None

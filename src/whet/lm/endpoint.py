@@ -106,7 +106,8 @@ class Endpoint:
         sink = _Sink(self.wire.stream(self.facts), listener, self.facts, events=headers.get("accept") == "text/event-stream")
         decoder = sink.decoder
         try:
-            answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout(), sink=sink))
+            glance = getattr(current().send_stream, "glance", None)
+            answer = yield Send(HttpRequest(url=url, headers=headers, body=body, timeout=self._timeout(), sink=sink, glance=glance))
             if not 200 <= answer.status < 300:
                 return self._decoded(answer, url)
             if sink.whole is not None:  # the server does not stream, and sent the answer in one piece

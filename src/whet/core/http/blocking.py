@@ -23,6 +23,7 @@ __all__ = ["Blocking"]
 
 # So long after an answer, few servers close a connection; one that did is noticed by the request, which then takes another.
 WARM_SECONDS = 0.5
+GLANCE_SECONDS = 0.1
 _PIECE = 64 * 1024
 _Waiter: TypeAlias = Callable[[float | None], bool]
 
@@ -37,7 +38,7 @@ class Blocking:
     def send(self, request: HttpRequest, route: Route) -> HttpResponse:
         """One exchange. Whatever interrupts it, `KeyboardInterrupt` included, closes the connection."""
         now = monotonic()
-        until = _Deadline(now, request.timeout, route.where)
+        until = _Deadline(now, request.timeout, route.where, request.glance)
         payload = encode(request, route)
         line = self._shelf.take(route.key, now)
         fresh = line is None
@@ -64,7 +65,7 @@ class Blocking:
         """The same exchange, pausing after each piece that came, so that who pulls it can look at what its sink got. Closing the
         generator closes the connection."""
         now = monotonic()
-        until = _Deadline(now, request.timeout, route.where)
+        until = _Deadline(now, request.timeout, route.where, request.glance)
         payload = encode(request, route)
         line = self._shelf.take(route.key, now)
         fresh = line is None
@@ -197,6 +198,10 @@ class _Line:
         self._wait(_waiter(self.sock, write=True) if write else self._readable, until)
 
     def _wait(self, ready: _Waiter, until: _Deadline) -> None:
+        if until.glance is not None:
+            while not ready(min(until.left() or GLANCE_SECONDS, GLANCE_SECONDS)):
+                until.glance()
+            return
         left = until.left()
         if not ready(left):
             raise until.passed()
@@ -205,12 +210,13 @@ class _Line:
 class _Deadline:
     """The end of an exchange on the monotonic clock."""
 
-    __slots__ = ("_at", "_seconds", "where")
+    __slots__ = ("_at", "_seconds", "glance", "where")
 
-    def __init__(self, start: float, seconds: float | None, where: str) -> None:
+    def __init__(self, start: float, seconds: float | None, where: str, glance: Callable[[], None] | None = None) -> None:
         self._at = None if seconds is None else start + seconds
         self._seconds = seconds
         self.where = where
+        self.glance = glance
 
     def left(self) -> float | None:
         """Seconds left, `None` for no end. Raises `LMTimeoutError` when none are."""
@@ -224,7 +230,7 @@ class _Deadline:
     def within(self, seconds: float) -> _Deadline:
         """The earlier of this one and `seconds` from now."""
         left = self.left()
-        return self if left is not None and left <= seconds else _Deadline(monotonic(), seconds, self.where)
+        return self if left is not None and left <= seconds else _Deadline(monotonic(), seconds, self.where, self.glance)
 
     def passed(self) -> LMTimeoutError:
         """The error that says so."""

@@ -25,7 +25,8 @@ class HttpRequest:
 
     `timeout` is the deadline of the whole exchange in seconds (`None`: none); connecting may take at most 30 s of it. With a `sink`,
     the decoded body of a 2xx answer goes to it piece by piece as it arrives and `HttpResponse.body` stays empty; other answers are
-    collected as usual. A sink that raises ends the exchange: the connection is closed and the caller gets the sink's exception.
+    collected as usual. A sink that raises ends the exchange: the connection is closed and the caller gets the sink's exception. While a
+    blocking exchange hears nothing, `glance` is called ten times a second; it may raise to the same effect.
 
     >>> HttpRequest(url="http://localhost:8000/v1/models?key=secret", method="GET")
     HttpRequest(GET 'http://localhost:8000/v1/models')
@@ -37,6 +38,7 @@ class HttpRequest:
     body: bytes = b""
     timeout: float | None = 600.0
     sink: Callable[[bytes], None] | None = None
+    glance: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {shown(self.url)!r})"

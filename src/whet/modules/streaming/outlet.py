@@ -56,6 +56,11 @@ class Outlet:
 
     send_nowait = send
 
+    def glance(self) -> None:
+        """Raises `Stopped` when nobody wants more: for a call that hears nothing from its server."""
+        if self.stopped:
+            raise Stopped
+
     def path(self, predictor: Any) -> str:
         """The predictor's name in the program; of a copy made while it runs, that of the original."""
         known = self.names.get(id(predictor)) or self.signatures.get(id(predictor.signature))
@@ -112,8 +117,7 @@ class Watch:
     def hear(self, event: StreamEvent) -> None:
         """Take an event of the model. Raises `Stopped` when nobody wants more."""
         outlet = self._outlet
-        if outlet.stopped:
-            raise Stopped
+        outlet.glance()
         if self._before is not None:
             self._before(event)
         if outlet.chunks:

@@ -53,7 +53,7 @@ class Pump:
         return {"send_stream": self.outlet, "callbacks": (*current().callbacks, teller)}
 
     def stop(self) -> None:
-        """End the call that is under way at its next piece."""
+        """End the call that is under way at its next piece, or where no piece comes."""
         if self.outlet is not None:
             self.outlet.stopped = True
 
@@ -162,7 +162,7 @@ class Stream:
         return self
 
     def stop(self) -> None:
-        """Stop at the next piece."""
+        """Stop at the next piece, or in a tenth of a second where none comes."""
         self._pump.stop()
 
     def __iter__(self) -> Generator[Event, None, None]:
