@@ -1,4 +1,4 @@
-"""Every test runs with sockets on loopback only, a home and a cache of its own, and no key of any provider."""
+"""Every test, and every example in a docstring, runs with sockets on loopback only, a home and a cache of its own, and no provider's key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parent
 GUARD = ROOT / "tests" / "guard"
 sys.path.insert(0, str(GUARD))
 if not hasattr(sys.modules.get("sitecustomize"), "OutsideLoopbackError"):
