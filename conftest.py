@@ -1,4 +1,4 @@
-"""Every test, and every example in a docstring, runs with sockets on loopback only, a home and a cache of its own, and no provider's key."""
+"""Every test, and every example in a docstring, runs with sockets on loopback only, a home and a cache of its own, and no real key."""
 
 from __future__ import annotations
 
