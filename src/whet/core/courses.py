@@ -12,7 +12,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from whet.core.flow import Effect, Flow, Gather, Job, JobTimeout, Send
+from whet.core.flow import Effect, Flow, Gather, Job, JobTimeout, Send, Sleep
 from whet.core.frames import shorten
 from whet.core.http import HttpRequest, HttpResponse, begin
 from whet.core.http.looping import Exchange
@@ -34,7 +34,7 @@ class _Course:
 
     flow: Flow[Any]
     outcome: Any
-    waits_for: Exchange | asyncio.Task[Any]
+    waits_for: Exchange | _Pause | asyncio.Task[Any]
 
     def __init__(self, courses: _Courses, index: int, began: float) -> None:
         self.courses, self.index, self.began = courses, index, began
@@ -80,23 +80,28 @@ class _Course:
         return True
 
     def _wait_for(self, effect: Effect) -> None:
-        exchange = begin(effect.request, self) if isinstance(effect, Send) else None
-        if exchange is None:
-            self._wait_for_task(effect)
-        else:
+        if isinstance(effect, Sleep):
+            self.waits_for = _Pause(self, effect.seconds)
+        elif isinstance(effect, Send) and (exchange := begin(effect.request, self)) is not None:
             self.waits_for = exchange
+        else:
+            self._wait_for_task(effect)
 
     def _wait_for_task(self, effect: Effect) -> None:
         # Somebody else's coroutine may count on being in a task, with its time limits and its cancellation.
         self.waits_for = task = self.courses.loop.create_task(_performed(effect), context=self.context)
         task.add_done_callback(self._told, context=contextvars.Context())
 
+    def rested(self) -> None:
+        """Called at the end of a pause."""
+        self._take_up(self.flow.send, None)
+
     def answered(self, response: HttpResponse) -> None:
-        """Called by the exchange, as are the next two."""
+        """Called by an exchange, as are the next two."""
         self._take_up(self.flow.send, response)
 
     def failed(self, error: BaseException) -> None:
-        """There is no answer."""
+        """There is no answer; or the exchange or the pause was cancelled."""
         self._take_up(self.flow.throw, error)
 
     def unanswered(self, request: HttpRequest) -> None:
@@ -122,6 +127,23 @@ class _Course:
         else:
             if over:
                 courses.context.run(courses.ended, self)
+
+
+class _Pause:
+    """A pause of a job."""
+
+    __slots__ = ("course", "timer")
+
+    def __init__(self, course: _Course, seconds: float) -> None:
+        self.course = course
+        self.timer = course.courses.loop.call_later(seconds, course.rested)
+
+    def cancel(self) -> bool:
+        """End it; the course is told of a `CancelledError` soon, and once."""
+        if not self.timer.cancelled():
+            self.timer.cancel()
+            self.course.courses.loop.call_soon(self.course.failed, asyncio.CancelledError())
+        return True
 
 
 async def _performed(effect: Effect) -> Any:
