@@ -277,6 +277,28 @@ def test_tokens_are_paced_when_they_run_low() -> None:
     assert pace.pause(1.0) == 0
 
 
+def test_tokens_are_paced_from_a_quarter_of_them_down() -> None:
+    told = {"x-ratelimit-limit-tokens": "6000", "x-ratelimit-reset-tokens": "45s"}
+    for left, paced in (("1501", False), ("1500", True), ("1499", True)):
+        pace = Pace()
+        pace.told({**told, "x-ratelimit-remaining-tokens": left}, 0.0)
+        assert (pace.tokens is not None) is paced, left
+
+
+def test_where_no_request_is_left_not_one_is_sent_before_there_is() -> None:
+    pace = Pace()
+    pace.told({"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "60s"}, 0.0)
+    assert pace.pause(0.0) == pytest.approx(1.0) and pace.pause(1.0) == 0.0
+
+
+def test_a_short_while_until_all_is_there_again_is_a_rate_and_none_at_all_is_not() -> None:
+    told = {f"x-ratelimit-{what}-{kind}": value for kind in ("requests", "tokens") for what, value in (("limit", "60"), ("remaining", "0"))}
+    for seconds, paced in (("500ms", True), ("1s", True), ("0s", False)):
+        pace = Pace()
+        pace.told({**told, "x-ratelimit-reset-requests": seconds, "x-ratelimit-reset-tokens": seconds}, 0.0)
+        assert (pace.requests is not None, pace.tokens is not None) == (paced, paced), seconds
+
+
 @pytest.mark.parametrize("text", ["", "soon", "1x", "-", "s"])
 def test_durations_that_are_none(text: str) -> None:
     assert duration_of(text) in (None, 0.0)

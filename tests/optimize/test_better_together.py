@@ -121,6 +121,21 @@ def test_an_optimizer_with_its_own_compile_takes_part() -> None:
             BetterTogether(exact, o=Old()).compile(student(), trainset=rows(10), strategy="o", optimizer_compile_args={"o": {"k": 1}})
 
 
+def test_the_steps_are_prompts_weights_prompts_unless_said() -> None:
+    lm = model()
+    with whet.context(lm=lm):
+        with pytest.raises(ConfigurationError, match="`w`|'w'"):
+            BetterTogether(exact, p=LabeledFewShot()).compile(student(), trainset=rows(10))
+        assert lm.calls == 0
+        program = together(Lookup()).compile(student(), trainset=rows(20), valset=rows(10, start=50))
+    assert [e["strategy"] for e in sorted(program.candidate_programs, key=lambda e: len(e["strategy"]))] == [
+        "",
+        "p",
+        "p -> w",
+        "p -> w -> p",
+    ]
+
+
 def test_a_finished_run_is_free_the_second_time(tmp_path: Path) -> None:
     first, second, trainer = model(), model(), Lookup()
     given: dict[str, Any] = {"trainset": rows(20), "valset": rows(10, start=50), "strategy": "p -> p"}

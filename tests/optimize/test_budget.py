@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import re
@@ -213,3 +214,79 @@ def test_a_cap_that_is_no_number_is_refused(cap: str) -> None:
     with whet.context(lm=lm), pytest.raises(ConfigurationError, match=f"`{cap}` is nan; give a number above 0"):
         whet.BootstrapRS(metric=exact, **{cap: float("nan")}).compile(whet.Predict("question -> answer"), trainset=rows(9))
     assert lm.calls == 0
+
+
+class Leaves(whet.Optimizer):
+    """Ends once one row is done; the others are under way: in the model, in the metric, or about to make a second call."""
+
+    def steps(self, search: Any) -> Any:
+        waiting = search.scores(search.baseline, search.val[1:])
+        first = yield search.score(search.baseline, search.val[0])
+        assert first.value == 1.0 and not any(handle.done for handle in waiting)
+        return search.baseline
+
+
+class Twice(whet.Module):
+    """Asks again where the question wants it."""
+
+    def __init__(self, wait: threading.Event) -> None:
+        self.ask = whet.Predict("question -> answer")
+        self.wait = wait
+
+    def forward(self, question: str) -> Any:
+        found = self.ask(question=question)
+        if "again" in question:
+            LEFT.release()
+            self.wait.wait(20)
+            return self.ask(question=question)
+        return found
+
+
+LEFT = threading.Semaphore(0)
+
+
+@pytest.mark.parametrize("drives", ["threads", "loop"])
+def test_what_is_left_behind_is_counted_once_and_asks_no_more(drives: str) -> None:
+    go, loop = threading.Event(), asyncio.new_event_loop()
+    ended: list[str] = []
+
+    def slowly(request: Any) -> Any:
+        if "slow" in request.messages[-1].text:
+            LEFT.release()
+            go.wait(20)
+        return {"answer": "yes"}
+
+    def metric(row: Any, prediction: Any, trace: Any = None) -> bool:
+        if "rated" in row.question:
+            LEFT.release()
+            go.wait(20)
+        elif "first" in row.question:
+            for _ in range(3):
+                assert LEFT.acquire(timeout=20)
+        ended.append(row.question)
+        return True
+
+    class Open(ScriptedLM):  # answers side by side
+        def complete(self, request: Any) -> Response:
+            self.requests.append(request)
+            return Response(choices=(self._choice(slowly(request)),))
+
+    lm = Open(slowly)
+    val = [whet.Example(question=question).with_inputs("question") for question in ("first", "slow", "rated", "again")]
+    recipe = Leaves(metric=metric, num_threads=4)
+    program = Twice(go)
+    program.deepcopy = lambda: program  # type: ignore[method-assign] - an event cannot be copied
+    with whet.context(lm=lm):
+        if drives == "threads":
+            recipe.compile(program, trainset=val, valset=val)
+        else:
+            loop.run_until_complete(recipe.acompile(program, trainset=val, valset=val))
+    assert recipe.run.spend.calls == lm.calls == 4
+    go.set()
+    until = time.monotonic() + 5
+    while "rated" not in ended and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    assert lm.calls == 4, "the second call of a run that nobody waits for is not made"

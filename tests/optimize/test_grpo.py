@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,11 +72,12 @@ def test_answers_out_of_form_are_part_of_exploring() -> None:
 
 
 def test_where_only_form_differs_form_is_learnt_and_a_resumed_run_learns_the_same(tmp_path: Path) -> None:
-    seen: list[int] = []
+    seen: Counter[str] = Counter()
 
-    def answer(request: Any) -> Any:
-        seen.append(1)
-        return {"colour": "red" if len(seen) % 2 else "[no] colour"}
+    def answer(request: Any) -> Any:  # each prompt gets both in turn, whichever of the runs side by side asks first
+        prompt = request.messages[-1].text
+        seen[prompt] += 1
+        return {"colour": "red" if seen[prompt] % 2 else "[no] colour"}
 
     trainer = Preferring()
     rows = [row for row in ROWS if row.colour != "red"][:4]

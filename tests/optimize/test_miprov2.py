@@ -118,3 +118,8 @@ def test_the_small_bayesian_search_prefers_what_did_well() -> None:
     seen = {(i, j): float(i == 2) + 0.1 * j for i in range(3) for j in range(2)}
     assert suggest([3, 4], seen, random.Random(0))[0] == 2  # type: ignore[index]
     assert suggest([1, 1], {(0, 0): 1.0}, random.Random(0)) is None
+
+
+def test_a_size_that_does_not_exist_is_refused_when_it_is_written() -> None:
+    with pytest.raises(ConfigurationError, match="'huge'; it takes one of 'light', 'medium', 'heavy'"):
+        whet.MIPROv2(metric=exact, auto="huge")

@@ -11,7 +11,7 @@ from whet.core.context import Meter, current
 from whet.errors import BudgetExceeded, ConfigurationError, LMTimeoutError
 from whet.lm.budget import Budget as Purse, Spend as Limit
 
-__all__ = ["Budget", "Spend", "SpendMeter", "cap_behind", "cap_of", "purse_of"]
+__all__ = ["Budget", "SearchOver", "Spend", "SpendMeter", "cap_behind", "cap_of", "purse_of"]
 
 # A call that timed out so soon before the seconds were over had no more time because of them.
 _MOMENT = 0.05
@@ -78,6 +78,10 @@ class Budget:
         return None
 
 
+class SearchOver(Exception):
+    """A program run that a finished search left behind wanted to ask a model."""
+
+
 class SpendMeter:
     """Adds up what is spent from all threads. `before` is what earlier sessions of the same run had spent."""
 
@@ -89,10 +93,35 @@ class SpendMeter:
         self._reused = before.reused
         self._earlier = before.seconds
         self._started = time.monotonic()
+        self._under_way = 0
+        self._closed = False
+
+    def ask(self) -> None:
+        """Note that a call begins. Raises `SearchOver` when nobody waits for its answer any more."""
+        with self._lock:
+            if self._closed:
+                raise SearchOver("The search this call belongs to is over, so it was not made.")
+            self._under_way += 1
+
+    def failed(self) -> None:
+        """Note that a call which began ended without an answer."""
+        with self._lock:
+            self._under_way -= 1
+
+    def close(self) -> int:
+        """Let no more calls begin, and count those under way as paid; returns how many they are."""
+        with self._lock:
+            self._closed = True
+            left, self._under_way = self._under_way, 0
+            self._calls += left
+        return left
 
     def add(self, tokens: int, cost: float | None, cache_hit: bool) -> None:
-        """Note one call."""
+        """Note one call that was answered; one that was under way when the search ended is counted already."""
         with self._lock:
+            if self._closed:
+                return
+            self._under_way -= 1
             if cache_hit:
                 self._hits += 1
                 return

@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from whet.core.context import current
 from whet.core.exchange import Request, Response
 from whet.core.flow import Flow
 from whet.errors import ConfigurationError
 from whet.lm.cache import Cached, CacheMode
+from whet.optimize.budget import SpendMeter
 
 __all__ = ["CallStore", "Lines", "Occurrences", "job_settings", "private_folder"]
 
@@ -149,11 +151,42 @@ class Occurrences:
         return request if not number else replace(request, rollout_id=f"{request.rollout_id}/{number}")  # type: ignore[arg-type]
 
 
-def job_settings(store: CallStore | None, purse: Any, *, fresh: bool = False) -> dict[str, Any]:
-    """The settings of a job: its calls are kept in this store and paid from this purse; a `fresh` one asks anew."""
+class _Watched:
+    """The run's memory, or that of the search around it, and how many calls are under way."""
+
+    __slots__ = ("memory", "spend")
+
+    def __init__(self, spend: SpendMeter, memory: Any) -> None:
+        self.spend, self.memory = spend, memory
+
+    def around(self, engine: Any, lm: Any) -> Any:
+        """The engine with both around it."""
+        return _Counted(engine if self.memory is None else self.memory.around(engine, lm), self.spend)
+
+
+class _Counted:
+    __slots__ = ("engine", "spend")
+
+    def __init__(self, engine: Any, spend: SpendMeter) -> None:
+        self.engine, self.spend = engine, spend
+
+    def flow(self, request: Request) -> Flow[Response]:
+        """Answer; a call that is cancelled stays under way, for it will be paid."""
+        self.spend.ask()
+        try:
+            response: Response = yield from self.engine.flow(request)
+        except Exception:
+            self.spend.failed()
+            raise
+        return response
+
+
+def job_settings(spend: SpendMeter, store: CallStore | None, purse: Any, *, fresh: bool = False) -> dict[str, Any]:
+    """The settings of a job: its calls are counted here, kept in this store and paid from this purse; a `fresh` one asks anew."""
     settings: dict[str, Any] = {"cache_mode": "refresh"} if fresh else {}
-    if store is not None:
-        settings["call_store"] = Occurrences(store, fresh=fresh)
+    outer = current().call_store
+    memory = Occurrences(store, fresh=fresh) if store is not None else outer.memory if isinstance(outer, _Watched) else outer
+    settings["call_store"] = _Watched(spend, memory)
     if purse is not None:
         settings["budget"] = purse
     return settings

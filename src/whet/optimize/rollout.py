@@ -45,7 +45,7 @@ def rollout(job: Rollout) -> Flow[Result]:
     settings = {**job.subject.settings, "trace": trace}
     if job.subject.training:
         settings["training"] = True
-    settings.update(job_settings(job.calls, job.purse, fresh=job.fresh))
+    settings.update(job_settings(job.spend, job.calls, job.purse, fresh=job.fresh))
     with context(**settings):
         program = _resampled(job) if job.sample else job.program
         prediction, score, error = yield from _scored(job, program, trace)

@@ -234,7 +234,7 @@ class Search:
 
         def job(fresh: bool) -> Flow[Any]:
             meter.set(spent)
-            with context(trace=None, memory=self.recall.folder, **job_settings(self.journal.calls, self.purse, fresh=fresh)):
+            with context(trace=None, memory=self.recall.folder, **job_settings(self.spend, self.journal.calls, self.purse, fresh=fresh)):
                 return (yield from flow())
 
         again = (lambda: job(True)) if hedge and self.options.hedge else None
@@ -354,8 +354,7 @@ class Search:
 
     def _close(self) -> None:
         run = self.run
-        if left := self.strands.left_behind:  # they will be paid for, whatever they cost
-            self.spend.include(Spend(calls=left))
+        if left := self.spend.close():  # they will be paid for, whatever they cost
             self.journal.paid("left behind", left, 0, 0.0)
         trials = self.trials()
         if run.best is None:

@@ -190,11 +190,6 @@ class Strands:
             self._turn()
         return handle
 
-    @property
-    def left_behind(self) -> int:
-        """How many works were under way when the result was there: the slower ones of two, and what nobody waited for."""
-        return sum(handle is not self._nap for handle, _ in self._issued.values())
-
     def sees(self, handle: Handle) -> bool:
         """Whether the strand that asks has waited for this one, or had when it was started; outside of strands, whether it is done."""
         return handle.done if self._running is None else handle in self._running.seen

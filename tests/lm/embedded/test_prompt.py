@@ -114,3 +114,12 @@ def test_what_is_remembered_is_bounded():
     for number in range(100):
         assert memo.get(number, lambda number=number: number * 2) == number * 2
     assert len(memo) <= 10
+
+
+def test_an_object_that_shows_something_else_is_not_the_layout():
+    system, query = as_json(OUTPUTS, {"text": "q"})
+    before, mark, after = system.text.partition("The answer is an object:")
+    shown = f'{before}Records look so:\n\n{{"colour": "red"}}\n\n["label"]\n\n{mark}{after}'
+    task = read((Message("system", shown), query))
+    assert task.layout == "json" and task.sheet.instruction.endswith("Do it.")
+    assert task.outputs == read((system, query)).outputs

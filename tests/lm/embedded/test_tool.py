@@ -49,6 +49,13 @@ def test_the_tool_that_fits_is_called_with_what_the_question_says():
     assert called(weather, WEATHER) == ("weather", {"city": "Oslo", "days": 3})
 
 
+def test_of_tools_that_take_the_same_the_one_that_speaks_of_the_question_is_called():
+    news, towns = tool("news", "Reads what happened today.", query="string"), tool("places", "Finds towns on a map.", query="string")
+    question = chat([("answer", "str", "")], {"question": "Which towns lie on the map of Crete?"})
+    for tools in ((news, towns), (towns, news)):
+        assert called(question, *tools) == ("places", {"query": "Which towns lie on the map of Crete?"})
+
+
 def test_no_call_when_an_argument_cannot_be_filled_or_calls_are_off():
     assert called(chat([("answer", "str", "")], {"question": "Why?"}), CALCULATOR, WEATHER) is None
     assert called(SUM, CALCULATOR, tool_choice="none") is None
