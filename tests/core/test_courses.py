@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import sys
 import threading
 from typing import Any
 
@@ -252,6 +253,32 @@ def test_a_coroutine_of_somebody_elses_runs_in_a_task_with_its_time_limits() -> 
 
     with serving(echo) as server:
         assert asyncio.run(main()) == [("timed", 7), ("timed", 7)]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are eager tasks from 3.12 on")
+def test_tasks_that_begin_eagerly_are_welcome() -> None:
+    async def theirs(number: int) -> int:
+        assert asyncio.current_task() is not None
+        VAR.set(number)
+        if number % 2:
+            await asyncio.sleep(0.001)
+        return number
+
+    def job(number: int) -> Job:
+        def flow() -> Flow[int]:
+            got = yield Invoke(theirs, (number,))
+            yield Send(HttpRequest(url=server.url, body=b"x"))
+            assert VAR.get() == number
+            return int(got)
+
+        return flow
+
+    async def main() -> list[Any]:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+        return await side_by_side(*map(job, range(10)), limit=3)
+
+    with serving(echo) as server:
+        assert asyncio.run(main()) == list(range(10))
 
 
 def test_a_thousand_answers_leave_no_reference_cycles() -> None:

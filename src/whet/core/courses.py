@@ -30,7 +30,7 @@ async def side_by_side_on_loop(gather: Gather) -> list[Any]:
 class _Course:
     """One job under way: its flow, in a context of its own, and what it waits for."""
 
-    __slots__ = ("began", "context", "courses", "flow", "index", "late", "outcome", "stopped", "waits_for")
+    __slots__ = ("began", "context", "courses", "flow", "index", "late", "outcome", "over", "stopped", "waits_for")
 
     flow: Flow[Any]
     outcome: Any
@@ -39,56 +39,64 @@ class _Course:
     def __init__(self, courses: _Courses, index: int, began: float) -> None:
         self.courses, self.index, self.began = courses, index, began
         self.context = contextvars.copy_context()
-        self.late = self.stopped = False
+        self.late = self.over = self.stopped = False
 
-    def start(self, job: Job) -> bool:
-        """Run the job until it waits; whether it ended before."""
-        return self.context.run(self._start, job)
+    def start(self, job: Job) -> None:
+        """Run the job until it waits, or is over."""
+        self._go(self._begin, job)
 
     def stop(self) -> None:
         """Have what it waits for cancelled, and the flow told."""
         self.stopped = not self.waits_for.cancel()
 
-    def _start(self, job: Job) -> bool:
+    def _go(self, run: Callable[..., Effect | None], *args: Any) -> None:
+        effect = self.context.run(run, *args)
+        if effect is not None:
+            self._wait_for_task(effect)
+
+    def _begin(self, job: Job) -> Effect | None:
         try:
             self.flow = job()
         except Exception as error:  # noqa: BLE001 - an outcome is a value or an exception
-            self.outcome = error
-            return True
+            self._end(error)
+            return None
         return self._run(self.flow.send, None)
 
-    def _run(self, step: Callable[[Any], Effect], given: Any) -> bool:
+    def _run(self, step: Callable[[Any], Effect], given: Any) -> Effect | None:
+        """Take the flow one step on, and begin what it waits for; what needs a task is left to the caller, outside of the context."""
         try:
             effect = step(given)
             while True:
                 try:
-                    self._wait_for(effect)
+                    return None if self._waits_for(effect) else effect
                 except BaseException as error:  # noqa: BLE001 - the flow decides what an error means
                     effect = self.flow.throw(error)
-                else:
-                    return False
         except StopIteration as stop:
-            self.outcome = stop.value
+            self._end(stop.value)
         except Exception as error:  # noqa: BLE001 - an outcome is a value or an exception
             if isinstance(error, WhetError):
                 shorten(error)
-            self.outcome = error
+            self._end(error)
         except asyncio.CancelledError:
             if not self.late:
                 raise
-            self.outcome = JobTimeout(f"not done after {self.courses.gather.timeout:g} s")
-        return True
+            self._end(JobTimeout(f"not done after {self.courses.gather.timeout:g} s"))
+        return None
 
-    def _wait_for(self, effect: Effect) -> None:
+    def _end(self, outcome: Any) -> None:
+        self.outcome, self.over = outcome, True
+
+    def _waits_for(self, effect: Effect) -> bool:
         if isinstance(effect, Sleep):
             self.waits_for = _Pause(self, effect.seconds)
-        elif isinstance(effect, Send) and (exchange := begin(effect.request, self)) is not None:
+            return True
+        if isinstance(effect, Send) and (exchange := begin(effect.request, self)) is not None:
             self.waits_for = exchange
-        else:
-            self._wait_for_task(effect)
+            return True
+        return False
 
     def _wait_for_task(self, effect: Effect) -> None:
-        # Somebody else's coroutine may count on being in a task, with its time limits and its cancellation.
+        # Somebody else's coroutine may count on being in a task, with its time limits and its cancellation. An eager task (3.12) runs now.
         self.waits_for = task = self.courses.loop.create_task(_performed(effect), context=self.context)
         task.add_done_callback(self._told, context=contextvars.Context())
 
@@ -106,7 +114,7 @@ class _Course:
 
     def unanswered(self, request: HttpRequest) -> None:
         """Nobody saw the request; it is to be sent by a coroutine."""
-        self.context.run(self._wait_for_task, Send(request))
+        self._wait_for_task(Send(request))
 
     def _told(self, task: asyncio.Task[Any]) -> None:
         if task.cancelled() or self.stopped:
@@ -121,11 +129,11 @@ class _Course:
         courses = self.courses
         del self.waits_for  # which knows this course
         try:
-            over = self.context.run(self._run, step, given)
+            self._go(self._run, step, given)
         except BaseException as error:  # noqa: BLE001 - whoever waits for the whole gets it
             courses.failed(self, error)
         else:
-            if over:
+            if self.over:
                 courses.context.run(courses.ended, self)
 
 
@@ -213,7 +221,8 @@ class _Courses:
                 break
             index, job = pulled
             course = _Course(self, index, self.loop.time())
-            if course.start(job):
+            course.start(job)
+            if course.over:
                 self._settle(course)
                 # Others on this loop have their turn between jobs that need not wait.
                 self.loop.call_soon(self._start_more, context=self.context)
