@@ -8,6 +8,7 @@ import pytest
 
 import whet
 from whet.core.records import Example, Prediction
+from whet.errors import InputError
 
 
 def test_an_output_named_like_a_method_of_rows_is_read_as_any_other() -> None:
@@ -42,3 +43,8 @@ def test_a_field_may_be_called_self() -> None:
     assert row.copy(self="you").self == "you"
     assert Prediction(self="me").self == "me"
     assert whet.Signature("self -> answer")(self="me", answer="you").self == "me"
+
+
+def test_a_list_of_names_is_no_name_of_an_input() -> None:
+    with pytest.raises(InputError, match=r"`with_inputs` takes names, .*; this is \['question'\]"):
+        Example(question="x").with_inputs(["question"])  # type: ignore[arg-type]

@@ -195,3 +195,8 @@ def test_an_equal_row_is_named_however_many_come_near() -> None:
     rows = [f"the same words stand in all of these {n % 7} rows" for n in range(3_000)] + ["the same words stand in all of these rows"]
     (leak,) = find_leaks(rows, ["The same words stand in all of these rows!"])
     assert (leak.train_index, leak.similarity) == (3_000, 1.0)
+
+
+def test_a_prompt_that_is_no_text_is_named() -> None:
+    with pytest.raises(InputError, match="`text` is None, a NoneType"):
+        find_copied(None, ["a"])  # type: ignore[arg-type]

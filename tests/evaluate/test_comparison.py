@@ -10,8 +10,11 @@ import pytest
 
 import whet
 from effort import within
-from whet.errors import InputError
+from whet.errors import ConfigurationError, InputError
+from whet.evaluate import check, diff
 from whet.evaluate.comparison import compare
+
+RESULT = whet.Evaluate(devset=[whet.Example(n=1).with_inputs("n")], metric=lambda row, pred: pred == row.n)(lambda n: n)
 
 
 def test_a_clear_win_is_called_one() -> None:
@@ -167,3 +170,29 @@ def test_examples_without_a_partner_are_said() -> None:
         " Left out: 2 examples that count in A only. Left out: 3 examples that count in B only."
     )
     assert "Left out" not in str(compare(whole, whole)) and "1 win, 0 losses, 2 ties" in str(compare([0, 1, 1], [1, 1, 1]))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "says"),
+    [(RESULT, [1.0], "two lists of scores; this is EvaluationResult.*, an EvaluationResult"), ([RESULT], [RESULT], "this is EvaluationResult"),
+     (None, [1], "this is None, a NoneType"), (0.5, 0.6, "this is 0.5, a float"), ("abc", "abd", "this is 'abc', a str"),
+     (len, len, "a builtin_function_or_method"), ({"x": 1}, {"x": 2}, "a dict")],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_named(a: Any, b: Any, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        compare(a, b)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"names": ("a",)}, "`names` is"), ({"names": "ab"}, "`names` is 'ab'"), ({"resamples": 0}, "`resamples` is 0"), ({"resamples": 1.5}, "is 1.5")],
+)  # fmt: skip
+def test_options_of_a_comparison_that_do_not_fit(options: Any, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        compare([0, 1], [1, 1], **options)
+
+
+def test_what_is_no_evaluation_is_neither_diffed_nor_held_against_a_bar() -> None:
+    for look in (lambda run: diff(RESULT, run), lambda run: diff(run, RESULT), check, lambda run: check(RESULT, baseline=run)):
+        with pytest.raises(InputError, match=r"this is 'rows.jsonl', a str. Read a file with `load_run\(path\)`"):
+            look("rows.jsonl")

@@ -126,6 +126,9 @@ def test_a_metric_that_returns_no_score(bad: Any) -> None:
         ({"devset": [whet.Example(n=1)]}, "Inputs have not been set"),
         ({"metric": None}, "A metric is a function"),
         ({"metric": lambda: 1}, "A metric takes"),
+        ({"metric": {1: same}}, "A metric is called 1; names are texts"),
+        ({"metric": ROWS}, "A metric is a function .* got Example"),
+        ({"devset": [whet.Example(n=1).with_inputs("number")]}, r"none of its inputs \(number\); it has: n"),
         ({"treads": 3}, "no argument `treads`"),
     ],
 )
@@ -280,3 +283,23 @@ def test_failures_of_the_program_are_logged_once_with_the_first_of_them(caplog: 
 def test_an_argument_that_is_not_there_is_told_with_those_that_are() -> None:
     with pytest.raises(ConfigurationError, match="no argument `metrc`. Arguments that fit: callbacks, .*, metric, num_threads"):
         whet.Evaluate(devset=[], metrc=len)
+
+
+class Doubles(whet.Module):
+    def forward(self, number: int) -> int:
+        return 2 * number
+
+
+@pytest.mark.parametrize("program", [lambda number: 1, lambda: 1, Doubles(), lambda n, more: 1])
+def test_a_program_that_takes_none_of_the_examples_is_no_wrong_answer(program: Any) -> None:
+    """Each row would fail in the same way, and the score be 0."""
+    with pytest.raises(ConfigurationError, match=r"cannot be called with the inputs of the first examples \(n\): .*argument"):
+        whet.Evaluate(devset=ROWS, metric=same)(program)
+
+
+def test_a_class_is_no_program_and_one_bad_row_no_bad_program() -> None:
+    with pytest.raises(ConfigurationError, match=r"The program is the class `Doubles`; give an object of it: `Doubles\(...\)`"):
+        whet.Evaluate(devset=ROWS, metric=same)(Doubles)
+    devset = [whet.Example(number=1).with_inputs("number"), whet.Example(n=4).with_inputs("n")]
+    result = whet.Evaluate(devset=devset, metric=lambda row, pred: pred == row.n)(lambda n: n)
+    assert [row.status for row in result.rows] == ["program_error", "ok"]

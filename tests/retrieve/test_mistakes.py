@@ -12,7 +12,7 @@ import whet
 from whet.core.hashing import hash_embed
 from whet.datasets import DataLoader
 from whet.errors import ConfigurationError, InputError, StateError
-from whet.retrieve import BM25, Embeddings, Hybrid, LateInteraction, Reranked, fuse
+from whet.retrieve import BM25, Embeddings, Hybrid, LateInteraction, Reranked, fuse, fuse_passages
 
 TEXTS = ["red fox", "grey wolf"]
 MAKERS: list[Any] = [BM25, lambda texts: Embeddings(texts, hash_embed), LateInteraction]
@@ -171,4 +171,26 @@ def test_a_function_that_is_no_retriever_is_told_how_retrievers_are_called() -> 
     with whet.context(rm=wrong), pytest.raises(ConfigurationError, match=r"called as `rm\(query, k=k\)`; <function .* cannot be"):
         whet.Retrieve()("fox")
     with whet.context(rm=failing), pytest.raises(TypeError, match="a mistake inside"):
+        whet.Retrieve()("fox")
+
+
+@pytest.mark.parametrize(
+    ("search", "says"),
+    [
+        (lambda: fuse([[{"text": "a"}]]), "for passages there is `fuse_passages`"),
+        (lambda: fuse_passages([["a"]], k=-1), "`k` is -1"),
+        (lambda: Hybrid(BM25(["a"]), BM25(["b"]), weights=[0, 0]), "one at least is above"),
+        (lambda: Hybrid(BM25(["a"]), weights=["1"]), "each is a number from 0 up"),
+        (lambda: Embeddings(["a"], hash_embed, brute_force_threshold=None), "`brute_force_threshold` is None; it is a number of texts"),
+        (lambda: whet.Retrieve()(["fox", "wolf"]), "A query is a text; this is .'fox', 'wolf'., a list. Ask for each"),
+        (lambda: whet.Retrieve()(None), "A query is a text; this is None"),
+    ],
+)
+def test_more_that_cannot_be_searched_with_is_named(search: Any, says: str) -> None:
+    with whet.context(rm=BM25(TEXTS)), pytest.raises(ValueError, match=says):
+        search()
+
+
+def test_a_class_in_the_place_of_a_retriever_is_named() -> None:
+    with whet.context(rm=BM25), pytest.raises(ConfigurationError, match=r"`rm` is the class `BM25`; give an object of it: `BM25\(...\)`"):
         whet.Retrieve()("fox")

@@ -101,6 +101,8 @@ class Example(Mapping[str, Any]):
 
     def with_inputs(self, *names: str) -> Example:
         """A copy whose inputs are the fields of these names."""
+        if odd := [name for name in names if not isinstance(name, str)]:
+            raise InputError(f"`with_inputs` takes names, `with_inputs('question', 'context')`; this is {odd[0]!r:.80}.")
         copy = self.copy()
         copy._input_keys = set(names)
         return copy

@@ -106,6 +106,8 @@ def find_copied(text: str, rows: Iterable[Any], *, length: int = 8, fields: Sequ
     """
     if length < 1:
         raise ConfigurationError(f"`length` is {length}; a run has at least 1 word. 8 is usual.")
+    if not isinstance(text, str):
+        raise InputError(f"`text` is {text!r:.80}, {a_kind(text)}; give the text of a prompt.")
     tokens = word_units(text)
     places: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for start in range(len(tokens) - length + 1):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
-from whet.core.wording import counted
+from whet.core.wording import a_kind, counted
 from whet.errors import InputError
 from whet.evaluate.comparison import Comparison, compare, places_of
 from whet.evaluate.row import EvaluationResult, Row
@@ -90,6 +91,8 @@ def diff(before: EvaluationResult, after: EvaluationResult) -> RunDiff:
     >>> [(change.example.question, change.delta) for change in diff(before, after).worsened]
     [('2+2?', -1.0)]
     """
+    for run in (before, after):
+        check_run(run)
     old, new = _by_place(before), _by_place(after)
     shared = [place for place in new if place in old]
     if not shared:
@@ -102,6 +105,13 @@ def diff(before: EvaluationResult, after: EvaluationResult) -> RunDiff:
         only_after=tuple(row for place, row in new.items() if place not in old),
         comparison=compare([a for a, _ in pairs], [b for _, b in pairs], names=("before", "after")) if pairs else None,
     )
+
+
+def check_run(run: Any) -> None:
+    """Raises `InputError` for what is no evaluation."""
+    if not isinstance(run, EvaluationResult):
+        hint = " Read a file with `load_run(path)`." if isinstance(run, str | PathLike) else ""
+        raise InputError(f"An evaluation is what `Evaluate` gives; this is {run!r:.80}, {a_kind(run)}.{hint}")
 
 
 def _pairs(changes: Sequence[RowChange]) -> list[tuple[float, float]]:

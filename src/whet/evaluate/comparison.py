@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whet.core.wording import counted
-from whet.errors import InputError
+from whet.core.wording import a_kind, counted
+from whet.errors import ConfigurationError, InputError
 from whet.evaluate.distribution import normal_quantile, sign_test, t_quantile
 from whet.evaluate.row import EvaluationResult
 from whet.evaluate.statistics import Estimate, check_level, numbers_of, skewed_t
@@ -108,10 +108,11 @@ def compare(
     False
     """
     alone = (0, 0)
+    _check(names, resamples)
     if isinstance(a, EvaluationResult) and isinstance(b, EvaluationResult):
         a, b, alone = _paired(a, b)
     check_level(level)
-    first, second = (numbers_of(scores) if scores else [] for scores in (list(a), list(b)))
+    first, second = (numbers_of(scores) if scores else [] for scores in (_listed(a), _listed(b)))
     if len(first) != len(second) or not first:
         raise InputError(f"There are {len(first)} scores of A and {len(second)} of B; a comparison needs the same rows, at least one.")
     differences = [y - x for x, y in zip(first, second, strict=True)]
@@ -136,6 +137,25 @@ def compare(
         only_a=alone[0],
         only_b=alone[1],
     )
+
+
+def _check(names: Any, resamples: Any) -> None:
+    if isinstance(names, str) or len(names) != 2:
+        raise ConfigurationError(f"`names` is {names!r}; give what the two are called, such as ('before', 'after').")
+    if resamples is not None and (not isinstance(resamples, int) or resamples < 1):
+        raise ConfigurationError(f"`resamples` is {resamples!r}; give a whole number, 2000 is usual, or leave it out.")
+
+
+def _listed(scores: Any) -> list[Any]:
+    """One of two lists of scores. Raises `InputError` for an evaluation, which is compared with another one, and for what is none."""
+    if isinstance(scores, str | Mapping) or not isinstance(scores, Iterable):
+        listed, odd = [], [scores]
+    else:
+        listed = list(scores)
+        odd = [score for score in listed if isinstance(score, EvaluationResult)]
+    if odd:
+        raise InputError(f"`compare` takes two evaluations, or two lists of scores; this is {odd[0]!r:.80}, {a_kind(odd[0])}.")
+    return listed
 
 
 def _paired(a: EvaluationResult, b: EvaluationResult) -> tuple[list[float], list[float], tuple[int, int]]:

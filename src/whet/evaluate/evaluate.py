@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from whet.evaluate.metric import metric_call
 from whet.evaluate.progress import Progress
 from whet.evaluate.row import EvaluationResult, Row
 from whet.evaluate.running import Plan, check_devset, evaluate_rows
+from whet.modules.module import Module
 
 __all__ = ["Evaluate", "Plan", "check_devset", "evaluate_rows"]
 
@@ -83,7 +85,7 @@ class Evaluate:
         self.save_as_json = save_as_json
         self.callbacks = list(callbacks or ())
         self.repeats = repeats
-        self.corpus = dict(corpus or {})
+        self.corpus = corpus or {}
         self.stream_to = stream_to
         self.partial: EvaluationResult | None = None
 
@@ -192,7 +194,9 @@ def _told(result: EvaluationResult) -> str:
 def _check(program: Any, devset: Any, options: dict[str, Any]) -> None:
     """Raise for what would fail in every row, in none, or at the end, before the first call."""
     if not callable(program) and not hasattr(program, "acall"):
-        raise ConfigurationError(f"The program is {program!r}, {a_kind(program)}; give a module, or a function of the inputs.")
+        raise ConfigurationError(f"The program is {program!r:.80}, {a_kind(program)}; give a module, or a function of the inputs.")
+    if isinstance(program, type) and issubclass(program, Module):
+        raise ConfigurationError(f"The program is the class `{program.__name__}`; give an object of it: `{program.__name__}(...)`.")
     if not hasattr(devset, "__len__"):
         if hasattr(devset, "__iter__"):
             raise ConfigurationError(f"`devset` is {a_kind(devset)}, which can be gone through once; give a list: `list(devset)`.")
@@ -212,9 +216,20 @@ def _check_ends(options: dict[str, Any]) -> None:
     """The same for what is needed once rows have failed or are finished."""
     if not isinstance(failure := options["failure_score"], Real) or not math.isfinite(failure):
         raise ConfigurationError(f"`failure_score` is {failure!r}; a row that failed scores a number.")
+    if not isinstance(options["corpus"], Mapping):
+        raise ConfigurationError(
+            f"`corpus` is {options['corpus']!r:.80}; it maps names to functions of the rows: {{'f1': corpus_f1(...)}}."
+        )
     for name, measure in options["corpus"].items():
         if not callable(measure):
             raise ConfigurationError(f"The corpus measure {name!r} is {measure!r}; it is a function of the rows.")
+    _check_files(options)
+
+
+def _check_files(options: dict[str, Any]) -> None:
+    for name in ("save_as_csv", "save_as_json", "stream_to"):
+        if options[name] is not None and not isinstance(options[name], str | PathLike):
+            raise ConfigurationError(f"`{name}` is {options[name]!r}; give the path of a file.")
     for name in ("save_as_csv", "save_as_json"):
         if options[name] and not (path := Path(options[name])).parent.is_dir():
             raise ConfigurationError(f"`{name}` is {str(path)!r}, and there is no folder {str(path.parent)!r}. Make it first.")

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from whet.core.whole import write_whole
 from whet.core.wording import counted
 from whet.errors import ConfigurationError
-from whet.evaluate.changes import RunDiff, diff
+from whet.evaluate.changes import RunDiff, check_run, diff
 from whet.evaluate.row import EvaluationResult
 
 __all__ = ["Gate", "check", "check_bar", "write_junit"]
@@ -67,6 +67,7 @@ def check(
     (True, ('The mean is 0.5000; at least 0.8000 is asked for.',))
     """
     check_bar(tolerance=tolerance, min_score=min_score, max_failures=max_failures)
+    check_run(result)
     reasons = [] if result.complete else ["The evaluation was interrupted."]
     mean = result.mean
     if mean is None:

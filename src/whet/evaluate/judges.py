@@ -130,7 +130,7 @@ class SemanticF1(Module):
 
     def __init__(self, threshold: float = 0.66, decompositional: bool = False) -> None:
         super().__init__()
-        self.threshold = threshold
+        self.threshold = _checked_threshold(threshold)
         self.module = ChainOfThought(DECOMPOSED if decompositional else OVERLAP)
 
     def flow(self, example: Any, pred: Any, trace: Any = None, *_: Any) -> Flow[Prediction]:
@@ -162,7 +162,7 @@ class CompleteAndGrounded(Module):
 
     def __init__(self, threshold: float = 0.66) -> None:
         super().__init__()
-        self.threshold = threshold
+        self.threshold = _checked_threshold(threshold)
         self.completeness_module = ChainOfThought(COMPLETE)
         self.groundedness_module = ChainOfThought(GROUNDED)
 
@@ -180,6 +180,12 @@ class CompleteAndGrounded(Module):
         why = f"{complete.discussion}\n{grounded.discussion}{strange}"
         parts = {"completeness": _held(complete.completeness), "groundedness": _held(grounded.groundedness)}
         return _verdict(score, self.threshold, trace, why, **parts)
+
+
+def _checked_threshold(threshold: Any) -> float:
+    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise ConfigurationError(f"`threshold` is {threshold!r}; it is held against a share, from 0 to 1.")
+    return threshold
 
 
 def _verdict(score: float, threshold: float, trace: Any, feedback: str, **parts: float) -> Prediction:
@@ -270,6 +276,8 @@ class RubricJudge(Module):
             raise ConfigurationError(
                 f"A rubric has at least one criterion, and a scale of whole numbers from 0 to at least 1; `best` is {best!r}."
             )
+        if odd := next((name for name in rubric if not isinstance(name, str) or not isinstance(rubric[name], str)), None):
+            raise ConfigurationError(f"A rubric maps names to criteria, {{'clear': 'Is it clear?'}}; {odd!r} is {rubric[odd]!r:.80}.")
         if taken := {"score", "feedback"}.intersection(rubric):
             raise ConfigurationError(f"A criterion cannot be called {sorted(taken)[0]!r}: the judgement has a field of that name.")
         if strange := set(weights or ()) - set(rubric):

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from whet.core.flow import Flow, Invoke, Sleep
-from whet.core.records import Score
+from whet.core.records import Example, Score
 from whet.errors import ConfigurationError
 from whet.modules.module import Module
 
@@ -111,6 +111,8 @@ class SeveralMetrics(MetricCall):
         pairs = list(metrics.items()) if isinstance(metrics, Mapping) else [(None, m) for m in metrics]
         calls = [metric_call(m) for _, m in pairs]
         self.calls: dict[str, MetricCall] = {name or call.name: call for (name, _), call in zip(pairs, calls, strict=True)}
+        if unnamed := [name for name in self.calls if not isinstance(name, str)]:
+            raise ConfigurationError(f"A metric is called {unnamed[0]!r}; names are texts: `metric={{'exact': ..., 'loose': ...}}`.")
         if len(self.calls) < len(calls):
             raise ConfigurationError("Two of the metrics have the same name; give them names: `metric={'exact': ..., 'loose': ...}`.")
         self.metric = metrics  # type: ignore[assignment]
@@ -155,10 +157,10 @@ def metric_call(metric: Any) -> MetricCall:
     """
     if isinstance(metric, MetricCall):
         return metric
-    if isinstance(metric, Mapping | list | tuple) and metric:
+    if isinstance(metric, Mapping | list | tuple) and metric and not isinstance(metric, Example):
         return SeveralMetrics(metric)
     if not callable(metric):
-        raise ConfigurationError(f"A metric is a function of an example and a prediction (and optionally a trace); got {metric!r}.")
+        raise ConfigurationError(f"A metric is a function of an example and a prediction (and optionally a trace); got {metric!r:.80}.")
     return MetricCall(metric)
 
 

@@ -27,6 +27,7 @@ from whet.errors import (
     LMUnsupportedFeatureError,
     MissingExtraError,
 )
+from whet.evaluate.calling import check_call, inputs_of
 from whet.evaluate.metric import MetricCall
 from whet.evaluate.progress import Progress
 from whet.evaluate.repeats import model_of_repeat, program_of_repeat
@@ -63,6 +64,7 @@ class Plan:
 def evaluate_rows(program: Any, devset: Sequence[Any], metric: MetricCall, plan: Plan) -> Flow[EvaluationResult]:
     """Run and score every example; the heart of `Evaluate`, also used by the optimizers' search."""
     check_devset(devset)
+    check_call(program, devset)
     if plan.repeats < 1:
         raise ConfigurationError(f"`repeats` is {plan.repeats}; each example is run at least once.")
     run = _Run(program, devset, metric, plan)
@@ -87,6 +89,9 @@ def check_devset(devset: Sequence[Any]) -> None:
     for i, example in enumerate(devset):
         if isinstance(example, Example) and example._input_keys is None:
             raise InputError(f"Inputs have not been set for example {i} of the devset: `example.with_inputs('question')`.")
+        if isinstance(example, Example) and example._input_keys and example._input_keys.isdisjoint(example):
+            named, there = ", ".join(sorted(example._input_keys)), ", ".join(example.keys())
+            raise InputError(f"Example {i} of the devset has none of its inputs ({named}); it has: {there or 'nothing'}.")
         if not isinstance(example, Example | Mapping):
             raise InputError(f"Example {i} of the devset is {example!r:.80}, {a_kind(example)}; give a `whet.Example` or a mapping.")
 
@@ -225,7 +230,7 @@ class _Run:
         error: Exception | None = None
         status: Status = "ok"
         try:
-            inputs = example.input_values() if isinstance(example, Example) else dict(example)
+            inputs = inputs_of(example)
             if self._native:
                 prediction = yield from program.run_flow((), inputs)
             else:

@@ -41,6 +41,8 @@ class Retrieve(Module):
         rm = current().rm
         if rm is None:
             raise PreconditionError("No retriever is loaded. Choose one with `whet.configure(rm=whet.ColBERTv2(url=...))`.")
+        if not isinstance(query, str):
+            raise InputError(f"A query is a text; this is {query!r:.80}, {a_kind(query)}. Ask for each of several by itself.")
         k = self.k if k is None else k
         check_k(k)
         found: Any = yield from _found(rm, query, {"k": k, **options})
@@ -56,6 +58,8 @@ class Retrieve(Module):
 
 def _found(rm: Any, query: str, options: dict[str, Any]) -> Flow[Any]:
     """What a retriever that is called, or one that only searches, has for one query."""
+    if isinstance(rm, type):
+        raise ConfigurationError(f"`rm` is the class `{rm.__name__}`; give an object of it: `{rm.__name__}(...)`.")
     if callable(rm):
         try:
             return (yield Invoke(rm, (query,), options))

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ class Embeddings:
     def _begin(self, embedder: Any, k: int, threshold: int, normalize: bool) -> None:
         if not callable(embedder):
             raise ConfigurationError(f"`embedder` is {embedder!r}; give a callable that turns a list of texts into rows of numbers.")
+        if not isinstance(threshold, Real):
+            raise ConfigurationError(f"`brute_force_threshold` is {threshold!r}; it is a number of texts, `math.inf` for never.")
         self._numpy = _numpy()
         self.embedder, self.k = embedder, k
         self.brute_force_threshold, self.normalize = threshold, normalize
@@ -214,7 +217,9 @@ class Embeddings:
             from usearch.index import Index  # noqa: PLC0415 - optional
         except ImportError:
             raise MissingExtraError(
-                f"An index of {len(vectors)} texts (a larger `brute_force_threshold` searches them exactly)", "usearch", "retrieval"
+                f"An index of {counted(len(vectors), 'text')} (a larger `brute_force_threshold` searches them exactly)",
+                "usearch",
+                "retrieval",
             ) from None
         made = Index(ndim=vectors.shape[1], metric="ip", dtype="f32")
         if graph is not None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any, Protocol, TypeVar
 
 from whet.core.wording import counted
 from whet.errors import ConfigurationError, InputError
-from whet.retrieve.passage import Passage, Retriever, Searching, as_passages, check_pool, check_queries, check_retriever, checked_rankings
+from whet.retrieve.passage import (
+    Passage,
+    Retriever,
+    Searching,
+    as_passages,
+    check_k,
+    check_pool,
+    check_queries,
+    check_retriever,
+    checked_rankings,
+)
 
 __all__ = ["Hybrid", "Reranked", "Reranker", "fuse", "fuse_passages"]
 
@@ -32,17 +43,23 @@ def fuse(rankings: Sequence[Sequence[Item]], *, weights: Sequence[float] | None 
     for ranking, share in zip(rankings, shares, strict=True):
         if isinstance(ranking, str):
             raise InputError(f"A ranking is a list of items; this is one text: {ranking!r:.80}.")
-        for place, item in enumerate(dict.fromkeys(ranking), 1):
+        for place, item in enumerate(dict.fromkeys(map(_item, ranking)), 1):
             scores[item] = scores.get(item, 0.0) + share / (constant + place)
     return sorted(scores.items(), key=lambda pair: -pair[1])
+
+
+def _item(item: Item) -> Item:
+    if isinstance(item, Mapping):
+        raise InputError(f"`fuse` puts names in order; for passages there is `fuse_passages`. This is {item!r:.80}.")
+    return item
 
 
 def _shares(weights: Sequence[float] | None, count: int, what: str) -> list[float]:
     shares = list(weights) if weights is not None else [1.0] * count
     if len(shares) != count:
         raise ConfigurationError(f"{counted(count, what)} but {counted(len(shares), 'weight')}; give one for each.")
-    if not all(0 <= share < math.inf for share in shares):
-        raise ConfigurationError(f"`weights` are {shares}; each is a number from 0 up.")
+    if not all(isinstance(share, Real) and 0 <= share < math.inf for share in shares) or (shares and not any(shares)):
+        raise ConfigurationError(f"`weights` are {shares}; each is a number from 0 up, and one at least is above.")
     return shares
 
 
@@ -55,6 +72,7 @@ def fuse_passages(rankings: Sequence[Sequence[Any]], k: int, *, weights: Sequenc
     >>> [passage.text for passage in fuse_passages([["a fox", "a wolf"], ["a wolf", "a hare"]], k=2)]
     ['a wolf', 'a fox']
     """
+    check_k(k)
     read = [as_passages(ranking) for ranking in rankings]
     first: dict[str, Passage] = {}
     for ranking in read:

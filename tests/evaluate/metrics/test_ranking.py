@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
-from whet.errors import ConfigurationError
+from whet.errors import ConfigurationError, InputError
 from whet.evaluate.metrics.ranking import ndcg, precision_at, rank_precision, recall_at, reciprocal_rank
 
 
 def test_rank_precision_can_always_reach_one() -> None:
     assert rank_precision(["a"], ["a", "b", "c"], k=3) == 1.0
-    assert rank_precision("abcd", ["a", "x", "b"], k=3) == pytest.approx(2 / 3)
+    assert rank_precision(set("abcd"), ["a", "x", "b"], k=3) == pytest.approx(2 / 3)
     assert rank_precision([], ["a"], k=3) == 0.0
 
 
@@ -42,3 +43,16 @@ def test_recall_and_the_first_hit() -> None:
 def test_k_must_be_positive(function: object) -> None:
     with pytest.raises(ConfigurationError, match="`k` is 0"):
         function(["a"], ["a"], 0)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("measure", [rank_precision, recall_at, precision_at, ndcg])
+def test_one_text_is_neither_a_ranking_nor_what_is_relevant(measure: Any) -> None:
+    """Each of its letters would be an item, and the measure a number that says nothing."""
+    with pytest.raises(InputError, match="this is 'doc1', a str"):
+        measure("doc1", ["doc1"], k=1)
+    with pytest.raises(InputError, match="What is relevant comes before it"):
+        measure({"doc1"}, "doc1", k=1)
+    with pytest.raises(InputError, match="this is {'doc1'}, a set. What is relevant comes before it"):
+        measure(["doc1"], {"doc1"}, k=1)
+    with pytest.raises(InputError, match="this is 'doc1', a str"):
+        reciprocal_rank("doc1", ["doc1"])

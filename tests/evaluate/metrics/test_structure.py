@@ -8,8 +8,10 @@ from datetime import date
 import pytest
 from pydantic import BaseModel
 
-from whet.errors import InputError
+from whet.core.wording import counted
+from whet.errors import ConfigurationError, InputError
 from whet.evaluate.metrics.structure import citation_score, cited_ids, json_diff_score, supports
+from whet.retrieve import BM25
 
 
 class Person(BaseModel):
@@ -108,7 +110,7 @@ def test_typed_values_and_fenced_json_are_compared_by_what_they_say() -> None:
     ],
 )
 def test_where_a_sentence_ends(text: str, sentences: int) -> None:
-    assert f" of {sentences} sentences" in citation_score(text, ["x"]).feedback
+    assert f" of {counted(sentences, 'sentence')} " in citation_score(text, ["x"]).feedback
 
 
 @pytest.mark.parametrize(
@@ -140,3 +142,13 @@ def test_ranges_of_citations_are_read() -> None:
     for mark in ("[1-3]", "[1]\u2013[3]", "[1,3]", "[1], [3]"):
         score = citation_score(f"Paris is old and has a river. {mark}", passages)
         assert score.parts["recall"] == 1.0 and "There is no" not in score.feedback
+
+
+def test_passages_may_be_what_a_retriever_found_or_json_wrote() -> None:
+    text = "A red fox [1]. A grey wolf [2]."
+    for passages in (BM25(["a red fox", "a grey wolf"])("fox wolf red grey", k=2), {"1": "a red fox", "2": "a grey wolf"}):
+        assert citation_score(text, passages, gold={"1", 2}).value == 1.0
+    with pytest.raises(InputError, match="this is 'a red fox', a str"):
+        citation_score(text, "a red fox")
+    with pytest.raises(ConfigurationError, match="`threshold` is 50; it is a share"):
+        citation_score(text, ["a"], threshold=50)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence, Set
 
-from whet.errors import ConfigurationError
+from whet.core.wording import a_kind
+from whet.errors import ConfigurationError, InputError
 
 __all__ = ["ndcg", "precision_at", "rank_precision", "recall_at", "reciprocal_rank"]
 
@@ -19,8 +20,9 @@ def rank_precision(relevant: Collection[Hashable], ranked: Sequence[Hashable], k
     >>> rank_precision({"a", "b"}, ["a", "x", "b"], k=2)
     0.5
     """
-    best = min(_positive(k), len(set(relevant)))
-    return len(_first(ranked, k) & set(relevant)) / best if best else 0.0
+    wanted = _wanted(relevant)
+    best = min(_positive(k), len(wanted))
+    return len(_first(ranked, k) & wanted) / best if best else 0.0
 
 
 def recall_at(relevant: Collection[Hashable], ranked: Sequence[Hashable], k: int) -> float:
@@ -29,7 +31,7 @@ def recall_at(relevant: Collection[Hashable], ranked: Sequence[Hashable], k: int
     >>> recall_at({"a", "b", "c", "d"}, ["a", "x", "b"], k=3)
     0.5
     """
-    wanted = set(relevant)
+    wanted = _wanted(relevant)
     return len(_first(ranked, _positive(k)) & wanted) / len(wanted) if wanted else 0.0
 
 
@@ -39,7 +41,7 @@ def precision_at(relevant: Collection[Hashable], ranked: Sequence[Hashable], k: 
     >>> precision_at({"a", "b"}, ["a", "x", "b", "y"], k=4)
     0.5
     """
-    return len(_first(ranked, _positive(k)) & set(relevant)) / k
+    return len(_first(ranked, _positive(k)) & _wanted(relevant)) / k
 
 
 def reciprocal_rank(relevant: Collection[Hashable], ranked: Sequence[Hashable]) -> float:
@@ -48,7 +50,8 @@ def reciprocal_rank(relevant: Collection[Hashable], ranked: Sequence[Hashable]) 
     >>> reciprocal_rank({"b"}, ["a", "b", "c"])
     0.5
     """
-    return next((1 / place for place, item in enumerate(ranked, 1) if item in relevant), 0.0)
+    wanted = _wanted(relevant)
+    return next((1 / place for place, item in enumerate(_ranking(ranked), 1) if item in wanted), 0.0)
 
 
 def ndcg(relevant: Collection[Hashable] | Mapping[Hashable, float], ranked: Sequence[Hashable], k: int = 10) -> float:
@@ -60,13 +63,15 @@ def ndcg(relevant: Collection[Hashable] | Mapping[Hashable, float], ranked: Sequ
     >>> ndcg({"a": 3, "b": 1}, ["a", "b"], k=2), round(ndcg({"a": 3, "b": 1}, ["b", "a"], k=2), 3)
     (1.0, 0.797)
     """
-    gains = {item: float(gain) for item, gain in relevant.items()} if isinstance(relevant, Mapping) else dict.fromkeys(relevant, 1.0)
+    gains = (
+        {item: float(gain) for item, gain in relevant.items()} if isinstance(relevant, Mapping) else dict.fromkeys(_wanted(relevant), 1.0)
+    )
     if wrong := next((gain for gain in gains.values() if not 0 <= gain < math.inf), None):
         raise ConfigurationError(f"A gain is {wrong}; gains are 0 or more.")
     best = _discounted(sorted(gains.values(), reverse=True)[: _positive(k)])
     seen: set[Hashable] = set()
     found = []
-    for item in ranked[:k]:
+    for item in _ranking(ranked)[:k]:
         found.append(0.0 if item in seen else gains.get(item, 0.0))
         seen.add(item)
     return _discounted(found) / best if best else 0.0
@@ -77,7 +82,21 @@ def _discounted(gains: Sequence[float]) -> float:
 
 
 def _first(ranked: Sequence[Hashable], k: int) -> set[Hashable]:
-    return set(ranked[:k])
+    return set(_ranking(ranked)[:k])
+
+
+def _wanted(relevant: Collection[Hashable]) -> set[Hashable]:
+    if isinstance(relevant, str) or not isinstance(relevant, Iterable):
+        raise InputError(f"The relevant items are a set, a list or the like; this is {relevant!r:.80}, {a_kind(relevant)}.")
+    return set(relevant)
+
+
+def _ranking(ranked: Sequence[Hashable]) -> Sequence[Hashable]:
+    if isinstance(ranked, str | Set | Mapping) or not hasattr(ranked, "__getitem__"):
+        raise InputError(
+            f"A ranking is a list, the best first; this is {ranked!r:.80}, {a_kind(ranked)}. What is relevant comes before it."
+        )
+    return ranked
 
 
 def _positive(k: int) -> int:

@@ -11,8 +11,9 @@ from whet.core.mathematics import numeric_equal
 from whet.core.records import Score
 from whet.core.schema import schema_of
 from whet.core.text import normalize_text, words
-from whet.core.wording import a_kind
-from whet.errors import InputError, WhetError
+from whet.core.wording import a_kind, counted
+from whet.errors import ConfigurationError, InputError, WhetError
+from whet.retrieve.passage import as_passages
 
 __all__ = ["citation_score", "cited_ids", "json_diff_score", "supports"]
 
@@ -87,19 +88,23 @@ def supports(passage: str, statement: str, *, threshold: float = 0.5) -> bool:
 
 
 def citation_score(
-    text: str, passages: Sequence[str] | Mapping[int, str], *, gold: Collection[Hashable] = (), threshold: float = 0.5
+    text: str, passages: Sequence[Any] | Mapping[Any, Any], *, gold: Collection[Hashable] = (), threshold: float = 0.5
 ) -> Score:
     """Citation precision and recall of a text with marks like [1] or [1-3] (Gao et al. 2023, ALCE, with word overlap in place of a judge).
 
     Recall is the share of sentences that cite passages which together support them; precision the share of citations whose own passage
-    supports its sentence, or, with `gold`, whose number is in `gold`. The value is their F1. `passages` is a list, whose first is cited as
-    [1], or a mapping from number to text; a number that does not exist is never right.
+    supports its sentence, or, with `gold`, whose number is in `gold`. The value is their F1. `passages` (texts, or what a
+    retriever found) is a list, whose first is cited as [1], or a mapping from number to text; a number that does not exist is never right.
 
     >>> score = citation_score("Paris is the capital of France [1]. It is very wet there [1].", ["Paris: capital of France."])
     >>> score.parts
     {'precision': 0.5, 'recall': 0.5}
     """
-    known = dict(passages) if isinstance(passages, Mapping) else dict(enumerate(passages, 1))
+    if not 0 <= threshold <= 1:
+        raise ConfigurationError(f"`threshold` is {threshold}; it is a share of the words of a sentence, from 0 to 1.")
+    texts = [passage["text"] for passage in as_passages(passages.values() if isinstance(passages, Mapping) else passages)]
+    known = dict(zip(map(_citable, passages), texts, strict=True)) if isinstance(passages, Mapping) else dict(enumerate(texts, 1))
+    gold = set(map(_citable, gold))
     covered = right = total = 0
     claims = list(_sentences(text))
     for sentence in claims:
@@ -109,10 +114,17 @@ def citation_score(
         right += sum(i in known and (i in gold if gold else supports(known[i], sentence, threshold=threshold)) for i in cited)
     precision, recall = right / total if total else 0.0, covered / len(claims) if claims else 0.0
     unknown = [i for i in cited_ids(text) if i not in known]
-    feedback = f"{covered} of {len(claims)} sentences are supported by what they cite; {right} of {total} citations fit."
+    feedback = (
+        f"{covered} of {counted(len(claims), 'sentence')} borne out by what is cited there; {right} of {counted(total, 'citation')} right."
+    )
     feedback += f" There is no passage {', '.join(map(str, unknown))}." if unknown else ""
     value = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     return Score(value=value, feedback=feedback, parts={"precision": precision, "recall": recall})
+
+
+def _citable(key: Hashable) -> Hashable:
+    """What [1] cites: JSON writes the keys of a mapping as texts."""
+    return int(key) if isinstance(key, str) and key.isdecimal() else key
 
 
 def _sentences(text: str) -> Iterator[str]:
