@@ -174,7 +174,8 @@ def test_examples_without_a_partner_are_said() -> None:
 
 @pytest.mark.parametrize(
     ("a", "b", "says"),
-    [(RESULT, [1.0], "two lists of scores; this is EvaluationResult.*, an EvaluationResult"), ([RESULT], [RESULT], "this is EvaluationResult"),
+    [(RESULT, [1.0], "two lists of scores; this is EvaluationResult.*, an EvaluationResult"),
+     ([RESULT], [RESULT], "this is EvaluationResult"),
      (None, [1], "this is None, a NoneType"), (0.5, 0.6, "this is 0.5, a float"), ("abc", "abd", "this is 'abc', a str"),
      (len, len, "a builtin_function_or_method"), ({"x": 1}, {"x": 2}, "a dict")],
 )  # fmt: skip
@@ -185,7 +186,8 @@ def test_what_cannot_be_compared_is_named(a: Any, b: Any, says: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"names": ("a",)}, "`names` is"), ({"names": "ab"}, "`names` is 'ab'"), ({"resamples": 0}, "`resamples` is 0"), ({"resamples": 1.5}, "is 1.5")],
+    [({"names": ("a",)}, "`names` is"), ({"names": "ab"}, "`names` is 'ab'"), ({"resamples": 0}, "`resamples` is 0"),
+     ({"resamples": 1.5}, "is 1.5")],
 )  # fmt: skip
 def test_options_of_a_comparison_that_do_not_fit(options: Any, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):

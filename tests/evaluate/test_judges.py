@@ -253,7 +253,8 @@ def test_weights_and_scales_that_are_none() -> None:
 
 @pytest.mark.parametrize(
     ("make", "says"),
-    [(lambda: SemanticF1(threshold=66), "`threshold` is 66; it is held against a share"), (lambda: CompleteAndGrounded(threshold="0.5"), "is '0.5'"),
+    [(lambda: SemanticF1(threshold=66), "`threshold` is 66; it is held against a share"),
+     (lambda: CompleteAndGrounded(threshold="0.5"), "is '0.5'"),
      (lambda: RubricJudge({"clear": None}), "'clear' is None"), (lambda: RubricJudge({1: "Is it clear?"}), "1 is 'Is it clear"), ],
 )  # fmt: skip
 def test_a_judge_that_could_only_waste_money_is_not_made(make: Any, says: str) -> None:
