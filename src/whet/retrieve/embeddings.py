@@ -72,7 +72,7 @@ class Embeddings:
         vectors = self._embed(texts)
         self.held = _Held(items, vectors, self._build(vectors, None))
 
-    def _begin(self, embedder: Any, k: int, threshold: int, normalize: bool) -> None:
+    def _begin(self, embedder: Any, k: int, threshold: Any, normalize: bool) -> None:
         if not callable(embedder):
             raise ConfigurationError(f"`embedder` is {embedder!r}; give a callable that turns a list of texts into rows of numbers.")
         if not isinstance(threshold, Real):

@@ -55,7 +55,7 @@ def _item(item: Item) -> Item:
 
 
 def _shares(weights: Sequence[float] | None, count: int, what: str) -> list[float]:
-    shares = list(weights) if weights is not None else [1.0] * count
+    shares: list[Any] = list(weights) if weights is not None else [1.0] * count
     if len(shares) != count:
         raise ConfigurationError(f"{counted(count, what)} but {counted(len(shares), 'weight')}; give one for each.")
     if not all(isinstance(share, Real) and 0 <= share < math.inf for share in shares) or (shares and not any(shares)):
