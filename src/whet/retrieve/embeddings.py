@@ -79,7 +79,8 @@ class Embeddings:
             raise ConfigurationError(f"`brute_force_threshold` is {threshold!r}; it is a number of texts, `math.inf` for never.")
         self._numpy = _numpy()
         self.embedder, self.k = embedder, k
-        self.brute_force_threshold, self.normalize = threshold, normalize
+        self.brute_force_threshold: int = threshold
+        self.normalize = normalize
         self._ask = Unbatchify(self._answer, max_batch_size=64, max_wait_time=0.0)
         self._changing = threading.Lock()
 
