@@ -7,7 +7,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -75,11 +74,11 @@ class Embeddings:
     def _begin(self, embedder: Any, k: int, threshold: Any, normalize: bool) -> None:
         if not callable(embedder):
             raise ConfigurationError(f"`embedder` is {embedder!r}; give a callable that turns a list of texts into rows of numbers.")
-        if not isinstance(threshold, Real):
+        if not isinstance(threshold, int | float):
             raise ConfigurationError(f"`brute_force_threshold` is {threshold!r}; it is a number of texts, `math.inf` for never.")
         self._numpy = _numpy()
         self.embedder, self.k = embedder, k
-        self.brute_force_threshold: int = threshold
+        self.brute_force_threshold = threshold
         self.normalize = normalize
         self._ask = Unbatchify(self._answer, max_batch_size=64, max_wait_time=0.0)
         self._changing = threading.Lock()

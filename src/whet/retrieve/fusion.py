@@ -54,11 +54,15 @@ def _item(item: Item) -> Item:
     return item
 
 
+def _is_weight(share: Any) -> bool:
+    return isinstance(share, Real) and 0 <= float(share) < math.inf
+
+
 def _shares(weights: Sequence[float] | None, count: int, what: str) -> list[float]:
     shares: list[Any] = list(weights) if weights is not None else [1.0] * count
     if len(shares) != count:
         raise ConfigurationError(f"{counted(count, what)} but {counted(len(shares), 'weight')}; give one for each.")
-    if not all(isinstance(share, Real) and 0 <= share < math.inf for share in shares) or (shares and not any(shares)):
+    if not all(map(_is_weight, shares)) or (shares and not any(shares)):
         raise ConfigurationError(f"`weights` are {shares}; each is a number from 0 up, and one at least is above.")
     return shares
 
