@@ -32,7 +32,7 @@ class EmbeddedTrainer:
     >>> row = ChatRow(messages=({"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}))
     >>> config = TrainConfig(lm=whet.LM("embedded"), options={"epochs": 3})
     >>> print(EmbeddedTrainer().check(TrainData(rows=(row,)), config))
-    1 rows, about 23 tokens x 3, about $0.00
+    1 row, about 23 tokens x 3, about $0.00
     """
 
     def ready(self, config: TrainConfig) -> None:

@@ -83,9 +83,15 @@ def test_a_certificate_for_another_name_is_refused(call: Call, server_side: ssl.
 
 def test_a_certificate_that_has_expired_is_refused_once_and_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    (tmp_path / "index").touch()
+    (tmp_path / "ca").write_text(
+        "[ca]\ndefault_ca=own\n[own]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\npolicy=any\n[any]\ncommonName=supplied\n"
+    )
+    # Newer versions of `openssl x509` and `req` make no certificate that has expired; this one makes what it is told to.
     for command in (
         "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=old -keyout key.pem -out old.csr",
-        "x509 -req -in old.csr -signkey key.pem -days -1 -extfile names -out cert.pem",
+        "ca -batch -selfsign -config ca -md sha256 -keyfile key.pem -in old.csr -extfile names -out cert.pem"
+        " -startdate 20200101000000Z -enddate 20200201000000Z",
     ):
         subprocess.run(["openssl", *command.split()], cwd=tmp_path, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
