@@ -88,3 +88,14 @@ def test_text_is_held_back_only_while_it_could_be_a_sign() -> None:
     assert scanner.feed("[[ #") == []
     assert [p.text for p in scanner.feed("x")] == ["\n[[ #x"]
     assert [(p.text, p.done) for p in scanner.feed(" side\n\n[[ ## count ## ]]")] == [(" side", True)]
+
+
+def test_an_escape_is_told_as_soon_as_it_is_whole() -> None:
+    scanner = JSONAdapter().scanner(SIGNATURE)
+    assert scanner is not None
+    scanner.feed('{"first": "')
+    assert [p.text for p in scanner.feed("\\u00e9")] == ["é"]
+    assert scanner.feed("\\ud83d") == [], "half of a pair waits for the other one"
+    assert [p.text for p in scanner.feed("\\ude42")] == ["🙂"]
+    assert scanner.feed("\\ud83d") == []
+    assert "".join(p.text for p in scanner.feed("x")).endswith("x"), "no other half can come any more"

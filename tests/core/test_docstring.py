@@ -20,7 +20,11 @@ def look(x: str) -> str:
     '''Look it up.'''
     return x
 
+def quiet(x: str) -> str:
+    return x
+
 whet.Tool(look)
+whet.Tool(quiet)
 print(Answer.instructions)
 """
 

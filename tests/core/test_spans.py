@@ -126,3 +126,16 @@ def test_cancellation_is_an_end() -> None:
 
     seen = asyncio.run(go())
     assert isinstance(seen.spans[0].error, asyncio.CancelledError) and seen.spans[0].children[-1].kind == "lm"
+
+
+def test_a_span_is_called_by_the_first_name_that_is_one() -> None:
+    class Named(whet.Module):
+        name: Any = ""
+        model: Any = 7
+
+        def forward(self) -> None:
+            return None
+
+    with watch() as seen:
+        Named()()
+    assert [span.name for span in seen.spans] == ["Named"]

@@ -63,3 +63,7 @@ def test_one_huge_event_is_read_and_an_endless_one_refused() -> None:
     with pytest.raises(LMUnexpectedError, match="1,000,000"):
         for _ in range(200):
             stream.feed(b"x" * 10_000)
+
+
+def test_the_space_after_the_colon_may_be_left_out() -> None:
+    assert read(b"data:one\n\ndata: two\n\ndata:  three\n\n", 99) == [("message", b"one"), ("message", b"two"), ("message", b" three")]

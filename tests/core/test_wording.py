@@ -18,8 +18,8 @@ def test_the_article_is_the_one_that_is_spoken() -> None:
     assert [a_kind(value) for value in (1, 1.5, [], {}, "x", OrderedDict(), whet.Example(), whet.LM("embedded"))] == [
         "an int", "a float", "a list", "a dict", "a str", "an OrderedDict", "an Example", "an LM",
     ]  # fmt: skip
-    assert [a_word(word) for word in ("HTMLPage", "URL", "uint8", "ndarray", "UserDict", "_Entry", "Iterator")] == [
-        "an HTMLPage", "a URL", "a uint8", "an ndarray", "a UserDict", "an _Entry", "an Iterator",
+    assert [a_word(word) for word in ("HTMLPage", "URL", "uint8", "ndarray", "UserDict", "_Entry", "Iterator", "LMs")] == [
+        "an HTMLPage", "a URL", "a uint8", "an ndarray", "a UserDict", "an _Entry", "an Iterator", "an LMs",
     ]  # fmt: skip
 
 

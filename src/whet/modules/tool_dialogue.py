@@ -36,7 +36,7 @@ class ToolDialogue(Answering[P, R]):
     where the last call had to be forced (after `max_iters`, a turn without calls, an unreadable one, or one that was too long); if that
     gives no outputs either, only `history` and why the turns ended. `history=` goes on with an earlier conversation, where the inputs
     may be left out. A model with tools is asked in its own way, unless the adapter was made with `use_native_function_calling=False`.
-    Experimental.
+    Experimental since 0.1.0.
 
     >>> import whet.testing
     >>> def people(city: str) -> int:
