@@ -111,6 +111,7 @@ class Outer:
         ("dict[str, list[int]]", dict[str, list[int]]),
         ("tuple[str, int]", tuple[str, int]),
         ("Literal['a', 1]", Literal["a", 1]),
+        ("typing.Optional[int]", Optional[int]),  # noqa: UP045 - what older programs write
         ("Optional[int]", Optional[int]),  # noqa: UP045 - what older programs write
         ("Union[int, str]", Union[int, str]),  # noqa: UP007 - what older programs write
         ("int | str | None", Union[int, str, None]),  # noqa: UP007 - what older programs write

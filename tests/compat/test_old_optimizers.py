@@ -132,3 +132,33 @@ def test_a_proposer_written_against_dspys_types_is_asked() -> None:
         )
     assert set(seen[0]) == {"Inputs", "Generated Outputs", "Feedback"}
     assert "Say blue." in seen[0]["Feedback"]
+
+
+def test_a_program_goes_from_one_optimizer_into_the_next() -> None:
+    rows = [dspy.Example(question=f"q{n}", answer=str(n % 2)).with_inputs("question") for n in range(8)]
+
+    def right(example: Any, prediction: Any, trace: Any = None) -> bool:
+        return bool(example.answer == prediction.answer)
+
+    class Answer(dspy.Module):
+        def __init__(self) -> None:
+            self.step = dspy.Predict("question -> answer")
+
+        def forward(self, question: str) -> Any:
+            return self.step(question=question)
+
+    class Larger(dspy.Module):
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+    with dspy.context(lm=DummyLM({row.question: {"answer": row.answer} for row in rows})):
+        labelled = dspy.LabeledFewShot(k=3).compile(Answer(), trainset=rows)
+        assert [name for name, _ in Larger(labelled).named_predictors()] == ["inner.step"]
+        bootstrap = dspy.BootstrapFewShot(metric=right, max_bootstrapped_demos=1, max_labeled_demos=2)
+        compiled = bootstrap.compile(labelled, trainset=rows)
+        assert len(compiled.step.demos) == 2 and len(labelled.step.demos) == 3
+        assert Larger(compiled).named_predictors() == []
+        with pytest.raises(AssertionError, match="uncompiled"):
+            bootstrap.compile(compiled, trainset=rows)
+        searched = dspy.SIMBA(metric=right, bsize=4, num_candidates=2, max_steps=1, max_demos=1).compile(Answer(), trainset=rows)
+        assert bootstrap.compile(searched, trainset=rows)._compiled

@@ -48,3 +48,10 @@ def test_a_field_may_be_called_self() -> None:
 def test_a_list_of_names_is_no_name_of_an_input() -> None:
     with pytest.raises(InputError, match=r"`with_inputs` takes names, .*; this is \['question'\]"):
         Example(question="x").with_inputs(["question"])  # type: ignore[arg-type]
+
+
+def test_an_output_called_meta_is_the_output() -> None:
+    prediction = Prediction(meta={"year": 1999}, answer="x")
+    prediction.note_suggestions(["Shorter."])
+    assert (prediction.meta, prediction.get_meta().suggestions) == ({"year": 1999}, ("Shorter.",))
+    assert Prediction(answer="x").meta.raw == Prediction(answer="x").get_meta().raw

@@ -38,7 +38,7 @@ def test_the_student_stays_and_the_result_is_of_its_type(name: str) -> None:
     student = program()
     before = student.dump_state()
     result, recipe, lm = compiled(name, student=student, hedge=False)
-    assert student.dump_state() == before and type(result) is type(student) and result._compiled
+    assert student.dump_state() == before and type(result) is type(student) and result._compiled == recipe.freezes
     assert recipe.run.spend.calls == lm.calls and recipe.run.stop_reason == "finished"
     assert "metric" in recipe.get_params() and result.candidate_programs
 

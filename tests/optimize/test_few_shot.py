@@ -23,7 +23,7 @@ def test_labeled_demos_are_drawn_with_a_fixed_seed_and_the_student_stays() -> No
     student, train = whet.Predict("question -> answer"), rows(30)
     compiled = whet.LabeledFewShot(k=5).compile(student, trainset=train)
     assert [d.question for d in compiled.demos] == [d.question for d in random.Random(0).sample(train, 5)]
-    assert student.demos == [] and type(compiled) is whet.Predict and compiled._compiled
+    assert student.demos == [] and type(compiled) is whet.Predict and not compiled._compiled
     first = whet.LabeledFewShot(k=5).compile(student, trainset=train, sample=False)
     assert [d.answer for d in first.demos] == ["0", "2", "4", "6", "8"]
     assert whet.LabeledFewShot().compile(student, trainset=[]).demos == []
@@ -162,7 +162,7 @@ def test_teachers_must_fit_and_students_must_be_fresh() -> None:
         with pytest.raises(AssertionError):
             recipe.compile(student, teacher=teacher, trainset=rows(3))
     with pytest.raises(AssertionError, match="uncompiled"):
-        recipe.compile(whet.LabeledFewShot().compile(student, trainset=rows(3)), trainset=rows(3))
+        recipe.compile(whet.BootstrapFewShot(max_bootstrapped_demos=0).compile(student, trainset=rows(3)), trainset=rows(3))
 
 
 def test_errors_of_the_program_are_counted_and_raised_at_the_limit() -> None:

@@ -44,6 +44,11 @@ class ParallelExecutor:
         self.failed_indices: list[int] = []
         self.exceptions_map: dict[int, Exception] = {}
 
+    @property
+    def error_count(self) -> int:
+        """How many items have failed."""
+        return len(self.exceptions_map)
+
     def execute(self, function: Callable[[Any], Any], data: Sequence[Any]) -> list[Any]:
         """The results of `function`, in the order of `data`."""
         return drive(self._flow(function, list(data)))

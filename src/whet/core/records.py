@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from whet.core.exchange import Response
 from whet.core.meta import Meta, meta_of
@@ -222,7 +222,14 @@ class Prediction(Example):
 
     @property
     def meta(self) -> Meta:
-        """The raw text, finish reason, reasoning, logprobs, citations, cost and repairs of the call that made this."""
+        """The raw text, finish reason, reasoning, logprobs, citations, cost and repairs of the call that made this.
+
+        An output of this name comes first; then `get_meta()` tells of the call.
+        """
+        return cast(Meta, self._store["meta"]) if "meta" in self._store else self.get_meta()
+
+    def get_meta(self) -> Meta:
+        """What `meta` is, whatever the outputs are called."""
         if not isinstance(self._meta, Meta):
             # Most programs never look, so it is made when it is first asked for.
             source = self._meta if isinstance(self._meta, tuple) else (self._meta, ())
@@ -231,7 +238,7 @@ class Prediction(Example):
 
     def note_suggestions(self, messages: Iterable[str]) -> None:
         """Add the messages of suggestions that stayed unfulfilled to `meta.suggestions`."""
-        self._meta = replace(self.meta, suggestions=(*self.meta.suggestions, *messages))
+        self._meta = replace(self.get_meta(), suggestions=(*self.get_meta().suggestions, *messages))
 
     def get_lm_usage(self) -> dict[str, Any] | None:
         """Tokens by model of the calls that made this prediction, when usage was tracked."""

@@ -154,7 +154,7 @@ def _lookup(name: str, names: Mapping[str, Any]) -> Any:
     for place in (builtins, typing):
         if hasattr(place, name):
             return getattr(place, name)
-    own = _own_type(name)
+    own = typing if name == "typing" else _own_type(name)
     if own is not None:
         return own
     raise SignatureError(

@@ -170,7 +170,7 @@ class _Talk:
 
     def _note(self, step: Any, calls: ToolCalls | None) -> None:
         # A model that calls by itself says what it thinks as plain text beside the calls.
-        thought = step.get("next_thought") or (step.meta.raw or "").strip() or None
+        thought = step.get("next_thought") or (step.get_meta().raw or "").strip() or None
         turn = {**self.inputs, "next_thought": thought}
         self.history = self.history.append(**turn, **({"tool_calls": calls} if calls is not None else {}))
         self.inputs = {}

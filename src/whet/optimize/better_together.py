@@ -66,6 +66,7 @@ class BetterTogether(Optimizer):
     """
 
     chooses_values: ClassVar[bool] = False  # its stages do
+    freezes: ClassVar[bool] = True
 
     def __init__(self, metric: Any, **optimizers: Any) -> None:
         common = {name: optimizers.pop(name) for name in list(optimizers) if name in COMMON}
@@ -226,7 +227,7 @@ class BetterTogether(Optimizer):
         best = run.best or search.baseline
         stage = next((s for s in self._stages if s.candidate == best), None)
         program: Any = (stage.program if stage is not None else search.program_of(best)).deepcopy()
-        program._compiled = True
+        program._compiled = self.freezes
         program.run = run
         program.flag_compilation_error_occurred = self._failed
         entries = [(search.trial(s.candidate, search.val).score if search.val else None, s) for s in self._stages]

@@ -45,6 +45,7 @@ class BootstrapFinetune(Optimizer):
 
     needs_metric: ClassVar[bool] = False
     chooses_values: ClassVar[bool] = False
+    freezes: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - the arguments people know
         self,

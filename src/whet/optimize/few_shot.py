@@ -61,8 +61,9 @@ class BootstrapFewShot(Optimizer):
     """Runs a teacher on training rows and keeps the runs that the metric accepts as demos, up to `max_bootstrapped_demos`; labelled rows
     fill the places up to `max_labeled_demos` (Khattab et al. 2023, arXiv 2310.03714).
 
-    The teacher is a copy of the student with labelled demos, unless another one is given; `teacher_settings` hold for its calls (`lm=...`).
-    Without a metric every run is accepted, with `metric_threshold` those that reach it. `max_rounds` above 1 asks again at temperature 1.
+    The teacher is a copy of the student with labelled demos, unless another one is given, which keeps demos that it has;
+    `teacher_settings` hold for its calls (`lm=...`). Without a metric every run is accepted, with `metric_threshold` those that reach it.
+    `max_rounds` above 1 asks again at temperature 1.
     Rows run side by side; the result is that of running them in turn (`strict=True` does that). When `max_errors` rows have failed
     (default: that of the settings), the last error is raised.
 
@@ -78,6 +79,7 @@ class BootstrapFewShot(Optimizer):
     needs_metric: ClassVar[bool] = False
     # Programs written for DSPy catch what their teacher raised; a recipe that searches has a partial run to give with it.
     raises_last: ClassVar[bool] = True
+    freezes: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - the arguments people know
         self,
@@ -143,7 +145,8 @@ def bootstrapper(search: Search, recipe: Any, rows: Sequence[Any] | None = None)
     if given is None and recipe.teacher_settings.get("lm") is not None:
         program.set_lm(None)  # the model asked for teaches, not those that the student is bound to
     teacher = Candidate(params=program.params(), note="teacher")
-    if recipe.max_labeled_demos and not getattr(given, "_compiled", False):
+    taught = given is not None and (given._compiled or any(p.demos for p in given.predictors()))
+    if recipe.max_labeled_demos and not taught:
         teacher = labeled(teacher, search.train if rows is None else rows, recipe.max_labeled_demos, rng=Random(0))
     return Bootstrapper(
         search=search,

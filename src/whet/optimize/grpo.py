@@ -45,6 +45,7 @@ class GRPO(Optimizer):
 
     needs_metric: ClassVar[bool] = True
     chooses_values: ClassVar[bool] = False
+    freezes: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - each by keyword
         self,

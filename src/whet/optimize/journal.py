@@ -182,5 +182,4 @@ def load_best(run_dir: Any, student: M) -> M:
         raise StateError(f"{str(folder)!r} holds no journal of a run. Give the `run_dir` of a `compile` that has been started.")
     program = student.deepcopy()
     program.load_state(states[best])
-    program._compiled = True
     return program

@@ -66,6 +66,9 @@ class Optimizer:
     of its fields and of its tools are rewritten too (`GEPA` and `Auto` rewrite those of tools in any case).
     `Optimizer("auto", metric=...)` makes the one that is recommended.
 
+    What bootstrapping or training made is frozen (`freezes`): inside of a larger program it is not optimized again, and no student of
+    `BootstrapFewShot`. What another optimizer made may go into the next one.
+
     Before the first call that is paid, `compile` raises `ConfigurationError` or `InputError` for arguments, rows and metrics that cannot
     work.
 
@@ -86,6 +89,7 @@ class Optimizer:
     needs_rows: ClassVar[int] = 1
     chooses_values: ClassVar[bool] = True
     raises_last: ClassVar[bool] = False
+    freezes: ClassVar[bool] = False
 
     metric: Any = None
     run: Run | None = None
@@ -275,7 +279,7 @@ class Optimizer:
         """The winner as a program, with what people look for on it."""
         best = run.best or search.baseline
         program = search.program_of(best).deepcopy()
-        program._compiled = True
+        program._compiled = self.freezes
         entries = [self.entry(search, trial) for trial in run.trials]
         for name, value in (("run", run), ("candidate_programs", entries)):
             if not isinstance(getattr(program, name, None), Module) and not callable(getattr(program, name, None)):

@@ -69,9 +69,9 @@ class OptimizerContract:
         """The result is another program of the same type."""
         student = self.make_program()
         before = student.dump_state()
-        result, _, _ = self.compiled(student)
+        result, optimizer, _ = self.compiled(student)
         assert student.dump_state() == before and not student._compiled
-        assert result is not student and type(result) is type(student) and result._compiled
+        assert result is not student and type(result) is type(student) and result._compiled == optimizer.freezes
 
     def test_what_was_done_and_spent_is_on_record(self) -> None:
         """`run` has candidates, why it ended, and every call."""
