@@ -36,3 +36,9 @@ def test_a_text_without_words_is_the_zero_vector() -> None:
 def test_a_vector_needs_a_dimension() -> None:
     with pytest.raises(ConfigurationError, match="`dim` is 0"):
         hash_embed(["x"], 0)
+
+
+def test_one_dimension_is_enough_and_none_is_refused() -> None:
+    assert [abs(value) for value in hash_embed("card", dim=1)[0]] == pytest.approx([1.0])
+    with pytest.raises(ConfigurationError, match="`dim` is 0"):
+        hash_embed("card", dim=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -55,3 +56,12 @@ def test_an_output_called_meta_is_the_output() -> None:
     prediction.note_suggestions(["Shorter."])
     assert (prediction.meta, prediction.get_meta().suggestions) == ({"year": 1999}, ("Shorter.",))
     assert Prediction(answer="x").meta.raw == Prediction(answer="x").get_meta().raw
+
+
+def test_of_several_completions_the_first_is_the_answer_and_all_are_kept() -> None:
+    prediction = whet.Prediction.from_completions([{"answer": "Paris", "sure": 1}, {"answer": "Lyon", "sure": 0}])
+    assert prediction.answer == "Paris" and prediction.sure == 1
+    assert prediction.completions.answer == ["Paris", "Lyon"] and prediction.completions[1].answer == "Lyon"
+    with pytest.raises(AttributeError, match="no field `city`; they have: answer, sure"):
+        prediction.completions.city
+    assert copy.copy(prediction.completions).answer == ["Paris", "Lyon"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lm.embedded.rendered import as_json, as_xml, asking, chat
+from lm.embedded.rendered import as_json, as_xml, asking, chat, lists
 from whet.core.exchange import Request
 from whet.core.messages import Message
 from whet.lm.embedded.prompt import read_task
@@ -123,3 +123,16 @@ def test_an_object_that_shows_something_else_is_not_the_layout():
     task = read((Message("system", shown), query))
     assert task.layout == "json" and task.sheet.instruction.endswith("Do it.")
     assert task.outputs == read((system, query)).outputs
+
+
+def test_the_note_at_an_output_is_its_own_and_the_task_begins_behind_the_layout():
+    system, query = as_xml(OUTPUTS, {"text": "q"})
+    task = read((system, query))
+    plain = read(chat(OUTPUTS, {"text": "q"}))
+    assert task.outputs == plain.outputs and task.sheet.instruction == plain.sheet.instruction
+
+
+def test_of_a_layout_without_an_example_the_task_begins_behind_the_closing_marker():
+    text = f"{lists(['text'], OUTPUTS)}\n\nThe form is as before. [[ ## completed ## ]]\nTask:\nDo it."
+    task = read((Message("system", text), Message("user", "[[ ## text ## ]]\nq")))
+    assert task.layout == "json" and task.sheet.instruction.endswith("Do it.") and "completed" not in task.sheet.instruction
