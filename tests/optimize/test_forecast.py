@@ -61,3 +61,14 @@ def test_what_cannot_fit_is_refused_and_what_may_not_fit_is_said() -> None:
 def test_bad_arguments_are_found_here_too() -> None:
     with pytest.raises(ConfigurationError):
         whet.BootstrapRS(metric=exact).plan(whet.Predict("question -> answer"), trainset=[])
+
+
+def test_a_prompt_is_as_long_as_the_rows_are_however_many_there_are() -> None:
+    def tokens(count: int, text: str) -> tuple[int, int]:
+        many = [whet.Example(question=text, answer="4").with_inputs("question") for _ in range(count)]
+        with whet.context(lm=model()):
+            recipe = whet.BootstrapFewShot(metric=exact, max_bootstrapped_demos=1, max_labeled_demos=0)
+            found = recipe.plan(whet.Predict("question -> answer"), trainset=many)
+        return found.tokens[0] // max(1, found.calls[0]), found.tokens[1] // max(1, found.calls[1])
+
+    assert tokens(1, "x" * 4000)[0] == tokens(5, "x" * 4000)[0] > tokens(5, "x")[0] + 900
