@@ -85,15 +85,19 @@ class MetricCall:
     def _called(self, args: tuple[Any, ...]) -> Flow[Any]:
         # On an event loop a function has a thread of its own, since it may block. One that has proved quick runs where it is (`flow`):
         # thousands of threads would cost more than all the rest of an evaluation.
-        return (yield Invoke(self.metric if self._awaited else self._timed, args))
+        if self._awaited:
+            return (yield Invoke(self.metric, args))
+        self._watched += 1  # from now on, not from when its thread begins: hundreds of rows may come here before that
+        try:
+            return (yield Invoke(self._timed, args))
+        finally:
+            self._watched -= 1
 
     def _timed(self, *args: Any) -> Any:
         started = perf_counter()
-        self._watched += 1
         try:
             return self.metric(*args)
         finally:
-            self._watched -= 1
             self._learn(perf_counter() - started, DOUBT)
 
     def _learn(self, seconds: float, if_long: int) -> None:
