@@ -8,7 +8,8 @@ The plain loop is `for e in devset: metric(e, p(**e.inputs()))`. Loop and Evalua
 that loads what it needs; the model is instant. A pass of the garbage collector over the whole heap falls into one turn or another every
 4,000 rows or so, and is longer than what is measured: the figure of few rows is the median of nine rounds, and that of 10,000 rows has
 the passes in it. Each process stays on one core, because here the cores differ by more than what is measured: a hired thread would be on
-another one than the loop.
+another one than the loop. What Evaluate adds is mostly the garbage collector's: a loop that keeps nothing never makes it run, and once rows
+are kept it also looks through what the history holds of each call.
 
 `--served N` evaluates N examples in async code against a loopback server that answers after 50 ms, with 500 in flight. Ideal is
 N x 50 ms / 500, which no client reaches that needs more CPU than 0.1 ms a row: so the CPU of a row stands beside it, and what the same

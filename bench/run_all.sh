@@ -51,6 +51,7 @@ if [ "$mode" = quick ]; then
   run import --lib "$imports" --repeat 3
   run predict --lib "$libs" --n 300 --repeat 2 --case predict-baselm,predict-native,apredict-baselm,big-baselm,chat-big,json-big,xml-big,baml-big,two_step-big,build
   run evaluate --lib "$libs" --sizes 1000 --threads 1,24 --repeat 1
+  run evaluate --lib whet --sizes 1000 --threads 1,24 --repeat 3
   run evaluate --lib "$libs" --sizes 10000 --threads 1 --repeat 1
   run evaluate --lib "whet$bare" --served 5000 --repeat 2
   run scale --lib "$libs" --n 50000 --repeat 1 --case calls
