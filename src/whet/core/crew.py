@@ -109,22 +109,25 @@ class _Threads:
                 threading.Thread(target=self.context.copy().run, args=(self._work,), name="whet-worker", daemon=True).start()
 
     def _work(self) -> None:
-        left_behind, cpu = False, self._cpu()
+        left_behind = False
+        cpu: float | None = None
+        lock, started, settle, context = self.lock, self.started, self._settle, self.context
         try:
-            with self.lock:
+            with lock:
                 pulled = self._next_job()
             while pulled is not None:
                 index, job = pulled
-                outcome = _outcome_of(self.context.copy(), job)
+                outcome = _outcome_of(context.copy(), job)
                 del pulled, job
-                with self.lock:
-                    began = self.started.pop(index, None)
+                with lock:
+                    began = started.pop(index, None)
                     if began is None or self.stopped:
                         left_behind = True
                         return
-                    self._settle(index, outcome)
+                    settle(index, outcome)
                     del outcome
-                    before, cpu = cpu, self._cpu()
+                    # Asking for it takes as long as handing out a job, and nobody needs to know it of a worker that is alone.
+                    before, cpu = cpu, time.thread_time() if self.workers > 1 else None
                     if before is not None and cpu is not None and self._is_surplus(began, cpu - before):
                         return
                     pulled = self._next_job()
@@ -134,10 +137,6 @@ class _Threads:
             with self.lock:
                 self.workers -= not left_behind
                 self.changed.notify_all()
-
-    def _cpu(self) -> float | None:
-        # Asking for it takes as long as handing out a job, and nobody needs to know it of a worker that is alone.
-        return time.thread_time() if self.workers > 1 else None
 
     def _is_surplus(self, began: float, cpu: float) -> bool:
         """Whether the worker that did a job is one too many: never while others are idle, for what it did may have made work for them."""

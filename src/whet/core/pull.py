@@ -11,12 +11,12 @@ __all__ = ["Pull"]
 
 
 class Pull:
-    """The jobs, numbered, and whether they are waiting, at an end, or `enough` even without those that are running."""
+    """The jobs, numbered, and whether they are at an end, or `enough` even without those that are running."""
 
     def __init__(self, jobs: Iterable[Job | Waiting]) -> None:
         self._jobs: Iterator[Job | Waiting] = iter(jobs)
         self.count = 0
-        self.ended = self.enough = self.waiting = False
+        self.ended = self.enough = False
 
     def next(self, running: int) -> tuple[int, Job] | None:
         """The next job and its number; `None` where there is none, or none yet."""
@@ -24,13 +24,13 @@ class Pull:
         if job is None or job is ENOUGH:
             self.ended, self.enough = True, self.enough or job is ENOUGH
             return None
-        self.waiting = isinstance(job, Waiting)
         if isinstance(job, Waiting):
             if not running:
                 raise RuntimeError("a job waits for another, but none is running")
             return None
-        self.count += 1
-        return self.count - 1, job
+        number = self.count
+        self.count = number + 1
+        return number, job
 
     def all_of(self, outcomes: Mapping[int, Any]) -> list[Any]:
         """The outcomes in the order of the jobs."""

@@ -87,12 +87,14 @@ def check_devset(devset: Sequence[Any]) -> None:
     if not len(devset):
         raise ConfigurationError("There is nothing to evaluate: `devset` is empty.")
     for i, example in enumerate(devset):
-        if isinstance(example, Example) and example._input_keys is None:
-            raise InputError(f"Inputs have not been set for example {i} of the devset: `example.with_inputs('question')`.")
-        if isinstance(example, Example) and example._input_keys and example._input_keys.isdisjoint(example):
-            named, there = ", ".join(sorted(example._input_keys)), ", ".join(example.keys())
-            raise InputError(f"Example {i} of the devset has none of its inputs ({named}); it has: {there or 'nothing'}.")
-        if not isinstance(example, Example | Mapping):
+        if isinstance(example, Example):
+            named = example._input_keys
+            if named is None:
+                raise InputError(f"Inputs have not been set for example {i} of the devset: `example.with_inputs('question')`.")
+            if named and named.isdisjoint(example._store):
+                wanted, there = ", ".join(sorted(named)), ", ".join(example.keys()) or "nothing"
+                raise InputError(f"Example {i} of the devset has none of its inputs ({wanted}); it has: {there}.")
+        elif not isinstance(example, Mapping):
             raise InputError(f"Example {i} of the devset is {example!r:.80}, {a_kind(example)}; give a `whet.Example` or a mapping.")
 
 
