@@ -45,6 +45,15 @@ async def opened(server: Server) -> None:
     assert await side_by_side(asks(server, b"opens")) == [b"opens"]
 
 
+def may_be_silent(talk: Talk) -> None:
+    """Echoes, but for `silence`."""
+    while (got := talk.request()) is not None:
+        if got[1] == b"silence":
+            assert talk.wait_for_end()
+            return
+        talk.send(answer(got[1]))
+
+
 def test_answers_go_to_the_flows_that_asked_in_their_own_contexts() -> None:
     tasks: list[Any] = []
 
@@ -122,13 +131,6 @@ def test_a_redirected_request_is_followed() -> None:
 
 
 def test_the_time_limits_of_requests_and_of_jobs_close_the_connection() -> None:
-    def script(talk: Talk) -> None:
-        while (got := talk.request()) is not None:
-            if got[1] == b"silence":
-                assert talk.wait_for_end()
-                return
-            talk.send(answer(got[1]))
-
     async def main() -> None:
         await opened(server)
         (late,) = await side_by_side(asks(server, b"silence", timeout=0.05))
@@ -138,19 +140,12 @@ def test_the_time_limits_of_requests_and_of_jobs_close_the_connection() -> None:
         (late,) = await side_by_side(asks(server, b"silence"), timeout=0.05)
         assert isinstance(late, JobTimeout) and server.ended.wait(5)
 
-    with serving(script) as server:
+    with serving(may_be_silent) as server:
         asyncio.run(main())
 
 
 def test_cancelling_closes_the_connections_and_the_flows() -> None:
     tidied: list[int] = []
-
-    def script(talk: Talk) -> None:
-        while (got := talk.request()) is not None:
-            if got[1] == b"silence":
-                assert talk.wait_for_end()
-                return
-            talk.send(answer(got[1]))
 
     def tidy() -> Flow[None]:
         try:
@@ -168,25 +163,18 @@ def test_cancelling_closes_the_connections_and_the_flows() -> None:
             await task
         assert tidied == [1, 1] and server.ended.wait(5)
 
-    with serving(script) as server:
+    with serving(may_be_silent) as server:
         asyncio.run(main())
 
 
 def test_who_has_enough_leaves_an_exchange_under_way() -> None:
-    def script(talk: Talk) -> None:
-        while (got := talk.request()) is not None:
-            if got[1] == b"silence":
-                assert talk.wait_for_end()
-                return
-            talk.send(answer(got[1]))
-
     async def main() -> None:
         await opened(server)
         jobs: Any = [asks(server, b"silence"), asks(server, b"quick"), ENOUGH]
         silent, quick = await side_by_side(*jobs, limit=2)
         assert isinstance(silent, JobTimeout) and quick == b"quick"
 
-    with serving(script) as server:
+    with serving(may_be_silent) as server:
         asyncio.run(main())
 
 
