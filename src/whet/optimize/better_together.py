@@ -25,6 +25,8 @@ from whet.optimize.strand import Strand
 
 __all__ = ["BetterTogether"]
 
+_STRATEGY, _HELD_OUT = "p -> w -> p", 0.1
+
 ARROW = "->"
 
 
@@ -88,9 +90,9 @@ class BetterTogether(Optimizer):
     def checked(self, student: Any, trainset: Any, teacher: Any, valset: Any, options: Mapping[str, Any]) -> Flow[Task]:
         """The task, with the rows to judge by held out, after strategy and arguments have been looked at."""
         self._stages, self._failed = [], False
-        self._steps_of(options.get("strategy", "p -> w -> p"))
+        self._steps_of(options.get("strategy", _STRATEGY))
         self._check_compile_args(options.get("optimizer_compile_args") or {})
-        ratio = options.get("valset_ratio", 0.1)
+        ratio = options.get("valset_ratio", _HELD_OUT)
         if not isinstance(ratio, int | float) or not 0 <= ratio < 1:
             raise ConfigurationError(f"`valset_ratio` is {ratio!r}; a share of the trainset must be in range [0, 1): below 1.")
         task = yield from super().checked(student, trainset, teacher, valset, options)
@@ -111,8 +113,8 @@ class BetterTogether(Optimizer):
         self,
         search: Search,
         *,
-        strategy: str = "p -> w -> p",
-        valset_ratio: float = 0.1,
+        strategy: str = _STRATEGY,
+        valset_ratio: float = _HELD_OUT,
         shuffle_trainset_between_steps: bool = True,
         optimizer_compile_args: Mapping[str, Mapping[str, Any]] | None = None,
         seed: int | None = None,
